@@ -1,0 +1,88 @@
+//! The `Channel` port: how a committed message leaves.
+//!
+//! The other direction is [`crate::Intake`]: a channel pushes what it receives.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::content::Content;
+use crate::error::Result;
+use crate::hints::Hint;
+use crate::id::{Address, ChannelId, PlatformId, TenantId};
+use crate::outbound::DeliveryId;
+
+/// What a channel can and cannot do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// What makes a delivery of this channel sent.
+    pub acknowledges: Acknowledges,
+    /// Whether the channel drops a repeated send with the same key.
+    pub deduplicates: Deduplicates,
+}
+
+/// What makes a delivery sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledges {
+    /// The commit: readers read the outbox row itself (web chat).
+    AtCommit,
+    /// The channel's answer to [`Channel::send`].
+    OnSend,
+}
+
+/// Who drops a message that is sent twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deduplicates {
+    /// The channel, by our key: a send in doubt is simply sent again.
+    ByKey,
+    /// Nobody: a send in doubt waits for evidence.
+    Never,
+}
+
+/// One attempt to send.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Names the delivery; the idempotency key on the wire.
+    pub delivery: DeliveryId,
+    /// Where to.
+    pub to: Address,
+    /// What.
+    pub content: Content,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// The longest the call may take.
+    pub timeout: Duration,
+}
+
+/// The channel took a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SendReceipt {
+    /// The platform's id of it, by which later receipts speak.
+    pub platform_id: Option<PlatformId>,
+}
+
+/// One configured door.
+#[async_trait]
+pub trait Channel: Debug + Send + Sync + 'static {
+    /// Names the door.
+    fn id(&self) -> &ChannelId;
+
+    /// Names the tenant it belongs to.
+    fn tenant(&self) -> &TenantId;
+
+    /// Says what the channel can do. Constant for its life.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Sends one message.
+    ///
+    /// *Behaviour*: called only for a delivery whose attempt is recorded. Never
+    /// retries by itself.
+    /// *Errors*: [`crate::Outcome::NotApplied`] only when the message certainly
+    /// did not leave; a lost answer MUST be [`crate::Outcome::Unknown`].
+    /// *Cancel safety*: a dropped call counts as unknown.
+    async fn send(&self, message: Outgoing) -> Result<SendReceipt>;
+
+    /// Shows a passing sign: typing, a piece of an answer. Lossy, never blocks.
+    fn hint(&self, to: &Address, hint: Hint);
+}

@@ -1,0 +1,213 @@
+//! The `Desk` port: what operators and readers see.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::AuditLink;
+use crate::error::Result;
+use crate::id::{Address, ConversationId, Epoch, EventId, Number, TurnId};
+use crate::outbound::{DeliveryId, DeliveryState, ReceiptLevel};
+use crate::time::Timestamp;
+use crate::turn::{InboundState, TurnState};
+
+/// What operators and readers see. Never answers from a cache.
+#[async_trait]
+pub trait Desk: Debug + Send + Sync + 'static {
+    /// Finds a turn by its id, or by one of its messages: our event id or the
+    /// platform's id.
+    ///
+    /// *Errors*: none for an unknown id, that is `None`.
+    /// *Cancel safety*: safe.
+    async fn turn(&self, id: &str) -> Result<Option<TurnView>>;
+
+    /// Counts every inbound by state, with the totals kept at purge.
+    ///
+    /// *Behaviour*: one consistent snapshot.
+    /// *Cancel safety*: safe.
+    async fn accounting(&self) -> Result<Accounting>;
+
+    /// Reads a conversation's committed lines with numbers above `after`, in
+    /// order, at most `limit`. Unknown addresses have none.
+    ///
+    /// *Cancel safety*: safe.
+    async fn lines(&self, address: &Address, after: Number, limit: usize) -> Result<Vec<Line>>;
+
+    /// Reads a conversation's audit chain from the start.
+    ///
+    /// *Cancel safety*: safe.
+    async fn audit(&self, conversation: ConversationId) -> Result<Vec<AuditLink>>;
+
+    /// Describes the store itself.
+    ///
+    /// *Cancel safety*: safe.
+    async fn status(&self) -> Result<StoreStatus>;
+}
+
+/// A turn and all that belongs to it. Holds no customer text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnView {
+    /// The turn; none when the message looked for has not been claimed yet, or
+    /// never will be.
+    pub turn: Option<TurnSummary>,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// The inbounds it consumed, or the one looked for.
+    pub inbounds: Vec<InboundView>,
+    /// Keys of the recorded steps.
+    pub steps: Vec<String>,
+    /// What it sent.
+    pub deliveries: Vec<DeliveryView>,
+    /// What the audit says of it.
+    pub audit: Vec<AuditView>,
+}
+
+/// The turn itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnSummary {
+    /// Its id.
+    pub id: TurnId,
+    /// Where it stands.
+    pub state: TurnState,
+    /// First number of its range.
+    pub first: Number,
+    /// Last number of its range.
+    pub last: Number,
+    /// The claim it last ran under.
+    pub epoch: Epoch,
+    /// Starts.
+    pub runs: u32,
+    /// Failures that counted.
+    pub failures: u32,
+    /// When it was first claimed.
+    pub claimed_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When it may run again, if it waits.
+    pub not_before: Option<Timestamp>,
+    /// Why it is silent, waits or gave up.
+    pub reason: Option<String>,
+}
+
+/// One inbound.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InboundView {
+    /// Our id.
+    pub event: EventId,
+    /// Its place.
+    pub number: Number,
+    /// Where it stands.
+    pub state: InboundState,
+    /// Why, where the state does not say it all.
+    pub reason: Option<String>,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// How often it was delivered again.
+    pub duplicates: u64,
+    /// The request that brought it.
+    pub request_id: Option<String>,
+}
+
+/// One delivery.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryView {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its place.
+    pub number: Number,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Why, where the state does not say it all.
+    pub reason: Option<String>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// What the platform says.
+    pub receipt: ReceiptLevel,
+    /// When it was settled.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// One audit entry, as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditView {
+    /// Its place in the conversation's chain.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+    /// Digest of the configuration in force, in hexadecimal.
+    pub config: String,
+    /// Hash of the entry, in hexadecimal.
+    pub hash: String,
+}
+
+/// Where every accepted inbound is. Invariant 7.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accounting {
+    /// How many were ever accepted.
+    pub accepted: u64,
+    /// Open ones, by state.
+    pub open: BTreeMap<String, u64>,
+    /// Ended ones, by state.
+    pub ended: BTreeMap<String, u64>,
+    /// Totals of rows that were purged.
+    pub purged: u64,
+    /// Deliveries, by state.
+    pub deliveries: BTreeMap<String, u64>,
+}
+
+impl Accounting {
+    /// True when nothing is missing and nothing counted twice.
+    pub fn is_balanced(&self) -> bool {
+        let sum: u64 = self.open.values().chain(self.ended.values()).sum();
+        self.accepted == sum + self.purged
+    }
+}
+
+/// One committed line of a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Its place.
+    pub number: Number,
+    /// Who said it, and under which id.
+    pub from: Speaker,
+    /// What was said, as plain text.
+    pub text: String,
+}
+
+/// Who said a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Speaker {
+    /// The person; the platform's id of it.
+    Person(String),
+    /// The agent; its delivery.
+    Agent(DeliveryId),
+}
+
+/// The store itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// Kind and version of the engine.
+    pub engine: String,
+    /// Where it lies, without credentials.
+    pub location: String,
+    /// Version of the schema.
+    pub schema_version: i64,
+    /// Version of the schema that this build wants.
+    pub schema_wanted: i64,
+    /// Size on disk, in bytes.
+    pub bytes: u64,
+    /// Size of the log, in bytes.
+    pub log_bytes: u64,
+    /// How commits are made durable.
+    pub durability: String,
+    /// Conversations.
+    pub conversations: u64,
+}

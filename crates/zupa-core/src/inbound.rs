@@ -1,0 +1,80 @@
+//! What a channel hands in: messages, and news about messages already known.
+
+use serde::{Deserialize, Serialize};
+
+use crate::content::Content;
+use crate::id::{Address, Alias, ChannelId, PlatformId, TenantId};
+use crate::outbound::ReceiptLevel;
+use crate::time::Timestamp;
+
+/// One received message, as its channel understood it.
+#[derive(Debug, Clone)]
+pub struct Inbound {
+    /// Where it came from; its alias leads to the conversation.
+    pub address: Address,
+    /// Further aliases of the other end that the payload revealed.
+    pub also: Vec<Alias>,
+    /// Who speaks, in a group.
+    pub speaker: Option<Alias>,
+    /// The platform's id, which dedupes. Without one the message gets a fresh
+    /// id of ours and no dedupe is promised.
+    pub platform_id: Option<PlatformId>,
+    /// What the platform id is unique within, beside tenant and channel: empty
+    /// for most platforms, the conversation's alias for web chat.
+    pub scope: String,
+    /// When the platform says it was sent.
+    pub platform_time: Option<Timestamp>,
+    /// What it says.
+    pub content: Content,
+    /// The payload as it came, kept for `[retention] raw_days`.
+    pub raw: Option<String>,
+    /// Ids that tie logs, rows and traces together.
+    pub correlation: Correlation,
+}
+
+/// The ids of a request that travel with what it caused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correlation {
+    /// The request that brought the message.
+    pub request_id: Option<String>,
+    /// W3C trace id.
+    pub trace_id: Option<String>,
+}
+
+/// News about a message already known, or not known yet: receipts may overtake
+/// the answer that would have told us the platform's id.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// Whose channel.
+    pub tenant: TenantId,
+    /// The channel that heard it.
+    pub channel: ChannelId,
+    /// The message it speaks of.
+    pub about: PlatformId,
+    /// What it says.
+    pub news: ReceiptNews,
+    /// When the platform says it happened.
+    pub at: Option<Timestamp>,
+}
+
+/// What a receipt says.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ReceiptNews {
+    /// A message of ours got this far. Levels only go up.
+    Status {
+        /// How far.
+        level: ReceiptLevel,
+        /// Our idempotency key, if the channel echoes it.
+        key: Option<String>,
+    },
+    /// The person changed a message. Only an unclaimed inbound changes; later
+    /// it is history.
+    Edit {
+        /// The new content.
+        content: Content,
+    },
+    /// The person took a message back. Only an unclaimed inbound goes; later
+    /// it is history.
+    Revoke,
+}

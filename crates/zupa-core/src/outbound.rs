@@ -1,0 +1,156 @@
+//! What the agent says, and the life of its sending.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::content::Content;
+use crate::error::{Error, Result};
+use crate::id::TurnId;
+
+/// A message to send. Written to the outbox by the turn's commit; nothing else
+/// sends.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outbound {
+    /// What to say.
+    pub content: Content,
+    /// Which queue of the conversation it waits in.
+    pub lane: Lane,
+}
+
+/// Deliveries keep their order per conversation and lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// An answer to what the person said.
+    Reply,
+}
+
+impl Lane {
+    /// The word stores keep.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reply => "reply",
+        }
+    }
+}
+
+/// Names one delivery, and is its idempotency key on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DeliveryId {
+    /// The turn that said it.
+    pub turn: TurnId,
+    /// Which of the turn's outbounds, from 0.
+    pub ordinal: u32,
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.turn, self.ordinal)
+    }
+}
+
+impl DeliveryId {
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (turn, ordinal) = text
+            .split_once('.')
+            .ok_or_else(|| Error::invalid("not a delivery id"))?;
+        Ok(Self {
+            turn: TurnId::parse(turn)?,
+            ordinal: ordinal
+                .parse()
+                .map_err(|source| Error::invalid("not a delivery id").with_source(source))?,
+        })
+    }
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Waiting for its first attempt.
+    Queued,
+    /// An attempt is on the wire.
+    Sending,
+    /// The channel took it; for web chat, the commit itself.
+    Sent,
+    /// Waiting for a later attempt.
+    Retry,
+    /// An attempt had no answer; evidence is awaited.
+    InDoubt,
+    /// Given up as unsettled and shown to a human.
+    Unknown,
+    /// Refused for good.
+    Failed,
+    /// Not to be sent any more.
+    Cancelled,
+}
+
+impl DeliveryState {
+    /// Every state, in reading order.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Sending,
+        Self::Sent,
+        Self::Retry,
+        Self::InDoubt,
+        Self::Unknown,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The word stores keep.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Retry => "retry",
+            Self::InDoubt => "in_doubt",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the word stores keep.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// How far a message of ours got, by the platform's word. Only goes up.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptLevel {
+    /// Nothing heard.
+    #[default]
+    None = 0,
+    /// The platform has it.
+    Accepted = 1,
+    /// It left the platform.
+    Sent = 2,
+    /// The platform gave up. Below delivered: a later delivery outweighs it.
+    Failed = 3,
+    /// It reached the person's device.
+    Delivered = 4,
+    /// The person saw it.
+    Read = 5,
+}
+
+impl ReceiptLevel {
+    /// Reads the number stores keep; unknown numbers are `None`.
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            1 => Self::Accepted,
+            2 => Self::Sent,
+            3 => Self::Failed,
+            4 => Self::Delivered,
+            5 => Self::Read,
+            _ => Self::None,
+        }
+    }
+}

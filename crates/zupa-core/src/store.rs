@@ -1,0 +1,145 @@
+//! The `Store` port: the path's transactions, batch-shaped.
+//!
+//! A caller does not open transactions; it hands over a [`Batch`] of what
+//! concurrent callers want written, and the store applies it as one
+//! transaction. That is what makes one flush to disk serve many messages.
+
+mod accept;
+mod batch;
+mod claim;
+mod delivery;
+mod finish;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+pub use accept::{Accept, Accepted};
+pub use batch::{Applied, Batch, Durability};
+pub use claim::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Record, Recorded, Renew};
+pub use delivery::{Attempt, Attempted, Delivery, Settle, Settlement};
+pub use finish::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
+
+use crate::error::Result;
+use crate::id::{ConversationId, Number, ProcessId};
+use crate::time::Timestamp;
+use crate::turn::Message;
+
+/// What the start of a process found and mended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// True when the process before did not end cleanly.
+    pub unclean: bool,
+    /// Turns that were running and will run again.
+    pub turns_resumed: u64,
+    /// Suspects of the last death: they run one at a time, see [`ClaimMode`].
+    pub suspects: Vec<Suspect>,
+    /// Attempts that were on the wire and are now in doubt.
+    pub deliveries_in_doubt: u64,
+}
+
+/// A turn that was running at several deaths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspect {
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// How it is to run now.
+    pub mode: ClaimMode,
+}
+
+/// The path's transactions.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Takes the store over for a process.
+    ///
+    /// *Behaviour*: called once, before anything else. Voids the claims of
+    /// earlier lives of this store's one process (where several processes
+    /// share a store, their claims expire instead); ranges, runs and steps
+    /// stay. Attempts on the wire become in doubt. Proves the log durable:
+    /// when this returns, everything that can be read is on disk.
+    /// *Errors*: as [`Self::write`].
+    /// *Cancel safety*: safe to call again.
+    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery>;
+
+    /// Applies a batch in one transaction.
+    ///
+    /// *Behaviour*: settlements, receipts, records, ends, inbounds, attempts
+    /// and claims are applied in this order, so that a claim sees what the same
+    /// batch accepted. Every item gets its own answer, in its list's order.
+    /// Items fence themselves: a stale epoch changes nothing and says so. An
+    /// item that breaks a constraint fails alone and the rest is applied. With
+    /// [`Durability::Flushed`] the batch is on disk when this returns (if the
+    /// store is configured so); otherwise it is in the log, before anything
+    /// written later.
+    /// *Errors*: for the batch as a whole. [`crate::ErrorKind::Full`] when
+    /// there is no room, and nothing was applied; [`crate::ErrorKind::DurabilityLost`]
+    /// when a flush failed, after which the store MUST refuse every write;
+    /// [`crate::Outcome::Unknown`] when the answer to the commit was lost.
+    /// *Cancel safety*: the batch is applied or not, as a whole; the answer is
+    /// lost. The runtime never drops this call.
+    async fn write(&self, batch: Batch) -> Result<Applied>;
+
+    /// Writes a sign of life of the process.
+    ///
+    /// *Behaviour*: a real write, so that it also tells whether the store can
+    /// write at all; rides without a flush.
+    /// *Errors*: as [`Self::write`].
+    /// *Cancel safety*: safe.
+    async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()>;
+
+    /// Lists conversations that have something to claim, longest due first.
+    ///
+    /// *Behaviour*: includes those due within the future up to `until`, and
+    /// those whose holder's claim has expired at `now`; leaves out those held.
+    /// *Cancel safety*: safe.
+    async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>>;
+
+    /// Lists deliveries that wait for an attempt or a decision, oldest first.
+    ///
+    /// *Behaviour*: the head of each conversation and lane only, when its time
+    /// has come; in doubt counts as a head, so that nothing overtakes it.
+    /// *Cancel safety*: safe.
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>>;
+
+    /// Reads the newest `limit` messages of a conversation's history with
+    /// numbers below `before`, oldest first.
+    ///
+    /// *Behaviour*: the lines are the inbounds of turns that ended well
+    /// (answered or silent), as the user, and what the turns sent, as the
+    /// assistant. Cost does not grow with the history's length.
+    /// *Cancel safety*: safe.
+    async fn history(
+        &self,
+        conversation: ConversationId,
+        before: Number,
+        limit: usize,
+    ) -> Result<Vec<Message>>;
+
+    /// Counts inbounds that have not ended, for admission.
+    ///
+    /// *Cancel safety*: safe.
+    async fn backlog(&self) -> Result<u64>;
+
+    /// Forgets dedupe keys of before `keys_before` and raw payloads of before
+    /// `raw_before`, at most `limit` rows of each, never of an open inbound.
+    /// Answers how many rows went.
+    ///
+    /// *Cancel safety*: safe to call again.
+    async fn purge(
+        &self,
+        keys_before: Timestamp,
+        raw_before: Timestamp,
+        limit: usize,
+    ) -> Result<u64>;
+
+    /// Moves what the log has gathered into the main file, where the store has
+    /// such a thing, without holding writers up.
+    ///
+    /// *Cancel safety*: safe.
+    async fn checkpoint(&self) -> Result<()>;
+
+    /// Ends cleanly: the next [`Self::recover`] finds no unclean end.
+    ///
+    /// *Cancel safety*: safe; a missed close is an unclean end.
+    async fn close(&self) -> Result<()>;
+}

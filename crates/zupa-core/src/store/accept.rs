@@ -1,0 +1,51 @@
+//! Stop 1, `accept`: what is written, and what is answered.
+
+use crate::burst::Burst;
+use crate::id::{ConversationId, EventId, Number};
+use crate::inbound::Inbound;
+use crate::time::Timestamp;
+
+/// One inbound to accept.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    /// A fresh id of ours; kept only at a first sighting.
+    pub event: EventId,
+    /// A fresh conversation; kept only if no alias is known.
+    pub conversation: ConversationId,
+    /// The message. Its platform id is set.
+    pub inbound: Inbound,
+    /// The burst window of its agent.
+    pub burst: Burst,
+    /// Platform times before this end as expired.
+    pub expires_before: Timestamp,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// First sighting, queued.
+    Queued {
+        /// Its conversation.
+        conversation: ConversationId,
+        /// Its place there.
+        number: Number,
+        /// When the conversation is due.
+        due_at: Timestamp,
+    },
+    /// First sighting, too old: written as ended.
+    Expired {
+        /// Its conversation.
+        conversation: ConversationId,
+    },
+    /// Seen before, with equal content. Nothing was written but a count and
+    /// newly revealed aliases.
+    Duplicate {
+        /// The id of the first sighting.
+        event: EventId,
+    },
+    /// Seen before, with another content. Nothing was written.
+    Conflict {
+        /// The id of the first sighting.
+        event: EventId,
+    },
+}

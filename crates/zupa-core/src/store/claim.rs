@@ -1,0 +1,141 @@
+//! Stops 2 and 3, `claim` and `turn`: taking a conversation's pending inbounds,
+//! and recording what effects gave back.
+
+use crate::audit::AuditHead;
+use crate::id::{Address, ConversationId, Epoch, Number, ProcessId, TurnId};
+use crate::inbound::Correlation;
+use crate::time::Timestamp;
+use crate::turn::{Claimed, Step};
+
+/// A conversation with something to claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Which.
+    pub conversation: ConversationId,
+    /// Since when, or from when on.
+    pub at: Timestamp,
+}
+
+/// How a turn is to run. Written with the claim, so that the next start knows
+/// what was going on at the death.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClaimMode {
+    /// Among others.
+    #[default]
+    Normal,
+    /// One suspect at a time, beside the new work.
+    Suspect,
+    /// Nothing beside it. Three deaths like this are proof.
+    Alone,
+}
+
+/// A wish to take what a conversation has pending.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Whose inbounds.
+    pub conversation: ConversationId,
+    /// A fresh turn; kept only if no turn is open.
+    pub turn: TurnId,
+    /// Who asks.
+    pub process: ProcessId,
+    /// When the claim ends if it is not renewed.
+    pub expires_at: Timestamp,
+    /// How the turn will run.
+    pub mode: ClaimMode,
+}
+
+/// What became of the wish.
+#[derive(Debug, Clone)]
+pub enum ClaimOutcome {
+    /// Taken.
+    Taken(Box<ClaimedTurn>),
+    /// Not due before this.
+    NotYet(Timestamp),
+    /// Somebody else is on it, at the longest until this.
+    Held(Timestamp),
+    /// Nothing is pending.
+    Nothing,
+}
+
+/// A turn in the hands of its claimer.
+#[derive(Debug, Clone)]
+pub struct ClaimedTurn {
+    /// The turn; the same at every run over the same range.
+    pub turn: TurnId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Where the conversation is reached.
+    pub address: Address,
+    /// Fences every write of this run.
+    pub epoch: Epoch,
+    /// Starts of this turn, this one included.
+    pub runs: u32,
+    /// Failures so far that counted.
+    pub failures: u32,
+    /// Consecutive failures of the provider, which do not count.
+    pub provider_failures: u32,
+    /// The inbounds, in order. Never empty.
+    pub inbounds: Vec<Claimed>,
+    /// What earlier runs recorded.
+    pub steps: Vec<Step>,
+    /// The end of the conversation's audit chain.
+    pub audit: AuditHead,
+    /// True when a delivery of the conversation is not settled yet, so a new
+    /// one has to wait its turn.
+    pub outbox_busy: bool,
+    /// Of the first inbound.
+    pub correlation: Correlation,
+}
+
+/// A result to record.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Whose.
+    pub turn: TurnId,
+    /// The turn's conversation.
+    pub conversation: ConversationId,
+    /// The claim it was made under.
+    pub epoch: Epoch,
+    /// The run that made it.
+    pub run: u32,
+    /// The result.
+    pub step: Step,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// Written.
+    Written,
+    /// The claim was lost; nothing was written.
+    Stale,
+}
+
+/// A sign of life for a claim.
+#[derive(Debug, Clone)]
+pub struct Renew {
+    /// Whose claim.
+    pub conversation: ConversationId,
+    /// The claim.
+    pub epoch: Epoch,
+    /// Its new end.
+    pub expires_at: Timestamp,
+}
+
+impl ClaimedTurn {
+    /// The first number of the range.
+    pub fn first(&self) -> Number {
+        self.inbounds
+            .first()
+            .map(|inbound| inbound.number)
+            .unwrap_or_default()
+    }
+
+    /// The last number of the range.
+    pub fn last(&self) -> Number {
+        self.inbounds
+            .last()
+            .map(|inbound| inbound.number)
+            .unwrap_or_default()
+    }
+}

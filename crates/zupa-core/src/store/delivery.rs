@@ -1,0 +1,95 @@
+//! Stop 5, `deliver`: attempts, and how they are settled.
+
+use crate::content::Content;
+use crate::error::ErrorKind;
+use crate::id::{Address, ConversationId, Number, PlatformId};
+use crate::outbound::{DeliveryId, DeliveryState};
+use crate::time::Timestamp;
+
+/// A delivery that waits for an attempt or a decision.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its id, which is also the idempotency key.
+    pub id: DeliveryId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Its place there.
+    pub number: Number,
+    /// Where to.
+    pub to: Address,
+    /// What.
+    pub content: Content,
+    /// Where it stands: queued, retry or in doubt.
+    pub state: DeliveryState,
+    /// Attempts so far.
+    pub attempts: u32,
+}
+
+/// A wish to put a delivery on the wire. Recorded before the wire.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Whose delivery.
+    pub conversation: ConversationId,
+    /// Which.
+    pub number: Number,
+    /// Which attempt it will be: one more than there were.
+    pub attempt: u32,
+    /// The conversation's line is kept until the attempt is settled; from this
+    /// time on an unsettled one is in doubt.
+    pub answer_by: Timestamp,
+}
+
+/// What became of the wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempted {
+    /// Recorded: send.
+    Granted,
+    /// Settled or tried by somebody else meanwhile: do not send.
+    Lost,
+}
+
+/// The result of an attempt. True evidence, so it is not fenced; it only moves
+/// forward.
+#[derive(Debug, Clone)]
+pub struct Settle {
+    /// Whose delivery.
+    pub conversation: ConversationId,
+    /// Which.
+    pub number: Number,
+    /// Which attempt it speaks of.
+    pub attempt: u32,
+    /// What happened.
+    pub settlement: Settlement,
+}
+
+/// What happened to an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The channel took it.
+    Sent {
+        /// The platform's id, if it told one.
+        platform_id: Option<PlatformId>,
+    },
+    /// It did not leave; try again later.
+    Retry {
+        /// When.
+        not_before: Timestamp,
+        /// Why.
+        kind: ErrorKind,
+    },
+    /// It will never leave. Later parts of the same reply are cancelled.
+    Failed {
+        /// Why.
+        kind: ErrorKind,
+    },
+    /// Nobody knows. Evidence is awaited until `until`.
+    InDoubt {
+        /// The end of the wait.
+        until: Timestamp,
+    },
+    /// The wait ended without evidence: shown to a human, the rest goes on.
+    Unknown,
+    /// The wait ended without evidence, and it may be sent again: the channel
+    /// deduplicates.
+    SendAgain,
+}

@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod chat;
+mod envelope;
+mod gate;
+mod health;
+mod operator;
+mod parts;
+mod phone;
+mod problem;
+mod readiness;
+mod router;
+mod serve;
+mod web_chat;
+mod why;
+
+pub use parts::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts};
+pub use readiness::{Readiness, State};
+pub use router::router;
+pub use serve::serve;
+pub use web_chat::WebChat;
+pub use why::{Why, why};

@@ -1,0 +1,128 @@
+//! What the routes are made of. The binary fills it in; nothing here reads the
+//! environment or a file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use zupa_core::{ChannelId, Clock, Desk, Ids, Intake};
+
+use crate::gate::AllowedHosts;
+use crate::operator::AdminToken;
+use crate::readiness::Readiness;
+use crate::web_chat::WebChat;
+
+/// The longest text of one message, in bytes, unless the config says otherwise.
+pub const DEFAULT_PAYLOAD_BYTES: usize = 65_536;
+
+/// Everything that [`crate::router()`] needs.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where messages go.
+    pub intake: Intake,
+    /// What readers and operators see.
+    pub desk: Arc<dyn Desk>,
+    /// Makes request ids.
+    pub ids: Arc<dyn Ids>,
+    /// Tells the uptime.
+    pub clock: Arc<dyn Clock>,
+    /// The doors that are open. Routes without a channel lead to the first.
+    /// Whoever fills this in decides whether a profile may have an open chat.
+    pub chats: Vec<WebChat>,
+    /// Whether people develop here.
+    pub mode: Mode,
+    /// Hosts that requests may name, beside `localhost`, `127.0.0.1` and
+    /// `[::1]`: `example.org` for any port, `example.org:8443` for that one.
+    pub allowed_hosts: Vec<String>,
+    /// The longest text of one message, in bytes of UTF-8.
+    pub payload_bytes: usize,
+    /// Opens the operator routes. An empty one opens nothing.
+    pub admin_token: SecretString,
+    /// What `/readyz` says of the process.
+    pub readiness: Readiness,
+    /// Ends event streams, so that a drain need not wait for their readers.
+    pub stop: CancellationToken,
+}
+
+/// Whether people develop here.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// The simulated phone at `/`, and the events that only it needs: `turn`
+    /// and `inbound`.
+    Dev(DevInfo),
+    /// Neither of them.
+    Serve,
+}
+
+/// What the simulated phone shows of the process behind it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DevInfo {
+    /// The agent's name.
+    pub agent: String,
+    /// The model in use, in words: `gpt-5-mini at api.openai.com`, or
+    /// `the built-in script`.
+    pub model: String,
+    /// True when the answers come from the built-in script.
+    pub scripted: bool,
+    /// How to plug in a real model, when there is none.
+    pub hint: String,
+    /// Where the store lies.
+    pub store: String,
+}
+
+/// [`Parts`] as the handlers hold them, parsed once.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) intake: Intake,
+    pub(crate) desk: Arc<dyn Desk>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chats: Vec<WebChat>,
+    pub(crate) mode: Mode,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) payload_bytes: usize,
+    pub(crate) admin: AdminToken,
+    pub(crate) readiness: Readiness,
+    pub(crate) stop: CancellationToken,
+    started: Duration,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            started: parts.clock.monotonic(),
+            hosts: AllowedHosts::parse(&parts.allowed_hosts),
+            admin: AdminToken::new(&parts.admin_token),
+            intake: parts.intake,
+            desk: parts.desk,
+            ids: parts.ids,
+            clock: parts.clock,
+            chats: parts.chats,
+            mode: parts.mode,
+            payload_bytes: parts.payload_bytes,
+            readiness: parts.readiness,
+            stop: parts.stop,
+        }
+    }
+
+    /// The chat of that channel, or the first one.
+    pub(crate) fn chat(&self, channel: Option<&str>) -> Option<&WebChat> {
+        match channel {
+            Some(name) => self
+                .chats
+                .iter()
+                .find(|chat| ChannelId::as_str(chat.channel()) == name),
+            None => self.chats.first(),
+        }
+    }
+
+    pub(crate) fn is_dev(&self) -> bool {
+        matches!(self.mode, Mode::Dev(_))
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.started)
+    }
+}

@@ -1,0 +1,71 @@
+//! All routes, and what surrounds every one of them.
+//!
+//! From outside in: the envelope (request id, problem documents, headers),
+//! panics, the deadline, host and origin, the handler.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::parts::{Parts, Shared};
+use crate::problem::Problem;
+use crate::{chat, envelope, gate, health, operator, phone};
+
+/// The longest a handler may take to begin its answer. A commit that takes
+/// longer is one that the sender should ask for again.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Builds the service. Hand it to [`crate::serve()`], or mount it elsewhere.
+pub fn router(parts: Parts) -> Router {
+    let shared = Arc::new(Shared::new(parts));
+    let mut routes = Router::new()
+        .route("/chat/{conversation}/messages", post(chat::post))
+        .route("/chat/{channel}/{conversation}/messages", post(chat::post))
+        .route("/chat/{conversation}/events", get(chat::events))
+        .route("/chat/{channel}/{conversation}/events", get(chat::events))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/health", get(health::readyz))
+        .route("/api/v1/turns/{id}", get(operator::turn))
+        .route("/api/v1/accounting", get(operator::accounting))
+        .route("/api/v1/status", get(operator::status));
+    if shared.is_dev() {
+        routes = routes
+            .route("/", get(phone::page))
+            .route("/phone/{file}", get(phone::asset))
+            .route("/dev/info", get(phone::info));
+    }
+    routes
+        .fallback(nothing_here)
+        .layer(from_fn_with_state(shared.clone(), gate::gate))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            DEADLINE,
+        ))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(shared.clone(), envelope::envelope))
+        .with_state(shared)
+}
+
+/// A path without a route. An empty conversation has none either, and its
+/// sender deserves to hear what is missing.
+async fn nothing_here(request: Request) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/chat/") && path.contains("//") {
+        return chat::empty_conversation().into_response();
+    }
+    Problem::not_found("there is nothing at this path").into_response()
+}
+
+/// What a panic says is for the log alone; the default hook has printed it.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::internal("a handler panicked").into_response()
+}

@@ -1,0 +1,398 @@
+//! Small fakes of what lies behind the routes, and one fixture that ties them
+//! together.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use uuid::Uuid;
+use zupa_core::desk::{Accounting, Line, Speaker, StoreStatus, TurnView};
+use zupa_core::{
+    Address, Alias, AuditLink, ChannelId, Clock, ConversationId, Delivered, DeliveryId, Desk,
+    Error, ErrorKind, EventId, Hints, Ids, Inbound, Intake, Number, Result, TenantId, Timestamp,
+    TurnId,
+};
+use zupa_http::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts, Readiness, WebChat, router};
+
+pub const TOKEN: &str = "the-admin-token";
+
+/// An event id that every accepted message gets.
+pub const EVENT: EventId = EventId(Uuid::from_u128(0xE));
+
+pub fn turn(number: u128) -> TurnId {
+    TurnId(Uuid::from_u128(number))
+}
+
+/// A desk whose rows the test writes.
+#[derive(Debug, Default)]
+pub struct FakeDesk {
+    lines: Mutex<HashMap<Address, Vec<Line>>>,
+    pub views: Mutex<HashMap<String, TurnView>>,
+    pub accounting: Mutex<Accounting>,
+    pub fails: Mutex<Option<ErrorKind>>,
+    pub hangs: AtomicBool,
+    pub panics: AtomicBool,
+    /// The largest page that was asked for.
+    pub page: Mutex<usize>,
+}
+
+impl FakeDesk {
+    pub fn says(&self, address: &Address, from: Speaker, text: &str) -> Number {
+        let mut lines = self.lines.lock().unwrap();
+        let lines = lines.entry(address.clone()).or_default();
+        let number = Number(lines.len() as u64 + 1);
+        lines.push(Line {
+            number,
+            from,
+            text: text.to_owned(),
+        });
+        number
+    }
+
+    pub fn agent_says(&self, address: &Address, turn: TurnId, text: &str) -> Number {
+        let delivery = DeliveryId { turn, ordinal: 0 };
+        self.says(address, Speaker::Agent(delivery), text)
+    }
+
+    pub fn person_says(&self, address: &Address, id: &str, text: &str) -> Number {
+        self.says(address, Speaker::Person(id.to_owned()), text)
+    }
+
+    async fn check(&self) -> Result<()> {
+        assert!(
+            !self.panics.load(Ordering::SeqCst),
+            "a panic with a secret in /var/lib"
+        );
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        match *self.fails.lock().unwrap() {
+            Some(kind) => Err(Error::new(kind, "SELECT * FROM secrets").with("path", "/var/lib/x")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Desk for FakeDesk {
+    async fn turn(&self, id: &str) -> Result<Option<TurnView>> {
+        self.check().await?;
+        Ok(self.views.lock().unwrap().get(id).cloned())
+    }
+
+    async fn accounting(&self) -> Result<Accounting> {
+        self.check().await?;
+        Ok(self.accounting.lock().unwrap().clone())
+    }
+
+    async fn lines(&self, address: &Address, after: Number, limit: usize) -> Result<Vec<Line>> {
+        self.check().await?;
+        let mut page = self.page.lock().unwrap();
+        *page = limit.max(*page);
+        let lines = self.lines.lock().unwrap();
+        Ok(lines
+            .get(address)
+            .into_iter()
+            .flatten()
+            .filter(|line| line.number > after)
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    async fn audit(&self, _: ConversationId) -> Result<Vec<AuditLink>> {
+        Ok(Vec::new())
+    }
+
+    async fn status(&self) -> Result<StoreStatus> {
+        self.check().await?;
+        Ok(StoreStatus {
+            engine: "fake".into(),
+            location: "memory".into(),
+            schema_version: 1,
+            schema_wanted: 1,
+            bytes: 0,
+            log_bytes: 0,
+            durability: "full".into(),
+            conversations: 0,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct FakeClock;
+
+impl Clock for FakeClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp(0)
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[derive(Debug, Default)]
+struct CountingIds(AtomicU64);
+
+impl Ids for CountingIds {
+    fn fresh(&self) -> Uuid {
+        Uuid::from_u128(u128::from(self.random()))
+    }
+    fn random(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+}
+
+/// The whole thing: two chats of two tenants, `main` first.
+pub struct App {
+    pub router: Router,
+    pub desk: Arc<FakeDesk>,
+    pub hints: Hints,
+    pub readiness: Readiness,
+    pub stop: CancellationToken,
+    /// What reached the intake.
+    pub seen: Arc<Mutex<Vec<Inbound>>>,
+}
+
+pub fn dev() -> Mode {
+    Mode::Dev(DevInfo {
+        agent: "assistant".into(),
+        model: "the built-in script".into(),
+        scripted: true,
+        hint: "set OPENAI_API_KEY".into(),
+        store: ".zupa/zupa.db".into(),
+    })
+}
+
+pub fn accepted(_: &Inbound) -> Result<Delivered> {
+    Ok(Delivered::Accepted {
+        event: EVENT,
+        conversation: ConversationId(Uuid::from_u128(0xC)),
+        number: Number(1),
+    })
+}
+
+impl App {
+    /// In `dev`; every message is accepted.
+    pub fn new() -> Self {
+        Self::with(dev(), accepted)
+    }
+
+    pub fn with(mode: Mode, answer: fn(&Inbound) -> Result<Delivered>) -> Self {
+        let (intake, mut queue) = Intake::channel(8);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let recorded = seen.clone();
+        tokio::spawn(async move {
+            while let Some((batch, sender)) = queue.recv().await {
+                let answers = batch.inbounds.iter().map(answer).collect();
+                recorded.lock().unwrap().extend(batch.inbounds);
+                let _ = sender.send(Ok(answers));
+            }
+        });
+        Self::around(mode, intake, seen)
+    }
+
+    /// With an intake whose queue the test holds.
+    pub fn around(mode: Mode, intake: Intake, seen: Arc<Mutex<Vec<Inbound>>>) -> Self {
+        let desk = Arc::new(FakeDesk::default());
+        let hints = Hints::default();
+        let readiness = Readiness::default();
+        readiness.ready();
+        let stop = CancellationToken::new();
+        let chat = |id: &str, tenant: &str| {
+            WebChat::new(
+                ChannelId::parse(id).unwrap(),
+                TenantId::parse(tenant).unwrap(),
+                hints.clone(),
+            )
+        };
+        let router = router(Parts {
+            intake,
+            desk: desk.clone(),
+            ids: Arc::new(CountingIds::default()),
+            clock: Arc::new(FakeClock),
+            chats: vec![chat("main", "default"), chat("second", "other")],
+            mode,
+            allowed_hosts: vec!["chat.example".into()],
+            payload_bytes: DEFAULT_PAYLOAD_BYTES,
+            admin_token: TOKEN.to_owned().into(),
+            readiness: readiness.clone(),
+            stop: stop.clone(),
+        });
+        Self {
+            router,
+            desk,
+            hints,
+            readiness,
+            stop,
+            seen,
+        }
+    }
+
+    pub fn address(&self, conversation: &str) -> Address {
+        Address {
+            tenant: TenantId::default_tenant(),
+            channel: ChannelId::parse("main").unwrap(),
+            alias: Alias::parse(conversation).unwrap(),
+        }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            json: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(get(path)).await
+    }
+
+    /// Posts a body to the conversation `c`.
+    pub async fn post(&self, body: impl Into<Body>) -> Answer {
+        self.send(post("/chat/c/messages", body)).await
+    }
+
+    pub async fn operator(&self, path: &str) -> Answer {
+        let mut request = get(path);
+        let token = format!("Bearer {TOKEN}").parse().unwrap();
+        request.headers_mut().insert("authorization", token);
+        self.send(request).await
+    }
+
+    pub async fn events(&self, request: Request<Body>) -> Events {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Events {
+            body: response.into_body(),
+            buffer: String::new(),
+        }
+    }
+}
+
+pub fn get(path: &str) -> Request<Body> {
+    Request::get(path)
+        .header("host", "localhost:7700")
+        .body(Body::empty())
+        .unwrap()
+}
+
+pub fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::post(path)
+        .header("host", "127.0.0.1:7700")
+        .header("content-type", "application/json")
+        .body(body.into())
+        .unwrap()
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub json: Value,
+    pub text: String,
+}
+
+impl Answer {
+    /// Checks that this is a problem document with every field, and returns
+    /// its status and code.
+    #[track_caller]
+    pub fn problem(&self) -> (u16, &str) {
+        assert_eq!(
+            self.headers["content-type"], "application/problem+json",
+            "{self:?}"
+        );
+        let field = |name: &str| self.json[name].as_str().unwrap_or_default();
+        for name in ["type", "title", "detail", "instance", "code", "request_id"] {
+            assert!(!field(name).is_empty(), "{name} is missing: {}", self.text);
+        }
+        assert_eq!(field("error"), field("code"));
+        assert_eq!(field("message"), field("detail"));
+        assert_eq!(self.json["status"], self.status.as_u16());
+        assert_eq!(self.headers["x-request-id"], field("request_id"));
+        (self.status.as_u16(), self.json["code"].as_str().unwrap())
+    }
+
+    pub fn pointers(&self) -> Vec<&str> {
+        self.json["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|fault| fault["pointer"].as_str().unwrap())
+            .collect()
+    }
+}
+
+/// One event of a stream.
+#[derive(Debug, PartialEq)]
+pub struct Event {
+    pub name: String,
+    pub id: Option<String>,
+    pub data: Value,
+}
+
+/// An open event stream.
+pub struct Events {
+    body: Body,
+    buffer: String,
+}
+
+impl Events {
+    /// The next event that carries data; `None` at the end of the stream.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            while let Some((event, rest)) = self.buffer.split_once("\n\n") {
+                let event = parse(event);
+                self.buffer = rest.to_owned();
+                if event.is_some() {
+                    return event;
+                }
+            }
+            let frame = self.body.frame().await?.unwrap();
+            let data = frame.into_data().unwrap();
+            self.buffer.push_str(std::str::from_utf8(&data).unwrap());
+        }
+    }
+
+    /// The next event as a line: `3 message {"text":…}`.
+    pub async fn line(&mut self) -> String {
+        match self.next().await {
+            Some(event) => format!(
+                "{} {} {}",
+                event.id.as_deref().unwrap_or("-"),
+                event.name,
+                event.data
+            ),
+            None => "end of stream".to_owned(),
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<Event> {
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(|value| value.trim_start().to_owned())
+    };
+    Some(Event {
+        data: serde_json::from_str(&field("data")?).unwrap(),
+        name: field("event")?,
+        id: field("id"),
+    })
+}

@@ -1,0 +1,137 @@
+//! One terminal reason per end, or what a message waits for.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+use zupa_core::desk::{DeliveryView, InboundView, TurnSummary, TurnView};
+use zupa_core::{
+    ConversationId, DeliveryId, DeliveryState, Epoch, InboundState, Number, ReceiptLevel,
+    Timestamp, TurnState,
+};
+use zupa_http::why;
+
+use crate::fakes::{EVENT, turn};
+
+fn view(of: InboundState, by: Option<TurnState>, reason: Option<&str>) -> TurnView {
+    TurnView {
+        turn: by.map(|state| TurnSummary {
+            id: turn(1),
+            state,
+            first: Number(1),
+            last: Number(1),
+            epoch: Epoch(1),
+            runs: 2,
+            failures: 1,
+            claimed_at: Timestamp(0),
+            ended_at: None,
+            not_before: Some(Timestamp(5_000_000)),
+            reason: reason.map(str::to_owned),
+        }),
+        conversation: ConversationId(Uuid::from_u128(1)),
+        inbounds: vec![InboundView {
+            event: EVENT,
+            number: Number(1),
+            state: of,
+            reason: reason.map(str::to_owned),
+            accepted_at: Timestamp(0),
+            duplicates: 0,
+            request_id: None,
+        }],
+        steps: Vec::new(),
+        deliveries: Vec::new(),
+        audit: Vec::new(),
+    }
+}
+
+#[test]
+fn each_state_of_a_message_has_its_own_reason() {
+    let mut codes = BTreeSet::new();
+    for state in InboundState::ALL {
+        let why = why(&view(state, None, Some("a reason")));
+        assert_eq!(why.code, state.as_str());
+        assert!(why.sentence.ends_with('.'), "{}", why.sentence);
+        codes.insert(why.code);
+    }
+    assert_eq!(codes.len(), InboundState::ALL.len());
+}
+
+#[test]
+fn each_state_of_a_turn_is_explained() {
+    let check = |of, by, reason, code, sentence| {
+        let why = why(&view(of, Some(by), reason));
+        assert_eq!((why.code, why.sentence.as_str()), (code, sentence));
+    };
+    use InboundState::{Answered, Claimed, Dead, Queued, Silent};
+    check(
+        Claimed,
+        TurnState::Running,
+        None,
+        "running",
+        "It runs, start 2 of the turn claimed at 1970-01-01T00:00:00Z.",
+    );
+    check(
+        Claimed,
+        TurnState::Retry,
+        Some("the model is away"),
+        "retry",
+        "It waits until 1970-01-01T00:00:05Z for another start, because: the model is away.",
+    );
+    check(
+        Dead,
+        TurnState::Dead,
+        Some("context_length"),
+        "dead",
+        "It gave up after 2 starts and 1 failure, because: context_length.",
+    );
+    check(
+        Silent,
+        TurnState::Committed,
+        Some("loop guard"),
+        "silent",
+        "The turn ended without a word, because: loop guard.",
+    );
+    check(
+        Answered,
+        TurnState::Committed,
+        None,
+        "answered",
+        "It was answered.",
+    );
+    check(
+        Queued,
+        TurnState::Superseded,
+        None,
+        "superseded",
+        "Its messages are tried again one by one.",
+    );
+}
+
+#[test]
+fn an_answer_says_where_its_messages_are() {
+    let mut view = view(InboundState::Answered, Some(TurnState::Committed), None);
+    for (ordinal, state) in [(0, DeliveryState::Sent), (1, DeliveryState::InDoubt)] {
+        view.deliveries.push(DeliveryView {
+            id: DeliveryId {
+                turn: turn(1),
+                ordinal,
+            },
+            number: Number(2),
+            state,
+            reason: None,
+            attempts: 1,
+            receipt: ReceiptLevel::None,
+            settled_at: None,
+        });
+    }
+    assert_eq!(
+        why(&view).sentence,
+        "It was answered with 2 messages: 1 sent, 1 in doubt."
+    );
+}
+
+#[test]
+fn an_empty_view_is_no_panic() {
+    let mut view = view(InboundState::Queued, None, None);
+    view.inbounds.clear();
+    assert_eq!(why(&view).code, "unknown");
+}

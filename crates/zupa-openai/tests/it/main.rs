@@ -1,0 +1,16 @@
+//! The adapter against servers that answer well, oddly, badly or not at all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod answers;
+mod bad_answers;
+mod cancel;
+mod lenient;
+mod logs;
+mod request;
+mod server;
+mod silence;
+mod support;

@@ -1,0 +1,195 @@
+//! Stop 1, `accept`: what a channel hands in becomes durable, once.
+//!
+//! *Arrives*: batches of inbounds and receipts from doors.
+//! *Leaves*: each inbound told as accepted or duplicate, after the commit; its
+//! conversation woken.
+//! *If the process dies here*: whatever was not told is delivered again, and
+//! the ledger decides.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use zupa_core::intake::IntakeQueue;
+use zupa_core::store::{Accept, Accepted};
+use zupa_core::{
+    Address, Clock, Content, ConversationId, Delivered, Error, ErrorKind, EventId, Hint, Ids,
+    Inbound, IntakeAnswer, IntakeBatch, PlatformId, Result, Retry, Stage, Timestamp, Wakeup,
+};
+
+use crate::faults::{Faults, Phase};
+use crate::runtime::Doors;
+use crate::settings::{Agent, Settings};
+use crate::writer::{Pending, Writer};
+
+/// A day: platform times this close to the retention's end are not trusted.
+const MARGIN: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// The stop and what it needs.
+pub(crate) struct Acceptor {
+    pub writer: Writer,
+    pub wakeup: Arc<dyn Wakeup>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub doors: Doors,
+    pub agent: Arc<Agent>,
+    pub settings: Arc<Settings>,
+    /// Open inbounds, roughly: counted up here, down at the end of turns.
+    pub backlog: Arc<AtomicU64>,
+    pub faults: Faults,
+}
+
+impl Acceptor {
+    /// Serves the doors until they are all gone or `stop` is called.
+    pub(crate) async fn run(self: Arc<Self>, mut queue: IntakeQueue, stop: CancellationToken) {
+        loop {
+            // Both arms are cancel safe: a batch is taken or left as a whole.
+            let (batch, answer) = tokio::select! {
+                () = stop.cancelled() => return,
+                next = queue.recv() => match next {
+                    Some(next) => next,
+                    None => return,
+                },
+            };
+            self.clone().take(batch, answer).await;
+        }
+    }
+
+    /// Hands one batch to the writer, in the order of arrival, and leaves the
+    /// waiting to a task of its own.
+    async fn take(self: Arc<Self>, batch: IntakeBatch, answer: oneshot::Sender<IntakeAnswer>) {
+        if let Err(refused) = self.admit(&batch) {
+            let _ = answer.send(Err(refused));
+            return;
+        }
+        let now = self.clock.wall();
+        let IntakeBatch { inbounds, receipts } = batch;
+        let items: Vec<_> = inbounds
+            .into_iter()
+            .map(|inbound| self.item(inbound, now))
+            .collect();
+        let told: Vec<_> = items
+            .iter()
+            .map(|item| (item.event, item.inbound.address.clone()))
+            .collect();
+        if self.faults.acknowledges_before_commit() {
+            let conversation = ConversationId(self.ids.fresh());
+            let number = zupa_core::Number::default();
+            let claims = |(event, _): &(EventId, Address)| {
+                Ok(Delivered::Accepted {
+                    event: *event,
+                    conversation,
+                    number,
+                })
+            };
+            let _ = answer.send(Ok(told.iter().map(claims).collect()));
+            self.faults.mark(self.ids.fresh(), Phase::Accepted).await;
+            let _ = self.writer.accept(items, receipts).await;
+            return;
+        }
+        let pending = self.writer.accept(items, receipts).await;
+        tokio::spawn(async move {
+            let answers = self.wait(pending, told).await;
+            // A door that went away delivers again.
+            let _ = answer.send(answers);
+        });
+    }
+
+    /// Refuses a whole batch, before anything is written; receipts never.
+    fn admit(&self, batch: &IntakeBatch) -> Result<()> {
+        if batch.inbounds.is_empty() {
+            return Ok(());
+        }
+        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog {
+            return Err(
+                Error::new(ErrorKind::Full, "too many messages wait for an answer")
+                    .with("limit", self.settings.backlog)
+                    .with_retry(Retry::After(std::time::Duration::from_secs(1))),
+            );
+        }
+        for inbound in &batch.inbounds {
+            if let Content::Text { text } = &inbound.content
+                && text.len() > self.settings.payload_bytes
+            {
+                return Err(Error::invalid("a message's text is too long")
+                    .with("bytes", text.len())
+                    .with("limit", self.settings.payload_bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn item(&self, mut inbound: Inbound, now: Timestamp) -> Accept {
+        let event = EventId(self.ids.fresh());
+        if inbound.platform_id.is_none() {
+            // No id, no dedupe promised: our own id is as good as any. A UUID
+            // has 36 characters, which is within bounds.
+            inbound.platform_id = PlatformId::parse(event.to_string()).ok();
+        }
+        let trusted = self.settings.dedupe_retention.saturating_sub(MARGIN);
+        Accept {
+            event,
+            conversation: ConversationId(self.ids.fresh()),
+            inbound,
+            burst: self.agent.burst,
+            expires_before: now.minus(trusted),
+        }
+    }
+
+    async fn wait(
+        &self,
+        pending: Pending<Vec<Result<Accepted>>>,
+        told: Vec<(EventId, Address)>,
+    ) -> IntakeAnswer {
+        let answered = tokio::time::timeout(self.settings.store_timeout, pending.answer()).await;
+        let answers = answered.unwrap_or_else(|_| {
+            // It may still be written; the next delivery will tell.
+            Err(
+                Error::new(ErrorKind::Timeout, "the store did not answer in time")
+                    .with_retry(Retry::After(std::time::Duration::from_secs(1)))
+                    .with_outcome(zupa_core::Outcome::Unknown),
+            )
+        })?;
+        let mut delivered = Vec::with_capacity(answers.len());
+        for (answer, (event, address)) in answers.into_iter().zip(told) {
+            delivered.push(match answer {
+                Ok(accepted) => Ok(self.told(accepted, event, &address).await),
+                Err(error) => Err(error),
+            });
+        }
+        Ok(delivered)
+    }
+
+    async fn told(&self, accepted: Accepted, event: EventId, address: &Address) -> Delivered {
+        match accepted {
+            Accepted::Queued {
+                conversation,
+                number,
+                ..
+            } => {
+                self.backlog.fetch_add(1, Ordering::Relaxed);
+                self.faults.mark(event.0, Phase::Accepted).await;
+                self.wakeup.wake(conversation);
+                self.doors.hint(
+                    address,
+                    Hint::Stage {
+                        turn: None,
+                        stage: Stage::Accepted,
+                        at: self.clock.wall(),
+                        detail: None,
+                    },
+                );
+                self.doors.hint(address, Hint::Look);
+                Delivered::Accepted {
+                    event,
+                    conversation,
+                    number,
+                }
+            }
+            Accepted::Expired { .. } => Delivered::Expired { event },
+            Accepted::Duplicate { event } => Delivered::Duplicate { event },
+            Accepted::Conflict { event } => Delivered::Conflict { event },
+        }
+    }
+}

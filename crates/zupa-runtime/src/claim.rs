@@ -1,0 +1,191 @@
+//! Stop 2, `claim`: whose turn it is.
+//!
+//! *Arrives*: hints that a conversation has work, and the poll's findings.
+//! *Leaves*: at most one worker per conversation, and no more workers than
+//! turns may be in flight; first come, first served between conversations.
+//! *If the process dies here*: the claim row is there or not; the next start
+//! runs the turn again over the same range.
+
+mod quarantine;
+mod worker;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+use zupa_core::store::ClaimMode;
+use zupa_core::{Clock, ConversationId, Store, Timestamp, Wakeup};
+
+use crate::settings::Settings;
+pub(crate) use quarantine::Quarantine;
+pub(crate) use worker::{InFlight, Next, Worker};
+
+/// Conversations that one poll lists; what is more is listed by the next.
+const PAGE: usize = 4_096;
+
+/// The stop and what it needs.
+pub(crate) struct Dispatcher {
+    pub store: Arc<dyn Store>,
+    pub wakeup: Arc<dyn Wakeup>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Arc<Settings>,
+    pub worker: Arc<Worker>,
+    pub quarantine: Quarantine,
+    pub workers: TaskTracker,
+}
+
+/// What is known of the work in this process. All of it can be lost: the store
+/// knows better, and the poll asks it.
+#[derive(Default)]
+struct Work {
+    /// Conversations with a worker, or waiting for one; true: look again after.
+    known: HashMap<ConversationId, bool>,
+    /// Those waiting for a worker, in the order of their coming.
+    ready: VecDeque<ConversationId>,
+    /// Those due later.
+    later: BinaryHeap<Reverse<(Timestamp, ConversationId)>>,
+}
+
+impl Work {
+    fn offer(&mut self, conversation: ConversationId) {
+        match self.known.get_mut(&conversation) {
+            Some(again) => *again = true,
+            None => {
+                self.known.insert(conversation, false);
+                self.ready.push_back(conversation);
+            }
+        }
+    }
+
+    fn ended(&mut self, conversation: ConversationId, next: Next, now: Timestamp) {
+        let again = self.known.remove(&conversation).unwrap_or(false);
+        match next {
+            // Behind the others: a busy conversation does not hold a worker.
+            Next::Due(at) if at <= now => self.offer(conversation),
+            Next::Due(at) => self.later.push(Reverse((at, conversation))),
+            Next::Idle if again => self.offer(conversation),
+            Next::Idle => {}
+        }
+    }
+
+    fn offer_those_due(&mut self, now: Timestamp) {
+        while let Some(Reverse((at, conversation))) = self.later.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.later.pop();
+            self.offer(conversation);
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Gives conversations to workers until `stop`; workers finish on their own.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        if self.worker.faults.holds_claims() {
+            return;
+        }
+        self.run_those_alone(&stop).await;
+        let permits = Arc::new(Semaphore::new(self.settings.turns_in_flight.max(1)));
+        let (ended, mut endings) = mpsc::unbounded_channel();
+        let mut work = Work::default();
+        let mut poll = tokio::time::interval(self.settings.poll);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let wait = self.until_later(&work);
+            // Every arm is cancel safe: a hint, an ending, a tick or a permit is
+            // taken as a whole or stays.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some((conversation, next)) = endings.recv() => {
+                    work.ended(conversation, next, self.clock.wall());
+                }
+                permit = permits.clone().acquire_owned(), if !work.ready.is_empty() => {
+                    if let (Ok(permit), Some(next)) = (permit, work.ready.pop_front()) {
+                        self.spawn(next, permit, ended.clone());
+                    }
+                }
+                conversation = self.wakeup.woken() => work.offer(conversation),
+                _ = poll.tick() => self.poll(&mut work).await,
+                () = tokio::time::sleep(wait) => work.offer_those_due(self.clock.wall()),
+            }
+        }
+    }
+
+    /// Whoever was running at several deaths, and again as the only suspect, runs
+    /// with nothing beside it, and not longer than its deadline.
+    async fn run_those_alone(&mut self, stop: &CancellationToken) {
+        for conversation in self.quarantine.alone() {
+            let worker = self.worker.clone();
+            let run = worker.run(conversation, ClaimMode::Alone);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                ended = tokio::time::timeout(self.settings.turn_timeout, run) => {
+                    if ended.is_err() {
+                        warn!(conversation.id = %conversation, "a suspect ran alone to its deadline");
+                    }
+                }
+            }
+        }
+    }
+
+    fn spawn(
+        &self,
+        conversation: ConversationId,
+        permit: OwnedSemaphorePermit,
+        ended: mpsc::UnboundedSender<(ConversationId, Next)>,
+    ) {
+        let worker = self.worker.clone();
+        let suspect = self.quarantine.suspect(conversation);
+        self.workers.spawn(async move {
+            let next = match suspect {
+                Some(lane) => {
+                    let _one_at_a_time = lane.lock().await;
+                    worker.run(conversation, ClaimMode::Suspect).await
+                }
+                None => worker.run(conversation, ClaimMode::Normal).await,
+            };
+            drop(permit);
+            // The dispatcher is gone only when the process is stopping.
+            let _ = ended.send((conversation, next));
+        });
+    }
+
+    async fn poll(&self, work: &mut Work) {
+        if work.ready.len() >= PAGE {
+            return;
+        }
+        let now = self.clock.wall();
+        match self
+            .store
+            .due(now, now.plus(self.settings.poll), PAGE)
+            .await
+        {
+            Ok(due) => {
+                for due in due {
+                    if work.known.contains_key(&due.conversation) {
+                        continue;
+                    }
+                    if due.at <= now {
+                        work.offer(due.conversation);
+                    } else {
+                        work.later.push(Reverse((due.at, due.conversation)));
+                    }
+                }
+            }
+            Err(error) => warn!(%error, "the store could not list what is due"),
+        }
+    }
+
+    fn until_later(&self, work: &Work) -> Duration {
+        match work.later.peek() {
+            Some(Reverse((at, _))) => at.since(self.clock.wall()),
+            None => self.settings.poll,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Putting the path together, and taking it down again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use zupa_core::store::Recovery;
+use zupa_core::{
+    Address, Capabilities, Channel, ChannelId, Clock, Hint, Ids, Intake, Model, ProcessId, Result,
+    Store, Wakeup,
+};
+
+use crate::accept::Acceptor;
+use crate::claim::{Dispatcher, InFlight, Quarantine, Worker};
+use crate::commit::Committer;
+use crate::deliver::{Deliverer, DeliveryQueue};
+use crate::faults::Faults;
+use crate::housekeeping::Housekeeper;
+use crate::settings::{Agent, Settings};
+use crate::system::{SystemClock, SystemIds};
+use crate::turn::Nodes;
+use crate::wakeup::InProcessWakeup;
+use crate::writer::{Health, HealthReport, Writer};
+
+/// Batches of doors that may wait for `accept`.
+const INTAKE: usize = 1_024;
+
+/// The configured doors, by id.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Doors(Arc<HashMap<ChannelId, Arc<dyn Channel>>>);
+
+impl Doors {
+    pub(crate) fn get(&self, id: &ChannelId) -> Option<&Arc<dyn Channel>> {
+        self.0.get(id)
+    }
+
+    pub(crate) fn capabilities(&self, id: &ChannelId) -> Option<Capabilities> {
+        self.get(id).map(|door| door.capabilities())
+    }
+
+    pub(crate) fn hint(&self, to: &Address, hint: Hint) {
+        if let Some(door) = self.get(&to.channel) {
+            door.hint(to, hint);
+        }
+    }
+}
+
+/// Assembles a [`Runtime`]. A store, a model and an agent are required.
+#[derive(Debug)]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    model: Arc<dyn Model>,
+    agent: Agent,
+    settings: Settings,
+    channels: Vec<Arc<dyn Channel>>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    wakeup: Arc<dyn Wakeup>,
+    faults: Faults,
+}
+
+impl Builder {
+    /// Adds a door. Ids are unique; a later door replaces an earlier one.
+    pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
+        self.channels.push(channel);
+        self
+    }
+
+    /// Sets limits and times.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Replaces the machine's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Replaces the machine's ids.
+    pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// Plants faults, for the kill harness.
+    #[cfg(feature = "faults")]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Recovers the store and starts the path.
+    ///
+    /// *Errors*: as [`Store::recover`].
+    pub async fn start(self) -> Result<Runtime> {
+        let process = ProcessId(self.ids.fresh());
+        let recovery = self.store.recover(process, self.clock.wall()).await?;
+        let backlog = Arc::new(AtomicU64::new(self.store.backlog().await?));
+        if recovery.unclean || recovery.turns_resumed > 0 {
+            info!(
+                recovery.turns_resumed,
+                recovery.deliveries_in_doubt,
+                suspects = recovery.suspects.len(),
+                "recovered from an unclean end"
+            );
+        }
+        Ok(self.assemble(process, recovery, backlog))
+    }
+
+    fn assemble(self, process: ProcessId, recovery: Recovery, backlog: Arc<AtomicU64>) -> Runtime {
+        let Self {
+            store,
+            model,
+            agent,
+            settings,
+            channels,
+            clock,
+            ids,
+            wakeup,
+            faults,
+        } = self;
+        let (settings, agent) = (Arc::new(settings), Arc::new(agent));
+        let doors = Doors(Arc::new(
+            channels
+                .into_iter()
+                .map(|channel| (channel.id().clone(), channel))
+                .collect(),
+        ));
+        let (report, health) = HealthReport::channel();
+        let (writer, writing) = Writer::start(store.clone(), clock.clone(), report.clone());
+        let (intake, queue) = Intake::channel(INTAKE);
+        let (deliveries, delivery_intake) = DeliveryQueue::channel();
+        let (intake_stop, turns_stop, last_stop) = (
+            CancellationToken::new(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let (workers, sends) = (TaskTracker::new(), TaskTracker::new());
+        let in_flight = InFlight::default();
+
+        let acceptor = Arc::new(Acceptor {
+            writer: writer.clone(),
+            wakeup: wakeup.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            doors: doors.clone(),
+            agent: agent.clone(),
+            settings: settings.clone(),
+            backlog: backlog.clone(),
+            faults: faults.clone(),
+        });
+        let worker = Arc::new(Worker {
+            process,
+            writer: writer.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            doors: doors.clone(),
+            settings: settings.clone(),
+            turns: Nodes {
+                agent: agent.clone(),
+                model,
+                store: store.clone(),
+            },
+            committer: Committer {
+                writer: writer.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                doors: doors.clone(),
+                agent,
+                settings: settings.clone(),
+                deliveries: deliveries.clone(),
+                backlog,
+                faults: faults.clone(),
+            },
+            in_flight: in_flight.clone(),
+            stopping: turns_stop.clone(),
+            faults,
+        });
+        let dispatcher = Dispatcher {
+            store: store.clone(),
+            wakeup,
+            clock: clock.clone(),
+            settings: settings.clone(),
+            worker,
+            quarantine: Quarantine::of(&recovery.suspects),
+            workers: workers.clone(),
+        };
+        let deliverer = Arc::new(Deliverer {
+            store: store.clone(),
+            writer: writer.clone(),
+            clock: clock.clone(),
+            ids,
+            doors,
+            settings: settings.clone(),
+            sends: sends.clone(),
+            look: deliveries.notice(),
+            at_work: Arc::default(),
+        });
+        let housekeeper = Housekeeper {
+            process,
+            health: report,
+            store: store.clone(),
+            writer,
+            clock,
+            settings,
+            in_flight,
+        };
+
+        let accepting = tokio::spawn(acceptor.run(queue, intake_stop.clone()));
+        let dispatching = tokio::spawn(dispatcher.run(turns_stop.clone()));
+        let delivering = tokio::spawn(deliverer.run(delivery_intake, last_stop.clone()));
+        let housekeeping = tokio::spawn(housekeeper.run(last_stop.clone()));
+        Runtime {
+            store,
+            intake,
+            recovery,
+            health,
+            intake_stop,
+            turns_stop,
+            last_stop,
+            workers,
+            sends,
+            tasks: vec![accepting, dispatching, delivering, housekeeping],
+            writing,
+        }
+    }
+}
+
+/// The running path.
+#[derive(Debug)]
+pub struct Runtime {
+    store: Arc<dyn Store>,
+    intake: Intake,
+    recovery: Recovery,
+    health: watch::Receiver<Health>,
+    intake_stop: CancellationToken,
+    turns_stop: CancellationToken,
+    last_stop: CancellationToken,
+    workers: TaskTracker,
+    sends: TaskTracker,
+    tasks: Vec<JoinHandle<()>>,
+    writing: JoinHandle<()>,
+}
+
+/// How a shutdown went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything that had started was finished.
+    Whole,
+    /// The deadline came first; the rest runs again at the next start.
+    CutShort,
+}
+
+impl Runtime {
+    /// Begins a runtime from what it cannot do without.
+    pub fn builder(store: Arc<dyn Store>, model: Arc<dyn Model>, agent: Agent) -> Builder {
+        Builder {
+            store,
+            model,
+            agent,
+            settings: Settings::default(),
+            channels: Vec::new(),
+            clock: Arc::new(SystemClock::default()),
+            ids: Arc::new(SystemIds),
+            wakeup: Arc::new(InProcessWakeup::default()),
+            faults: Faults::default(),
+        }
+    }
+
+    /// The handle that doors push into.
+    pub fn intake(&self) -> Intake {
+        self.intake.clone()
+    }
+
+    /// What the start found and mended.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Whether the store takes writes; changes are news for readiness. Once it
+    /// is [`Health::Lost`] the process must end: nothing can be acknowledged.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    /// Stops: no more intake, no new effect; waits for what has started, at most
+    /// until `deadline` from now; then writes what is queued and closes the store.
+    pub async fn shutdown(self, deadline: Duration) -> Result<Drained> {
+        self.intake_stop.cancel();
+        self.turns_stop.cancel();
+        self.workers.close();
+        let mut drained = Drained::Whole;
+        let finish = async {
+            self.workers.wait().await;
+            self.sends.close();
+            self.sends.wait().await;
+        };
+        if tokio::time::timeout(deadline, finish).await.is_err() {
+            warn!(
+                turns = self.workers.len(),
+                "the deadline came before the end of all turns"
+            );
+            drained = Drained::CutShort;
+        }
+        self.last_stop.cancel();
+        for task in self.tasks {
+            // A worker cut short goes with the process; its claim stays written.
+            let _ = task.await;
+        }
+        if drained == Drained::Whole {
+            // The last caller is gone, so the writer ends when its queue is empty.
+            let _ = self.writing.await;
+        }
+        self.store.close().await?;
+        Ok(drained)
+    }
+}

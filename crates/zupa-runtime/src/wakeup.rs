@@ -1,0 +1,41 @@
+//! Hints inside one process: a bounded queue that drops when it is full.
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, mpsc};
+use zupa_core::{ConversationId, Wakeup};
+
+/// How many hints may wait; what overflows is found by the poll.
+const ROOM: usize = 65_536;
+
+/// Hints inside one process.
+#[derive(Debug)]
+pub struct InProcessWakeup {
+    sender: mpsc::Sender<ConversationId>,
+    queue: Mutex<mpsc::Receiver<ConversationId>>,
+}
+
+impl Default for InProcessWakeup {
+    fn default() -> Self {
+        let (sender, queue) = mpsc::channel(ROOM);
+        Self {
+            sender,
+            queue: Mutex::new(queue),
+        }
+    }
+}
+
+#[async_trait]
+impl Wakeup for InProcessWakeup {
+    fn wake(&self, conversation: ConversationId) {
+        // Full means that the poll will find it.
+        let _ = self.sender.try_send(conversation);
+    }
+
+    async fn woken(&self) -> ConversationId {
+        match self.queue.lock().await.recv().await {
+            Some(conversation) => conversation,
+            // The sender lives as long as this does.
+            None => std::future::pending().await,
+        }
+    }
+}

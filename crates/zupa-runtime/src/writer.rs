@@ -1,0 +1,280 @@
+//! Group commit: one writer collects what concurrent callers want written,
+//! hands it to the store as one batch, and answers each.
+//!
+//! While a batch is being written the next one gathers, so a busy process
+//! flushes rarely and an idle one at once. Work handed to the writer is never
+//! cancelled: a caller that goes away loses its answer, not its write.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use zupa_core::store::{
+    Accept, Accepted, Applied, Attempt, Attempted, Batch, Claim, ClaimOutcome, Finish, Finished,
+    Record, Recorded, Renew, Settle,
+};
+use zupa_core::{Clock, Error, ErrorKind, Receipt, Result, Store};
+
+/// Most jobs of one batch: enough to share a flush, few enough to answer soon.
+const BATCH: usize = 512;
+/// Jobs that may wait for the writer; callers beyond wait their turn.
+const QUEUE: usize = 8_192;
+
+/// The callers' end. Cheap to clone; the writer ends when the last is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    written: Arc<AtomicU64>,
+}
+
+type Answer<T> = oneshot::Sender<Result<T>>;
+
+#[derive(Debug)]
+enum Job {
+    Accept {
+        items: Vec<Accept>,
+        receipts: Vec<Receipt>,
+        answer: Answer<Vec<Result<Accepted>>>,
+    },
+    Claim(Box<Claim>, Answer<ClaimOutcome>),
+    Record(Box<Record>, Answer<Recorded>),
+    Finish(Box<Finish>, Answer<Finished>),
+    Attempt(Box<Attempt>, Answer<Attempted>),
+    Settle(Box<Settle>),
+    Renew(Vec<Renew>),
+}
+
+/// Whether the store takes writes.
+#[derive(Debug, Clone, Default)]
+pub enum Health {
+    /// It does.
+    #[default]
+    Good,
+    /// Not now: nothing is acknowledged until it does again.
+    Failing(Error),
+    /// Never again in this process: a flush to disk failed.
+    Lost(Error),
+}
+
+/// Where writes report how they went.
+#[derive(Debug, Clone)]
+pub(crate) struct HealthReport(Arc<watch::Sender<Health>>);
+
+impl HealthReport {
+    pub(crate) fn channel() -> (Self, watch::Receiver<Health>) {
+        let (sender, receiver) = watch::channel(Health::Good);
+        (Self(Arc::new(sender)), receiver)
+    }
+
+    /// Notes how a write went. Lost is for ever.
+    pub(crate) fn note<T>(&self, written: &Result<T>) {
+        self.0.send_if_modified(|health| {
+            let next = match (&*health, written) {
+                (Health::Lost(_), _) | (Health::Good, Ok(_)) => return false,
+                (Health::Failing(_), Ok(_)) => Health::Good,
+                (_, Err(error)) if error.kind() == ErrorKind::DurabilityLost => {
+                    Health::Lost(error.clone())
+                }
+                (Health::Good, Err(error)) => Health::Failing(error.clone()),
+                (Health::Failing(_), Err(_)) => return false,
+            };
+            *health = next;
+            true
+        });
+    }
+}
+
+/// An answer to come.
+pub(crate) struct Pending<T>(oneshot::Receiver<Result<T>>);
+
+impl<T> Pending<T> {
+    /// Waits for the answer. Cancel safe: the write goes on.
+    pub(crate) async fn answer(self) -> Result<T> {
+        self.0.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+impl Writer {
+    /// Starts the writer.
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        health: HealthReport,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let written = Arc::new(AtomicU64::new(0));
+        let task = tokio::spawn(run(store, clock, queue, health, written.clone()));
+        (Self { jobs, written }, task)
+    }
+
+    /// Hands inbounds and receipts in, keeping the order of calls.
+    pub(crate) async fn accept(
+        &self,
+        items: Vec<Accept>,
+        receipts: Vec<Receipt>,
+    ) -> Pending<Vec<Result<Accepted>>> {
+        self.enqueue(|answer| Job::Accept {
+            items,
+            receipts,
+            answer,
+        })
+        .await
+    }
+
+    pub(crate) async fn claim(&self, claim: Claim) -> Result<ClaimOutcome> {
+        self.enqueue(|answer| Job::Claim(Box::new(claim), answer))
+            .await
+            .answer()
+            .await
+    }
+
+    pub(crate) async fn record(&self, record: Record) -> Pending<Recorded> {
+        self.enqueue(|answer| Job::Record(Box::new(record), answer))
+            .await
+    }
+
+    pub(crate) async fn finish(&self, finish: Finish) -> Result<Finished> {
+        self.enqueue(|answer| Job::Finish(Box::new(finish), answer))
+            .await
+            .answer()
+            .await
+    }
+
+    pub(crate) async fn attempt(&self, attempt: Attempt) -> Result<Attempted> {
+        self.enqueue(|answer| Job::Attempt(Box::new(attempt), answer))
+            .await
+            .answer()
+            .await
+    }
+
+    /// Hands a settlement in without waiting for it: it is evidence, and if it
+    /// is lost the attempt is in doubt, which is settled again.
+    pub(crate) async fn settle(&self, settle: Settle) {
+        let _ = self.jobs.send(Job::Settle(Box::new(settle))).await;
+    }
+
+    pub(crate) async fn renew(&self, renewals: Vec<Renew>) {
+        let _ = self.jobs.send(Job::Renew(renewals)).await;
+    }
+
+    /// Batches written so far.
+    pub(crate) fn batches(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    async fn enqueue<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Pending<T> {
+        let (answer, pending) = oneshot::channel();
+        // A writer that is gone drops the job, and with it the answer.
+        let _ = self.jobs.send(job(answer)).await;
+        Pending(pending)
+    }
+}
+
+async fn run(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    mut queue: mpsc::Receiver<Job>,
+    health: HealthReport,
+    written: Arc<AtomicU64>,
+) {
+    let mut jobs = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut jobs, BATCH).await > 0 {
+        let mut answers = Answers::default();
+        let mut batch = Batch {
+            now: clock.wall(),
+            ..Batch::default()
+        };
+        for job in jobs.drain(..) {
+            answers.gather(&mut batch, job);
+        }
+        let applied = store.write(batch).await;
+        health.note(&applied);
+        match applied {
+            Ok(applied) => answers.tell(applied),
+            Err(error) => answers.fail(&error),
+        }
+        written.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Who waits for which part of a batch, in the batch's order.
+#[derive(Default)]
+struct Answers {
+    accept: Vec<(usize, Answer<Vec<Result<Accepted>>>)>,
+    claim: Vec<Answer<ClaimOutcome>>,
+    record: Vec<Answer<Recorded>>,
+    finish: Vec<Answer<Finished>>,
+    attempt: Vec<Answer<Attempted>>,
+}
+
+impl Answers {
+    fn gather(&mut self, batch: &mut Batch, job: Job) {
+        match job {
+            Job::Accept {
+                items,
+                receipts,
+                answer,
+            } => {
+                self.accept.push((items.len(), answer));
+                batch.accept.extend(items);
+                batch.receipts.extend(receipts);
+            }
+            Job::Claim(claim, answer) => {
+                batch.claim.push(*claim);
+                self.claim.push(answer);
+            }
+            Job::Record(record, answer) => {
+                batch.record.push(*record);
+                self.record.push(answer);
+            }
+            Job::Finish(finish, answer) => {
+                batch.finish.push(*finish);
+                self.finish.push(answer);
+            }
+            Job::Attempt(attempt, answer) => {
+                batch.attempt.push(*attempt);
+                self.attempt.push(answer);
+            }
+            Job::Settle(settle) => batch.settle.push(*settle),
+            Job::Renew(renewals) => batch.renew.extend(renewals),
+        }
+    }
+
+    /// A caller that has gone away misses its answer, which is its choice.
+    fn tell(self, applied: Applied) {
+        let mut accepted = applied.accept.into_iter();
+        for (count, answer) in self.accept {
+            let _ = answer.send(Ok(accepted.by_ref().take(count).collect()));
+        }
+        tell_each(self.claim, applied.claim);
+        tell_each(self.record, applied.record);
+        tell_each(self.finish, applied.finish);
+        tell_each(self.attempt, applied.attempt);
+    }
+
+    fn fail(self, error: &Error) {
+        for (_, answer) in self.accept {
+            let _ = answer.send(Err(error.clone()));
+        }
+        fail_each(self.claim, error);
+        fail_each(self.record, error);
+        fail_each(self.finish, error);
+        fail_each(self.attempt, error);
+    }
+}
+
+fn tell_each<T>(answers: Vec<Answer<T>>, results: Vec<Result<T>>) {
+    for (answer, result) in answers.into_iter().zip(results) {
+        let _ = answer.send(result);
+    }
+}
+
+fn fail_each<T>(answers: Vec<Answer<T>>, error: &Error) {
+    for answer in answers {
+        let _ = answer.send(Err(error.clone()));
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Unavailable, "the writer has stopped")
+}

@@ -1,0 +1,283 @@
+//! A turn and all that belongs to it.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use uuid::Uuid;
+use zupa_core::audit::{AuditEntry, AuditLink};
+use zupa_core::desk::{AuditView, DeliveryView, InboundView, TurnSummary, TurnView};
+use zupa_core::{
+    ConversationId, DeliveryId, DeliveryState, Epoch, EventId, InboundState, Number, ReceiptLevel,
+    Result, Timestamp, TurnId, TurnState,
+};
+
+use crate::error::error;
+use crate::store::decode;
+
+pub(super) async fn turn(readers: &SqlitePool, id: &str) -> Result<Option<TurnView>> {
+    // A read transaction, so that all parts are of one moment.
+    let mut snapshot = readers.begin().await.map_err(failed)?;
+    let Some(found) = find(&mut snapshot, id).await? else {
+        return Ok(None);
+    };
+    let view = match found {
+        Found::Turn(turn) => of_turn(&mut snapshot, turn).await?,
+        Found::Inbound {
+            conversation,
+            number,
+        } => of_inbound(&mut snapshot, conversation, number).await?,
+    };
+    Ok(Some(view))
+}
+
+enum Found {
+    Turn(Uuid),
+    /// An inbound that no turn has taken, or ever will.
+    Inbound {
+        conversation: Uuid,
+        number: i64,
+    },
+}
+
+async fn find(snapshot: &mut SqliteConnection, id: &str) -> Result<Option<Found>> {
+    let uuid = Uuid::parse_str(id).ok();
+    if let Some(uuid) = uuid {
+        let known = sqlx::query("SELECT 1 FROM turns WHERE id = $1")
+            .bind(uuid.as_bytes().as_slice())
+            .fetch_optional(&mut *snapshot)
+            .await
+            .map_err(failed)?;
+        if known.is_some() {
+            return Ok(Some(Found::Turn(uuid)));
+        }
+    }
+    let row = sqlx::query(
+        "SELECT b.conversation, b.number, coalesce(b.turn_id, t.id)
+         FROM inbounds b JOIN conversations c ON c.id = b.conversation
+         LEFT JOIN turns t ON t.id = c.open_turn AND b.number BETWEEN t.first AND t.last
+         WHERE b.event_id = $1 OR b.event_id =
+               (SELECT event_id FROM processed_events WHERE platform_id = $2
+                ORDER BY accepted_at DESC LIMIT 1)
+         LIMIT 1",
+    )
+    .bind(uuid.map(|uuid| uuid.as_bytes().to_vec()))
+    .bind(id)
+    .fetch_optional(snapshot)
+    .await
+    .map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    let turn: Option<Vec<u8>> = row.try_get(2).map_err(decode::broken)?;
+    Ok(Some(match turn {
+        Some(turn) => Found::Turn(decode::uuid_of(&turn)?),
+        None => Found::Inbound {
+            conversation: decode::uuid(&row, 0)?,
+            number: row.try_get(1).map_err(decode::broken)?,
+        },
+    }))
+}
+
+async fn of_inbound(
+    snapshot: &mut SqliteConnection,
+    conversation: Uuid,
+    number: i64,
+) -> Result<TurnView> {
+    let row = sqlx::query(
+        "SELECT b.event_id, b.number, b.state, b.reason, b.accepted_at, b.duplicates, b.request_id
+         FROM inbounds b WHERE b.conversation = $1 AND b.number = $2",
+    )
+    .bind(conversation.as_bytes().as_slice())
+    .bind(number)
+    .fetch_one(snapshot)
+    .await
+    .map_err(failed)?;
+    Ok(TurnView {
+        turn: None,
+        conversation: ConversationId(conversation),
+        inbounds: vec![inbound(&row)?],
+        steps: Vec::new(),
+        deliveries: Vec::new(),
+        audit: Vec::new(),
+    })
+}
+
+async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView> {
+    let id = turn.as_bytes().as_slice();
+    let row = sqlx::query(
+        "SELECT id, state, first, last, epoch, runs, failures, claimed_at, ended_at, not_before,
+                reason, conversation FROM turns WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_one(&mut *snapshot)
+    .await
+    .map_err(failed)?;
+    let summary = summary(&row)?;
+    let inbounds = sqlx::query(
+        "SELECT b.event_id, b.number, CASE WHEN b.state = 'queued' AND c.open_turn = t.id
+                THEN 'claimed' ELSE b.state END,
+                b.reason, b.accepted_at, b.duplicates, b.request_id
+         FROM turns t JOIN conversations c ON c.id = t.conversation
+         JOIN inbounds b ON b.conversation = t.conversation AND b.number BETWEEN t.first AND t.last
+         WHERE t.id = $1 AND (b.turn_id = t.id OR b.turn_id IS NULL OR t.state = 'superseded')
+         ORDER BY b.number",
+    )
+    .bind(id)
+    .fetch_all(&mut *snapshot)
+    .await
+    .map_err(failed)?;
+    let steps = sqlx::query("SELECT step_key FROM steps WHERE turn_id = $1 ORDER BY recorded_at")
+        .bind(id)
+        .fetch_all(&mut *snapshot)
+        .await
+        .map_err(failed)?;
+    let deliveries = sqlx::query(
+        "SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
+                o.settled_at
+         FROM turns t JOIN outbox o ON o.conversation = t.conversation
+              AND o.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - 1
+         WHERE t.id = $1 ORDER BY o.number",
+    )
+    .bind(id)
+    .fetch_all(&mut *snapshot)
+    .await
+    .map_err(failed)?;
+    let conversation = ConversationId(decode::uuid(&row, 11)?);
+    let audit = links(snapshot, conversation, Some(turn)).await?;
+    Ok(TurnView {
+        turn: Some(summary),
+        conversation,
+        inbounds: inbounds.iter().map(inbound).collect::<Result<_>>()?,
+        steps: steps
+            .iter()
+            .map(|row| decode::text(row, 0))
+            .collect::<Result<_>>()?,
+        deliveries: deliveries.iter().map(delivery).collect::<Result<_>>()?,
+        audit: audit.into_iter().map(view).collect(),
+    })
+}
+
+fn summary(row: &SqliteRow) -> Result<TurnSummary> {
+    let state: &str = row.try_get(1).map_err(decode::broken)?;
+    Ok(TurnSummary {
+        id: TurnId(decode::uuid(row, 0)?),
+        state: TurnState::parse(state).ok_or_else(|| unknown_state(state))?,
+        first: Number(decode::number(row, 2)?),
+        last: Number(decode::number(row, 3)?),
+        epoch: Epoch(decode::number(row, 4)?),
+        runs: decode::count(row, 5)?,
+        failures: decode::count(row, 6)?,
+        claimed_at: Timestamp(row.try_get(7).map_err(decode::broken)?),
+        ended_at: row
+            .try_get::<Option<i64>, _>(8)
+            .map_err(decode::broken)?
+            .map(Timestamp),
+        not_before: row
+            .try_get::<Option<i64>, _>(9)
+            .map_err(decode::broken)?
+            .map(Timestamp),
+        reason: decode::maybe_text(row, 10)?,
+    })
+}
+
+fn inbound(row: &SqliteRow) -> Result<InboundView> {
+    let state: &str = row.try_get(2).map_err(decode::broken)?;
+    Ok(InboundView {
+        event: EventId(decode::uuid(row, 0)?),
+        number: Number(decode::number(row, 1)?),
+        state: InboundState::parse(state).ok_or_else(|| unknown_state(state))?,
+        reason: decode::maybe_text(row, 3)?,
+        accepted_at: Timestamp(row.try_get(4).map_err(decode::broken)?),
+        duplicates: decode::number(row, 5)?,
+        request_id: decode::maybe_text(row, 6)?,
+    })
+}
+
+fn delivery(row: &SqliteRow) -> Result<DeliveryView> {
+    let state: &str = row.try_get(3).map_err(decode::broken)?;
+    Ok(DeliveryView {
+        id: DeliveryId {
+            turn: TurnId(decode::uuid(row, 0)?),
+            ordinal: decode::count(row, 1)?,
+        },
+        number: Number(decode::number(row, 2)?),
+        state: DeliveryState::parse(state).ok_or_else(|| unknown_state(state))?,
+        reason: decode::maybe_text(row, 4)?,
+        attempts: decode::count(row, 5)?,
+        receipt: ReceiptLevel::from_number(row.try_get(6).map_err(decode::broken)?),
+        settled_at: row
+            .try_get::<Option<i64>, _>(7)
+            .map_err(decode::broken)?
+            .map(Timestamp),
+    })
+}
+
+fn view(link: AuditLink) -> AuditView {
+    AuditView {
+        number: link.number,
+        at: link.entry.at,
+        actor: link.entry.actor,
+        action: link.entry.action,
+        reason: link.entry.reason,
+        config: link.entry.config.to_hex(),
+        hash: link.hash.to_hex(),
+    }
+}
+
+pub(super) async fn audit(
+    readers: &SqlitePool,
+    conversation: ConversationId,
+) -> Result<Vec<AuditLink>> {
+    let mut snapshot = readers.begin().await.map_err(failed)?;
+    links(&mut snapshot, conversation, None).await
+}
+
+async fn links(
+    snapshot: &mut SqliteConnection,
+    conversation: ConversationId,
+    of: Option<Uuid>,
+) -> Result<Vec<AuditLink>> {
+    let rows = sqlx::query(
+        "SELECT number, at, actor, action, reason, turn_id, config, commitment, salt, hash
+         FROM audit WHERE stream = $1 AND ($2 IS NULL OR turn_id = $2) ORDER BY number",
+    )
+    .bind(conversation.as_bytes().as_slice())
+    .bind(of.map(|turn| turn.as_bytes().to_vec()))
+    .fetch_all(snapshot)
+    .await
+    .map_err(failed)?;
+    rows.iter().map(link).collect()
+}
+
+fn link(row: &SqliteRow) -> Result<AuditLink> {
+    let turn: Option<Vec<u8>> = row.try_get(5).map_err(decode::broken)?;
+    let commitment: Option<Vec<u8>> = row.try_get(7).map_err(decode::broken)?;
+    let salt: Option<i64> = row.try_get(8).map_err(decode::broken)?;
+    Ok(AuditLink {
+        number: decode::number(row, 0)?,
+        entry: AuditEntry {
+            at: Timestamp(row.try_get(1).map_err(decode::broken)?),
+            actor: decode::text(row, 2)?,
+            action: decode::text(row, 3)?,
+            reason: decode::text(row, 4)?,
+            turn: turn
+                .as_deref()
+                .map(decode::uuid_of)
+                .transpose()?
+                .map(TurnId),
+            config: decode::digest(row, 6)?,
+            commitment: commitment.map(|_| decode::digest(row, 7)).transpose()?,
+        },
+        salt: salt.map(i64::cast_unsigned),
+        hash: decode::digest(row, 9)?,
+    })
+}
+
+fn unknown_state(state: &str) -> zupa_core::Error {
+    zupa_core::Error::new(
+        zupa_core::ErrorKind::Corrupt,
+        "a stored state is not one of ours",
+    )
+    .with("state", state)
+}
+
+fn failed(source: sqlx::Error) -> zupa_core::Error {
+    error("read a turn", source)
+}

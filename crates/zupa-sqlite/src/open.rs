@@ -1,0 +1,187 @@
+//! Opening: lock, engine version, schema version, connections.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqlSafeStr};
+use zupa_core::{Error, ErrorKind, Result};
+
+use crate::config::SqliteConfig;
+use crate::error::error;
+
+/// SQLite before this can corrupt a file that two connections write and
+/// checkpoint at once.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// The schema's history, oldest first. Only ever appended to.
+pub fn migrations() -> Migrator {
+    let path = include_str!("../migrations/0001_path.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        Cow::Borrowed("path"),
+        MigrationType::Simple,
+        path.into_sql_str(),
+        false,
+    )])
+}
+
+/// The newest schema version that this build knows.
+pub(crate) fn wanted_version() -> i64 {
+    migrations()
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Opens the writer, mending the schema if it is older than this build.
+pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection> {
+    make_folder(&config.path)?;
+    let mut writer = options(config)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("wal_autocheckpoint", "0")
+        .pragma("cache_size", format!("-{}", config.cache_kib))
+        .connect()
+        .await
+        .map_err(|source| cannot_open(&config.path, source))?;
+    check_engine(&mut writer).await?;
+    migrate(&mut writer, &config.path).await?;
+    Ok(writer)
+}
+
+/// Opens the connections for reading.
+pub(crate) async fn readers(config: &SqliteConfig) -> Result<SqlitePool> {
+    // A reaped connection would cost a schema parse and a cold cache.
+    SqlitePoolOptions::new()
+        .max_connections(config.readers)
+        .test_before_acquire(false)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(options(config).read_only(true))
+        .await
+        .map_err(|source| cannot_open(&config.path, source))
+}
+
+/// Opens the connection that moves the log into the main file.
+pub(crate) async fn checkpointer(config: &SqliteConfig) -> Result<SqliteConnection> {
+    options(config)
+        .connect()
+        .await
+        .map_err(|source| cannot_open(&config.path, source))
+}
+
+fn options(config: &SqliteConfig) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(&config.path)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .foreign_keys(false)
+        .statement_cache_capacity(256)
+        .row_buffer_size(4096)
+        .disable_statement_logging()
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "the store's folder cannot be made")
+            .with("path", folder.display())
+            .with_source(source)
+    })
+}
+
+async fn check_engine(connection: &mut SqliteConnection) -> Result<()> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await
+        .map_err(|source| error("ask for the version of SQLite", source))?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    let found = (next(), next(), next());
+    if found < OLDEST_SQLITE {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "this SQLite is too old: before 3.51.3 it can corrupt a log that is written and checkpointed at once",
+        )
+        .with("found", version));
+    }
+    Ok(())
+}
+
+/// Brings the schema up to this build. Each migration is one transaction with
+/// its note in the migrations table, so a kill leaves it done or not begun.
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+    refuse_newer(connection, path).await?;
+    migrations()
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|source| match source {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+                newer(version, path)
+            }
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+                error("bring the schema up to date", source).with("path", path.display())
+            }
+            other => Error::new(ErrorKind::Corrupt, "the store's schema is not one of ours")
+                .with("path", path.display())
+                .with_source(other),
+        })
+}
+
+async fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+    let applied = match connection.list_applied_migrations("_sqlx_migrations").await {
+        Ok(applied) => applied,
+        // A new file has no such table yet.
+        Err(MigrateError::Execute(sqlx::Error::Database(database)))
+            if database.code().as_deref() == Some("1") =>
+        {
+            return Ok(());
+        }
+        Err(MigrateError::Execute(source)) => return Err(cannot_open(path, source)),
+        Err(other) => {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "the store's schema history cannot be read",
+            )
+            .with("path", path.display())
+            .with_source(other));
+        }
+    };
+    let newest = applied
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
+    if newest > wanted_version() {
+        Err(newer(newest, path))
+    } else {
+        Ok(())
+    }
+}
+
+fn newer(version: i64, path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "the store was written by a newer zupa; run that one, or restore a backup",
+    )
+    .with("path", path.display())
+    .with("schema_version", version)
+    .with("this_build_knows", wanted_version())
+}
+
+fn cannot_open(path: &Path, source: sqlx::Error) -> Error {
+    error("the store cannot be opened", source).with("path", path.display())
+}

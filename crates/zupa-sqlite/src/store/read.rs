@@ -1,0 +1,139 @@
+//! Reads of the path: what is due, and what was said.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use zupa_core::store::{Delivery, Due};
+use zupa_core::turn::Message;
+use zupa_core::{
+    Address, Alias, ChannelId, Content, ConversationId, DeliveryId, DeliveryState, Number, Result,
+    Role, TenantId, Timestamp, TurnId,
+};
+
+use super::decode;
+use crate::error::error;
+
+pub(super) async fn due(
+    readers: &SqlitePool,
+    now: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<Due>> {
+    let rows = sqlx::query(
+        "SELECT id, due_at FROM conversations
+         WHERE due_at <= $1 AND (holder IS NULL OR expires_at <= $2)
+         ORDER BY due_at LIMIT $3",
+    )
+    .bind(until.0)
+    .bind(now.0)
+    .bind(limit as i64)
+    .fetch_all(readers)
+    .await
+    .map_err(|source| error("list what is due", source))?;
+    rows.iter()
+        .map(|row| {
+            Ok(Due {
+                conversation: ConversationId(decode::uuid(row, 0)?),
+                at: Timestamp(row.try_get(1).map_err(decode::broken)?),
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn due_deliveries(
+    readers: &SqlitePool,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Delivery>> {
+    let rows = sqlx::query(
+        "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
+                c.tenant, c.channel, c.alias
+         FROM outbox o INDEXED BY outbox_open JOIN conversations c ON c.id = o.conversation
+         WHERE o.state IN ('queued', 'sending', 'retry', 'in_doubt')
+           AND (o.state = 'queued' OR o.not_before <= $1)
+           AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.conversation = o.conversation
+                           AND e.lane = o.lane AND e.number < o.number
+                           AND e.state IN ('queued', 'sending', 'retry', 'in_doubt'))
+         ORDER BY o.committed_at LIMIT $2",
+    )
+    .bind(now.0)
+    .bind(limit as i64)
+    .fetch_all(readers)
+    .await
+    .map_err(|source| error("list deliveries that are due", source))?;
+    rows.iter().map(delivery).collect()
+}
+
+fn delivery(row: &SqliteRow) -> Result<Delivery> {
+    let state: &str = row.try_get(5).map_err(decode::broken)?;
+    Ok(Delivery {
+        conversation: ConversationId(decode::uuid(row, 0)?),
+        number: Number(decode::number(row, 1)?),
+        id: DeliveryId {
+            turn: TurnId(decode::uuid(row, 2)?),
+            ordinal: decode::count(row, 3)?,
+        },
+        content: decode::json(row, 4)?,
+        // An attempt whose time is over without an answer is in doubt.
+        state: match DeliveryState::parse(state) {
+            Some(DeliveryState::Sending) | None => DeliveryState::InDoubt,
+            Some(state) => state,
+        },
+        attempts: decode::count(row, 6)?,
+        to: Address {
+            tenant: TenantId::parse(decode::text(row, 7)?)?,
+            channel: ChannelId::parse(decode::text(row, 8)?)?,
+            alias: Alias::parse(decode::text(row, 9)?)?,
+        },
+    })
+}
+
+pub(super) async fn history(
+    readers: &SqlitePool,
+    conversation: ConversationId,
+    before: Number,
+    limit: usize,
+) -> Result<Vec<Message>> {
+    // Each side is a short walk back along its primary key, whatever lies before.
+    let rows = sqlx::query(
+        "SELECT number, speaker, content FROM (
+             SELECT * FROM (SELECT number, 'user' AS speaker, content FROM inbounds
+                 WHERE conversation = $1 AND number < $2 AND state IN ('answered', 'silent')
+                   AND reason IS NOT 'revoked'
+                 ORDER BY number DESC LIMIT $3)
+             UNION ALL
+             SELECT * FROM (SELECT number, 'assistant', content FROM outbox
+                 WHERE conversation = $1 AND number < $2 ORDER BY number DESC LIMIT $3))
+         ORDER BY number DESC LIMIT $3",
+    )
+    .bind(conversation.as_bytes().as_slice())
+    .bind(before.0.cast_signed())
+    .bind(limit as i64)
+    .fetch_all(readers)
+    .await
+    .map_err(|source| error("read a conversation's history", source))?;
+    rows.iter().rev().map(message).collect()
+}
+
+fn message(row: &SqliteRow) -> Result<Message> {
+    let content: Content = decode::json(row, 2)?;
+    let speaker: &str = row.try_get(1).map_err(decode::broken)?;
+    Ok(Message {
+        number: Number(decode::number(row, 0)?),
+        role: Role::parse(speaker).unwrap_or(Role::User),
+        text: content.as_prompt_text(),
+    })
+}
+
+pub(super) async fn backlog(readers: &SqlitePool) -> Result<u64> {
+    // Open inbounds are few beside the rest; conversations with work are indexed.
+    let row = sqlx::query(
+        "SELECT coalesce(sum(c.pending + coalesce(t.last - t.first + 1, 0)), 0)
+         FROM conversations c INDEXED BY conversations_due
+         LEFT JOIN turns t ON t.id = c.open_turn
+         WHERE c.due_at IS NOT NULL",
+    )
+    .fetch_one(readers)
+    .await
+    .map_err(|source| error("count the backlog", source))?;
+    decode::number(&row, 0)
+}

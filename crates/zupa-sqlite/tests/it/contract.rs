@@ -1,0 +1,85 @@
+//! The contract suite of the test kit, on a file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+use zupa_core::{Desk, Store};
+use zupa_sqlite::{SqliteConfig, SqliteStore};
+use zupa_testkit::contract::Harness;
+
+/// A folder with a new file for every fresh store.
+struct Files {
+    folder: TempDir,
+    made: AtomicU32,
+    #[cfg(feature = "faults")]
+    planted: zupa_sqlite::Planted,
+}
+
+impl Files {
+    fn healthy() -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            made: AtomicU32::new(0),
+            #[cfg(feature = "faults")]
+            planted: zupa_sqlite::Planted::None,
+        }
+    }
+
+    async fn open(&self, number: u32) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+        #[cfg_attr(not(feature = "faults"), allow(unused_mut))]
+        let mut config = SqliteConfig::at(self.folder.path().join(format!("{number}.db")));
+        #[cfg(feature = "faults")]
+        {
+            config.planted = self.planted;
+        }
+        let store = Arc::new(SqliteStore::open(config).await.unwrap());
+        (store.clone(), store)
+    }
+}
+
+#[async_trait]
+impl Harness for Files {
+    async fn store(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+        self.open(self.made.fetch_add(1, Ordering::Relaxed) + 1)
+            .await
+    }
+
+    async fn reopen(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+        self.open(self.made.load(Ordering::Relaxed)).await
+    }
+}
+
+zupa_testkit::contract::each!(Files::healthy());
+
+/// The suite is worth something only if it fails when it should.
+#[cfg(feature = "faults")]
+mod planted {
+    use super::*;
+    use zupa_sqlite::Planted;
+
+    async fn broken_by(planted: Planted) -> Vec<&'static str> {
+        let files = Files {
+            planted,
+            ..Files::healthy()
+        };
+        let report = zupa_testkit::contract::run_all(&files).await;
+        report.broken.iter().map(|broken| broken.case).collect()
+    }
+
+    #[tokio::test]
+    async fn a_dedupe_key_without_tenant_is_caught() {
+        let broken = broken_by(Planted::DedupeWithoutTenant).await;
+        assert!(
+            broken.contains(&"same_id_two_tenants_are_two_messages"),
+            "{broken:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_commit_without_the_epoch_check_is_caught() {
+        let broken = broken_by(Planted::CommitWithoutEpoch).await;
+        assert!(broken.contains(&"stale_epoch_cannot_commit"), "{broken:?}");
+    }
+}

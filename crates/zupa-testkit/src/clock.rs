@@ -1,0 +1,79 @@
+//! `ManualClock`: time stands still until a test moves it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use zupa_core::{Clock, Timestamp};
+
+/// A clock that a test moves. Clones share the time.
+#[derive(Debug, Clone)]
+pub struct ManualClock {
+    time: Arc<Mutex<Time>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    wall: Timestamp,
+    monotonic: Duration,
+}
+
+impl ManualClock {
+    /// A clock that shows `wall`, in a process that has just started.
+    pub fn at(wall: Timestamp) -> Self {
+        let time = Time {
+            wall,
+            monotonic: Duration::ZERO,
+        };
+        Self {
+            time: Arc::new(Mutex::new(time)),
+        }
+    }
+
+    /// Lets time pass: wall time and monotonic time alike.
+    pub fn advance(&self, by: Duration) {
+        self.change(|time| {
+            time.wall = time.wall.plus(by);
+            time.monotonic = time.monotonic.saturating_add(by);
+        });
+    }
+
+    /// Lets wall time alone jump, as it does when somebody sets the clock.
+    pub fn jump_to(&self, wall: Timestamp) {
+        self.change(|time| time.wall = wall);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Time) -> T) -> T {
+        change(&mut self.time.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for ManualClock {
+    /// A clock that shows the first microsecond of 2026.
+    fn default() -> Self {
+        Self::at(Timestamp(1_767_225_600_000_000))
+    }
+}
+
+impl Clock for ManualClock {
+    fn wall(&self) -> Timestamp {
+        self.change(|time| time.wall)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.change(|time| time.monotonic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_moves_wall_time_alone() {
+        let clock = ManualClock::at(Timestamp(0));
+        clock.advance(Duration::from_secs(3));
+        clock.clone().jump_to(Timestamp(7));
+        assert_eq!(clock.wall(), Timestamp(7));
+        assert_eq!(clock.monotonic(), Duration::from_secs(3));
+    }
+}

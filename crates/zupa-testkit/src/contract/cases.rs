@@ -1,0 +1,176 @@
+//! The list of promises. A case that is not here is not run.
+
+use super::Case;
+
+/// Every promise, in the order of the path.
+pub const CASES: &[Case] = crate::each!(@cases);
+
+/// One `#[tokio::test]` per promise, named as the promise, in one module per
+/// stop. The argument makes a [`Harness`](crate::contract::Harness); it is
+/// evaluated once per test.
+///
+/// ```ignore
+/// zupa_testkit::contract::each!(MyHarness::new());
+/// ```
+#[macro_export]
+macro_rules! each {
+    (@cases) => { $crate::each!(@list cases ()) };
+    (@list $what:ident $harness:tt) => {
+        $crate::each! { @$what $harness
+            accept {
+                accept_once_under_64_concurrent_deliveries
+                duplicates_inside_one_batch
+                same_id_other_content_is_conflict
+                same_id_two_tenants_are_two_messages
+                same_id_two_channels_are_two_messages
+                same_id_two_scopes_are_two
+                numbers_are_dense_per_conversation_and_in_batch_order
+                expired_is_written_as_ended
+                ids_are_known_after_the_answer_and_after_a_death
+                contents_come_back_as_they_came
+            }
+            ids {
+                identical_texts_with_different_ids_are_two_messages
+                ids_decide_to_the_last_character
+            }
+            alias {
+                aliases_lead_to_one_conversation
+                aliases_of_a_batch_lead_to_one_conversation
+                an_alias_revealed_by_a_duplicate_is_kept
+                a_duplicate_under_an_unknown_alias_opens_no_conversation
+                aliases_of_two_conversations_merge_nothing
+                a_conflict_reveals_no_alias
+            }
+            burst {
+                coalescing_five_messages_are_one_claim_in_order
+                a_window_closes_by_count
+                a_window_closes_by_silence
+                a_window_closes_by_its_longest_wait
+                a_message_during_a_turn_waits_for_the_next
+                a_window_outlives_a_death
+            }
+            claim {
+                only_one_holder_under_64_claimers
+                a_claim_hands_over_what_a_turn_needs
+                nothing_pending_is_nothing_to_claim
+                claim_not_before_due
+                expired_claim_is_taken_over_with_a_higher_epoch
+                rerun_takes_exactly_the_same_range_and_turn_id
+                renew_extends_only_own_epoch
+                due_lists_longest_due_first
+                a_fresh_turn_id_is_kept_only_without_an_open_turn
+            }
+            journal {
+                recorded_steps_come_back_at_the_next_run
+                a_step_recorded_again_is_one_step
+                stale_epoch_cannot_record
+                runs_counts_starts_failures_counts_errors
+                provider_failure_counts_no_failure
+            }
+            commit {
+                a_commit_ends_the_range_and_writes_the_outbox
+                an_end_without_an_answer_has_a_reason
+                stale_epoch_cannot_commit
+                a_voided_claim_cannot_commit
+                a_released_claim_cannot_commit
+                commit_is_idempotent_by_turn
+                commit_is_all_or_nothing
+                head_moved_returns_the_head
+                audit_chain_verifies
+                a_batch_records_before_it_ends
+                a_commit_of_many_rows_keeps_their_order
+            }
+            retry {
+                retry_blocks_later_inbounds_until_not_before
+                a_retry_keeps_its_time_over_a_death
+                split_then_one_by_one_then_normal_again
+                dead_only_the_failing_one_and_conversation_goes_on
+                release_counts_no_failure
+            }
+            recovery {
+                recovery_resumes_same_range
+                recovery_marks_suspects
+                a_suspect_at_a_death_runs_alone
+                a_suspect_that_did_not_run_stays_suspect
+                three_deaths_alone_are_dead_lettered_as_crashed
+                a_clean_close_leaves_no_suspects
+                a_waiting_turn_is_no_suspect
+                recover_is_safe_to_call_again
+                a_heartbeat_is_only_a_sign_of_life
+            }
+            delivery {
+                at_commit_rows_are_sent
+                queued_then_attempt_then_sent
+                a_row_written_as_sending_is_its_first_attempt
+                attempt_granted_once
+                order_head_of_line_per_conversation
+                retryable_failure_blocks_those_behind
+                in_doubt_blocks_until_settled
+                unknown_lets_the_rest_go
+                terminal_failure_cancels_later_parts_of_the_same_turn_only
+                an_unanswered_attempt_is_listed_as_in_doubt
+                sending_at_death_is_in_doubt_after_recover
+            }
+            settle {
+                late_writer_settles_but_cannot_commit
+                sent_is_never_undone
+                a_late_sent_outweighs_every_guess
+                an_earlier_attempt_does_not_move_a_later_one
+                failed_cancelled_and_unknown_stay
+                a_batch_settles_before_it_attempts
+            }
+            receipts {
+                receipt_after_settle_raises_the_level
+                receipt_before_settle_is_kept_and_joined
+                receipt_levels_only_go_up_in_any_permutation
+                receipt_with_our_key_settles_in_doubt_as_sent
+                receipt_with_our_key_spares_the_second_send
+                receipts_stay_within_their_channel
+                edit_changes_only_unclaimed_inbounds
+                revoke_ends_only_unclaimed_inbounds
+            }
+            batch {
+                an_empty_batch_changes_nothing
+                one_bad_item_fails_alone
+                a_claim_sees_what_its_batch_accepted
+                rivals_in_one_batch_have_one_winner
+                answers_keep_the_order_of_their_list
+            }
+            counts {
+                counts_obey_invariant_7
+                purge_never_touches_open_rows_and_keeps_totals
+                a_purged_id_is_new_again_or_expired
+                a_purge_is_bounded
+            }
+            reads {
+                history_is_oldest_first_and_bounded
+                lines_resume_after_a_number
+                turn_view_by_turn_event_and_platform_id
+                the_store_describes_itself
+            }
+            walk {
+                generated_histories_lose_and_double_nothing
+            }
+        }
+    };
+    (@cases () $($stop:ident { $($promise:ident)* })*) => {
+        &[$($($crate::contract::Case {
+            name: concat!(stringify!($stop), "::", stringify!($promise)),
+            check: |harness| ::std::boxed::Box::pin($crate::contract::$stop::$promise(harness)),
+        },)*)*]
+    };
+    (@tests ($harness:expr) $($stop:ident { $($promise:ident)* })*) => {
+        $(mod $stop {
+            #[allow(unused_imports, reason = "the harness may be named by a full path")]
+            use super::*;
+            $(
+                #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    let harness = $harness;
+                    $crate::contract::kept($crate::contract::$stop::$promise(&harness)).await;
+                }
+            )*
+        })*
+    };
+    ($harness:expr) => { $crate::each!(@list tests ($harness)); };
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod channel;
+pub mod clock;
+pub mod contract;
+pub mod faulty;
+pub mod ids;
+pub mod memory;
+
+pub use channel::{Answer, RecordingChannel};
+pub use clock::ManualClock;
+pub use faulty::{Call, Fault, FaultyStore};
+pub use ids::SeqIds;
+pub use memory::{MemoryStore, Planted};

@@ -1,0 +1,178 @@
+//! `MemoryStore`: the ports `Store` and `Desk` in plain Rust over one mutex.
+//!
+//! The reference: where the words of the ports leave a doubt, this is what they
+//! mean. Reading order: [`rows`], then the stops `accept`, `claim`, `finish`,
+//! `deliver`, `receipts`, then `recover`, `purge` and `desk`.
+
+mod accept;
+mod claim;
+mod deliver;
+mod desk;
+mod finish;
+mod planted;
+mod purge;
+mod receipts;
+mod recover;
+mod rows;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use zupa_core::desk::{Accounting, Line, StoreStatus, TurnView};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
+use zupa_core::{
+    Address, AuditLink, ConversationId, Desk, InboundState, Message, Number, ProcessId, Result,
+    Store, Timestamp,
+};
+
+pub use planted::Planted;
+use rows::State;
+
+/// A store in memory. Clones share the rows, and keeping one of them is what
+/// makes the rows survive a simulated restart: [`Store::recover`] with another
+/// process id voids what the process before had claimed.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty store with a defect, to show that a checker finds it.
+    pub fn planted(defect: Planted) -> Self {
+        let store = Self::new();
+        store.lock().planted = Some(defect);
+        store
+    }
+
+    // A writer that panicked is a defect of ours; the rows are as it left them.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, batch: Batch) -> Applied {
+        let now = batch.now;
+        let mut applied = Applied::default();
+        for settle in batch.settle {
+            self.settle(settle, now);
+        }
+        for receipt in batch.receipts {
+            self.receipt(receipt, now);
+        }
+        for record in batch.record {
+            applied.record.push(self.record(record));
+        }
+        for finish in batch.finish {
+            applied.finish.push(Ok(self.finish(finish, now)));
+        }
+        for accept in batch.accept {
+            applied.accept.push(self.accept(accept, now));
+        }
+        for attempt in batch.attempt {
+            applied.attempt.push(Ok(self.attempt(&attempt)));
+        }
+        for claim in batch.claim {
+            applied.claim.push(Ok(self.claim(&claim, now)));
+        }
+        for renew in batch.renew {
+            self.renew(&renew);
+        }
+        applied
+    }
+
+    fn backlog(&self) -> u64 {
+        self.conversations
+            .values()
+            .flat_map(|conversation| conversation.inbounds.values())
+            .filter(|row| matches!(row.state, InboundState::Queued | InboundState::Claimed))
+            .count() as u64
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Store for MemoryStore {
+    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
+        Ok(self.lock().recover(process, now))
+    }
+
+    async fn write(&self, batch: Batch) -> Result<Applied> {
+        Ok(self.lock().write(batch))
+    }
+
+    // Memory can always be written, and nobody reads the sign of life.
+    async fn heartbeat(&self, _: ProcessId, _: Timestamp) -> Result<()> {
+        Ok(())
+    }
+
+    async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        Ok(self.lock().due(now, until, limit))
+    }
+
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        Ok(self.lock().due_deliveries(now, limit))
+    }
+
+    async fn history(
+        &self,
+        conversation: ConversationId,
+        before: Number,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        Ok(self.lock().history(conversation, before, limit))
+    }
+
+    async fn backlog(&self) -> Result<u64> {
+        Ok(self.lock().backlog())
+    }
+
+    async fn purge(
+        &self,
+        keys_before: Timestamp,
+        raw_before: Timestamp,
+        limit: usize,
+    ) -> Result<u64> {
+        Ok(self.lock().purge(keys_before, raw_before, limit))
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.lock().clean = true;
+        Ok(())
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Desk for MemoryStore {
+    async fn turn(&self, id: &str) -> Result<Option<TurnView>> {
+        Ok(self.lock().turn_view(id))
+    }
+
+    async fn accounting(&self) -> Result<Accounting> {
+        Ok(self.lock().accounting())
+    }
+
+    async fn lines(&self, address: &Address, after: Number, limit: usize) -> Result<Vec<Line>> {
+        Ok(self.lock().lines(address, after, limit))
+    }
+
+    async fn audit(&self, conversation: ConversationId) -> Result<Vec<AuditLink>> {
+        let state = self.lock();
+        let chain = state.conversations.get(&conversation);
+        Ok(chain.map(|found| found.audit.clone()).unwrap_or_default())
+    }
+
+    async fn status(&self) -> Result<StoreStatus> {
+        Ok(self.lock().description())
+    }
+}

@@ -1,0 +1,212 @@
+//! Stops 2 and 3, `claim` and `turn`, in memory.
+//!
+//! *Arrives*: wishes to take a conversation; results of effects.
+//! *Leaves*: at most one holder per conversation, a raised epoch, a turn with
+//! its range; recorded steps.
+//! *If the process dies here*: the next start voids the claim; the turn stays
+//! open and runs again over the same range with the same steps.
+
+use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Record, Recorded, Renew};
+use zupa_core::{
+    Claimed, DeliveryState, Epoch, Error, InboundState, Number, Result, Timestamp, TurnId,
+    TurnState,
+};
+
+use super::planted::Planted;
+use super::rows::{Conversation, Holder, State, TurnRow};
+
+impl State {
+    pub(super) fn claim(&mut self, claim: &Claim, now: Timestamp) -> ClaimOutcome {
+        let planted = self.planted;
+        let Some(conversation) = self.conversations.get_mut(&claim.conversation) else {
+            return ClaimOutcome::Nothing;
+        };
+        let Some(due_at) = conversation.due_at() else {
+            return ClaimOutcome::Nothing;
+        };
+        if let Some(holder) = conversation.holder
+            && holder.expires_at > now
+            && planted != Some(Planted::HolderIgnored)
+        {
+            return ClaimOutcome::Held(holder.expires_at);
+        }
+        if due_at > now {
+            return ClaimOutcome::NotYet(due_at);
+        }
+
+        let turn = conversation.open.unwrap_or(claim.turn);
+        if conversation.open.is_none() {
+            conversation.begin(turn, now);
+        } else if planted == Some(Planted::RangeGrows) {
+            conversation.grow(turn);
+        }
+        conversation.open = Some(turn);
+        conversation.epoch = Epoch(conversation.epoch.0 + 1);
+        conversation.holder = Some(Holder {
+            process: claim.process,
+            expires_at: claim.expires_at,
+        });
+        let epoch = conversation.epoch;
+        if let Some(row) = conversation.turns.get_mut(&turn) {
+            row.state = TurnState::Running;
+            row.epoch = epoch;
+            row.runs += 1;
+            row.not_before = None;
+            row.mode = claim.mode;
+        }
+        match conversation.hand_over(turn, planted) {
+            Some(claimed) => ClaimOutcome::Taken(Box::new(claimed)),
+            None => ClaimOutcome::Nothing,
+        }
+    }
+
+    pub(super) fn record(&mut self, record: Record) -> Result<Recorded> {
+        if let Err(source) = serde_json::from_str::<serde_json::Value>(&record.step.result) {
+            return Err(Error::invalid("a step's result is not JSON").with_source(source));
+        }
+        let Some(conversation) = self.conversations.get_mut(&record.conversation) else {
+            return Ok(Recorded::Stale);
+        };
+        if !conversation.is_held_by(record.turn, record.epoch) {
+            return Ok(Recorded::Stale);
+        }
+        if let Some(turn) = conversation.turns.get_mut(&record.turn) {
+            // A key is recorded again only when its old result did not fit.
+            turn.steps.retain(|step| step.key != record.step.key);
+            turn.steps.push(record.step);
+        }
+        Ok(Recorded::Written)
+    }
+
+    pub(super) fn renew(&mut self, renew: &Renew) {
+        if let Some(conversation) = self.conversations.get_mut(&renew.conversation)
+            && conversation.epoch == renew.epoch
+            && let Some(holder) = conversation.holder.as_mut()
+        {
+            holder.expires_at = renew.expires_at;
+        }
+    }
+
+    pub(super) fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Vec<Due> {
+        let mut due: Vec<_> = self
+            .conversations
+            .values()
+            .filter(|conversation| {
+                conversation
+                    .holder
+                    .is_none_or(|holder| holder.expires_at <= now)
+            })
+            .filter_map(|conversation| {
+                conversation.due_at().map(|at| Due {
+                    conversation: conversation.id,
+                    at,
+                })
+            })
+            .filter(|due| due.at <= until)
+            .collect();
+        due.sort_by_key(|due| (due.at, due.conversation));
+        due.truncate(limit);
+        due
+    }
+}
+
+impl Conversation {
+    /// A new turn over all that is pending, or over the next single inbound of
+    /// a range that was split.
+    fn begin(&mut self, id: TurnId, now: Timestamp) {
+        let split = self
+            .pending()
+            .next()
+            .is_some_and(|(first, _)| first <= self.split_until);
+        let take = if split { 1 } else { usize::MAX };
+        let range: Vec<Number> = self
+            .pending()
+            .map(|(number, _)| number)
+            .take(take)
+            .collect();
+        self.mark_claimed(id, &range);
+        self.turns.insert(
+            id,
+            TurnRow {
+                id,
+                state: TurnState::Running,
+                range,
+                epoch: Epoch(0),
+                runs: 0,
+                failures: 0,
+                provider_failures: 0,
+                claimed_at: now,
+                ended_at: None,
+                not_before: None,
+                reason: None,
+                steps: Vec::new(),
+                mode: ClaimMode::Normal,
+                suspicion: ClaimMode::Normal,
+                deaths_alone: 0,
+            },
+        );
+    }
+
+    fn mark_claimed(&mut self, id: TurnId, range: &[Number]) {
+        for number in range {
+            if let Some(row) = self.inbounds.get_mut(number) {
+                row.state = InboundState::Claimed;
+                row.turn = Some(id);
+            }
+        }
+    }
+
+    /// The planted defect: what came meanwhile joins the open range.
+    fn grow(&mut self, id: TurnId) {
+        let late: Vec<Number> = self.pending().map(|(number, _)| number).collect();
+        self.mark_claimed(id, &late);
+        if let Some(turn) = self.turns.get_mut(&id) {
+            turn.range.extend(late);
+        }
+    }
+
+    fn hand_over(&self, id: TurnId, planted: Option<Planted>) -> Option<ClaimedTurn> {
+        let turn = self.turns.get(&id)?;
+        let mut inbounds: Vec<_> = turn
+            .range
+            .iter()
+            .filter_map(|number| {
+                self.inbounds.get(number).map(|row| Claimed {
+                    event: row.event,
+                    number: *number,
+                    accepted_at: row.accepted_at,
+                    content: row.content.clone(),
+                })
+            })
+            .collect();
+        if planted == Some(Planted::OrderBroken) {
+            inbounds.reverse();
+        }
+        let first = self.inbounds.get(turn.range.first()?)?;
+        Some(ClaimedTurn {
+            turn: id,
+            conversation: self.id,
+            address: self.address.clone(),
+            epoch: self.epoch,
+            runs: turn.runs,
+            failures: turn.failures,
+            provider_failures: turn.provider_failures,
+            inbounds,
+            steps: turn.steps.clone(),
+            audit: self.head(),
+            outbox_busy: self.outbox.values().any(|row| is_open(row.state)),
+            correlation: first.correlation.clone(),
+        })
+    }
+}
+
+/// True for states in which a delivery keeps its conversation's line.
+pub(super) fn is_open(state: DeliveryState) -> bool {
+    matches!(
+        state,
+        DeliveryState::Queued
+            | DeliveryState::Sending
+            | DeliveryState::Retry
+            | DeliveryState::InDoubt
+    )
+}

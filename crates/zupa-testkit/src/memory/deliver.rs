@@ -1,0 +1,178 @@
+//! Stop 5, `deliver`, in memory: attempts, and how they are settled.
+//!
+//! *Arrives*: wishes to send, results of sends.
+//! *Leaves*: an attempt on record before the wire; states that only move
+//! forward.
+//! *If the process dies here*: an attempt on record without a result is in
+//! doubt at the next start.
+
+use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
+use zupa_core::{DeliveryId, DeliveryState, Number, ReceiptLevel, Timestamp};
+
+use super::claim::is_open;
+use super::planted::Planted;
+use super::rows::{Conversation, DeliveryRow, State};
+
+impl State {
+    pub(super) fn attempt(&mut self, attempt: &Attempt) -> Attempted {
+        let row = self
+            .conversations
+            .get_mut(&attempt.conversation)
+            .and_then(|conversation| conversation.outbox.get_mut(&attempt.number));
+        match row {
+            Some(row)
+                if matches!(row.state, DeliveryState::Queued | DeliveryState::Retry)
+                    && row.attempts + 1 == attempt.attempt =>
+            {
+                row.state = DeliveryState::Sending;
+                row.attempts = attempt.attempt;
+                row.until = Some(attempt.answer_by);
+                Attempted::Granted
+            }
+            _ => Attempted::Lost,
+        }
+    }
+
+    pub(super) fn settle(&mut self, settle: Settle, now: Timestamp) {
+        let moves_back = self.planted == Some(Planted::SettleMovesBack);
+        let Some(conversation) = self.conversations.get_mut(&settle.conversation) else {
+            return;
+        };
+        let (tenant, channel) = (
+            conversation.address.tenant.clone(),
+            conversation.address.channel.clone(),
+        );
+        let Some(row) = conversation.outbox.get_mut(&settle.number) else {
+            return;
+        };
+        match settle.settlement {
+            Settlement::Sent { platform_id } => {
+                row.sent(now);
+                if row.platform_id.is_none()
+                    && let Some(platform_id) = platform_id
+                {
+                    let early = self.early.remove(&(tenant, channel, platform_id.clone()));
+                    row.receipt = row.receipt.max(early.unwrap_or(ReceiptLevel::None));
+                    row.platform_id = Some(platform_id);
+                }
+            }
+            other if moves_back || row.awaits_answer_to(settle.attempt) => {
+                row.settle(other, now);
+                if row.state == DeliveryState::Failed {
+                    let failed = row.id;
+                    conversation.cancel_later_parts(failed, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The head of each conversation and lane, when its time has come.
+    pub(super) fn due_deliveries(&self, now: Timestamp, limit: usize) -> Vec<Delivery> {
+        let mut due: Vec<_> = self
+            .conversations
+            .values()
+            .flat_map(|conversation| {
+                conversation
+                    .heads()
+                    .filter_map(move |(number, row)| conversation.delivery(number, row, now))
+            })
+            .collect();
+        due.sort_by_key(|(committed_at, delivery)| {
+            (*committed_at, delivery.conversation, delivery.number)
+        });
+        due.truncate(limit);
+        due.into_iter().map(|(_, delivery)| delivery).collect()
+    }
+}
+
+impl Conversation {
+    fn heads(&self) -> impl Iterator<Item = (Number, &DeliveryRow)> {
+        let mut lanes = Vec::new();
+        self.outbox
+            .iter()
+            .filter(|(_, row)| is_open(row.state))
+            .filter(move |(_, row)| {
+                let is_head = !lanes.contains(&row.lane);
+                lanes.push(row.lane);
+                is_head
+            })
+            .map(|(number, row)| (*number, row))
+    }
+
+    fn delivery(
+        &self,
+        number: Number,
+        row: &DeliveryRow,
+        now: Timestamp,
+    ) -> Option<(Timestamp, Delivery)> {
+        let its_time = row.until.is_none_or(|until| until <= now);
+        let state = match row.state {
+            DeliveryState::Queued => DeliveryState::Queued,
+            DeliveryState::Retry if its_time => DeliveryState::Retry,
+            DeliveryState::InDoubt | DeliveryState::Sending if its_time => DeliveryState::InDoubt,
+            _ => return None,
+        };
+        let delivery = Delivery {
+            id: row.id,
+            conversation: self.id,
+            number,
+            to: self.address.clone(),
+            content: row.content.clone(),
+            state,
+            attempts: row.attempts,
+        };
+        Some((row.committed_at, delivery))
+    }
+
+    /// A reply without its beginning is worse than none.
+    fn cancel_later_parts(&mut self, failed: DeliveryId, now: Timestamp) {
+        for row in self.outbox.values_mut() {
+            let later_part = row.id.turn == failed.turn && row.id.ordinal > failed.ordinal;
+            if later_part && matches!(row.state, DeliveryState::Queued | DeliveryState::Retry) {
+                row.state = DeliveryState::Cancelled;
+                row.reason = Some("an earlier part failed".into());
+                row.settled_at = Some(now);
+            }
+        }
+    }
+}
+
+impl DeliveryRow {
+    /// Evidence that the message left outweighs every guess, but not an end.
+    pub(super) fn sent(&mut self, now: Timestamp) {
+        if matches!(
+            self.state,
+            DeliveryState::Sent | DeliveryState::Failed | DeliveryState::Cancelled
+        ) {
+            return;
+        }
+        self.state = DeliveryState::Sent;
+        self.reason = None;
+        self.until = None;
+        self.settled_at = Some(now);
+    }
+
+    /// Anything but `sent` speaks only of the attempt that has no answer yet.
+    fn awaits_answer_to(&self, attempt: u32) -> bool {
+        matches!(self.state, DeliveryState::Sending | DeliveryState::InDoubt)
+            && self.attempts == attempt
+    }
+
+    fn settle(&mut self, settlement: Settlement, now: Timestamp) {
+        (self.state, self.until, self.reason) = match settlement {
+            Settlement::Sent { .. } => (DeliveryState::Sent, None, None),
+            Settlement::Retry { not_before, kind } => {
+                let reason = Some(kind.as_str().into());
+                (DeliveryState::Retry, Some(not_before), reason)
+            }
+            Settlement::Failed { kind } => {
+                (DeliveryState::Failed, None, Some(kind.as_str().into()))
+            }
+            Settlement::InDoubt { until } => (DeliveryState::InDoubt, Some(until), None),
+            Settlement::Unknown => (DeliveryState::Unknown, None, Some("no evidence".into())),
+            Settlement::SendAgain => (DeliveryState::Queued, None, None),
+        };
+        self.settled_at = (!is_open(self.state)).then_some(now);
+    }
+}

@@ -1,0 +1,240 @@
+//! What operators and readers see, read from memory.
+
+use zupa_core::desk::{
+    Accounting, AuditView, DeliveryView, InboundView, Line, Speaker, StoreStatus, TurnSummary,
+    TurnView,
+};
+use zupa_core::{
+    Address, AuditLink, ConversationId, DeliveryState, InboundState, Message, Number, Role, TurnId,
+};
+
+use super::rows::{Conversation, DeliveryRow, InboundRow, State, TurnRow};
+
+impl State {
+    /// Ids of ours are tried first; a platform may well use UUIDs, too.
+    pub(super) fn turn_view(&self, id: &str) -> Option<TurnView> {
+        let ours = uuid::Uuid::parse_str(id).ok();
+        let by_turn = ours.and_then(|ours| {
+            self.conversations.values().find_map(|conversation| {
+                Some((conversation, conversation.turns.get(&TurnId(ours))?))
+            })
+        });
+        if let Some((conversation, turn)) = by_turn {
+            return Some(conversation.view(turn));
+        }
+        self.find_inbound(|row| Some(row.event.0) == ours)
+            .or_else(|| self.find_inbound(|row| row.platform_id.as_str() == id))
+            .map(|(conversation, number, row)| conversation.view_by_inbound(number, row))
+    }
+
+    fn find_inbound(
+        &self,
+        wanted: impl Fn(&InboundRow) -> bool,
+    ) -> Option<(&Conversation, Number, &InboundRow)> {
+        self.conversations.values().find_map(|conversation| {
+            conversation
+                .inbounds
+                .iter()
+                .find(|(_, row)| wanted(row))
+                .map(|(number, row)| (conversation, *number, row))
+        })
+    }
+
+    pub(super) fn accounting(&self) -> Accounting {
+        let mut counts = Accounting {
+            accepted: self.accepted,
+            ..Accounting::default()
+        };
+        for conversation in self.conversations.values() {
+            for row in conversation.inbounds.values() {
+                let side = if row.state.has_ended() {
+                    &mut counts.ended
+                } else {
+                    &mut counts.open
+                };
+                *side.entry(row.state.as_str().into()).or_default() += 1;
+            }
+            for row in conversation.outbox.values() {
+                let state = row.state.as_str().into();
+                *counts.deliveries.entry(state).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    pub(super) fn lines(&self, address: &Address, after: Number, limit: usize) -> Vec<Line> {
+        let key = (
+            address.tenant.clone(),
+            address.channel.clone(),
+            address.alias.clone(),
+        );
+        let Some(conversation) = self
+            .aliases
+            .get(&key)
+            .and_then(|id| self.conversations.get(id))
+        else {
+            return Vec::new();
+        };
+        let people = conversation.inbounds.iter().map(|(number, row)| Line {
+            number: *number,
+            from: Speaker::Person(row.platform_id.as_str().into()),
+            text: row.content.as_prompt_text(),
+        });
+        let agent = conversation.outbox.iter().map(|(number, row)| Line {
+            number: *number,
+            from: Speaker::Agent(row.id),
+            text: row.content.as_prompt_text(),
+        });
+        let mut lines: Vec<_> = people
+            .chain(agent)
+            .filter(|line| line.number > after)
+            .collect();
+        lines.sort_by_key(|line| line.number);
+        lines.truncate(limit);
+        lines
+    }
+
+    /// What the model remembers: what turns that ended well heard and said.
+    pub(super) fn history(
+        &self,
+        conversation: ConversationId,
+        before: Number,
+        limit: usize,
+    ) -> Vec<Message> {
+        let Some(conversation) = self.conversations.get(&conversation) else {
+            return Vec::new();
+        };
+        let heard = conversation
+            .inbounds
+            .iter()
+            .filter(|(_, row)| row.turn.is_some())
+            .filter(|(_, row)| matches!(row.state, InboundState::Answered | InboundState::Silent))
+            .map(|(number, row)| (*number, Role::User, row.content.as_prompt_text()));
+        let said = conversation
+            .outbox
+            .iter()
+            .filter(|(_, row)| {
+                !matches!(row.state, DeliveryState::Cancelled | DeliveryState::Failed)
+            })
+            .map(|(number, row)| (*number, Role::Assistant, row.content.as_prompt_text()));
+        let mut lines: Vec<_> = heard
+            .chain(said)
+            .filter(|(number, ..)| *number < before)
+            .map(|(number, role, text)| Message { number, role, text })
+            .collect();
+        lines.sort_by_key(|line| line.number);
+        lines.split_off(lines.len().saturating_sub(limit))
+    }
+
+    pub(super) fn description(&self) -> StoreStatus {
+        StoreStatus {
+            engine: "memory".into(),
+            location: "memory".into(),
+            schema_version: 1,
+            schema_wanted: 1,
+            bytes: 0,
+            log_bytes: 0,
+            durability: "none".into(),
+            conversations: self.conversations.len() as u64,
+        }
+    }
+}
+
+impl Conversation {
+    fn view_by_inbound(&self, number: Number, row: &InboundRow) -> TurnView {
+        if let Some(turn) = row.turn.and_then(|turn| self.turns.get(&turn)) {
+            return self.view(turn);
+        }
+        TurnView {
+            turn: None,
+            conversation: self.id,
+            inbounds: vec![row.view(number)],
+            steps: Vec::new(),
+            deliveries: Vec::new(),
+            audit: Vec::new(),
+        }
+    }
+
+    fn view(&self, turn: &TurnRow) -> TurnView {
+        TurnView {
+            turn: Some(turn.summary()),
+            conversation: self.id,
+            inbounds: turn
+                .range
+                .iter()
+                .filter_map(|number| self.inbounds.get(number).map(|row| row.view(*number)))
+                .collect(),
+            steps: turn.steps.iter().map(|step| step.key.clone()).collect(),
+            deliveries: self
+                .outbox
+                .iter()
+                .filter(|(_, row)| row.id.turn == turn.id)
+                .map(|(number, row)| row.view(*number))
+                .collect(),
+            audit: self
+                .audit
+                .iter()
+                .filter(|link| link.entry.turn == Some(turn.id))
+                .map(audit_view)
+                .collect(),
+        }
+    }
+}
+
+impl TurnRow {
+    fn summary(&self) -> TurnSummary {
+        TurnSummary {
+            id: self.id,
+            state: self.state,
+            first: self.range.first().copied().unwrap_or_default(),
+            last: self.range.last().copied().unwrap_or_default(),
+            epoch: self.epoch,
+            runs: self.runs,
+            failures: self.failures,
+            claimed_at: self.claimed_at,
+            ended_at: self.ended_at,
+            not_before: self.not_before,
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+impl InboundRow {
+    fn view(&self, number: Number) -> InboundView {
+        InboundView {
+            event: self.event,
+            number,
+            state: self.state,
+            reason: self.reason.clone(),
+            accepted_at: self.accepted_at,
+            duplicates: self.duplicates,
+            request_id: self.correlation.request_id.clone(),
+        }
+    }
+}
+
+impl DeliveryRow {
+    fn view(&self, number: Number) -> DeliveryView {
+        DeliveryView {
+            id: self.id,
+            number,
+            state: self.state,
+            reason: self.reason.clone(),
+            attempts: self.attempts,
+            receipt: self.receipt,
+            settled_at: self.settled_at,
+        }
+    }
+}
+
+fn audit_view(link: &AuditLink) -> AuditView {
+    AuditView {
+        number: link.number,
+        at: link.entry.at,
+        actor: link.entry.actor.clone(),
+        action: link.entry.action.clone(),
+        reason: link.entry.reason.clone(),
+        config: link.entry.config.to_hex(),
+        hash: link.hash.to_hex(),
+    }
+}

@@ -1,0 +1,183 @@
+//! Stop 4, `commit`, in memory.
+//!
+//! *Arrives*: ends of turns, each under the claim it ran under.
+//! *Leaves*: range, outbox rows, audit entries and turn, all or nothing; a
+//! stale end changes nothing.
+//! *If the process dies here*: the batch was applied under one lock, or not.
+
+use zupa_core::store::{ClaimMode, Commit, FailureNote, Finish, Finished, TurnEnd, Verdict};
+use zupa_core::{
+    DeliveryId, DeliveryState, InboundState, Number, ReceiptLevel, Timestamp, TurnId, TurnState,
+};
+
+use super::planted::Planted;
+use super::rows::{Conversation, DeliveryRow, State, TurnRow};
+
+impl State {
+    pub(super) fn finish(&mut self, finish: Finish, now: Timestamp) -> Finished {
+        let planted = self.planted;
+        let Some(conversation) = self.conversations.get_mut(&finish.conversation) else {
+            return Finished::Stale;
+        };
+        if planted == Some(Planted::OutboxBeforeFence)
+            && !conversation.is_held_by(finish.turn, finish.epoch)
+            && let TurnEnd::Commit(commit) = &finish.end
+        {
+            conversation.write_outbox(finish.turn, commit, now);
+        }
+
+        let is_open = conversation.open == Some(finish.turn);
+        let unfenced = planted == Some(Planted::CommitWithoutEpoch) && is_open;
+        if !conversation.is_held_by(finish.turn, finish.epoch) && !unfenced {
+            let ended_so = conversation
+                .turns
+                .get(&finish.turn)
+                .is_some_and(|turn| turn.ended_at.is_some() && turn.epoch == finish.epoch);
+            return if ended_so {
+                Finished::Already
+            } else {
+                Finished::Stale
+            };
+        }
+        let head = conversation.head();
+        if head != finish.audit_head && planted != Some(Planted::HeadNotCompared) {
+            return Finished::HeadMoved(head);
+        }
+
+        conversation.audit.extend(finish.audit);
+        conversation.holder = None;
+        let numbers = match finish.end {
+            TurnEnd::Commit(commit) => conversation.commit(finish.turn, &commit, now),
+            TurnEnd::Retry {
+                not_before,
+                failure,
+            } => {
+                conversation.retry(finish.turn, not_before, &failure);
+                Vec::new()
+            }
+            TurnEnd::Split { failure } => {
+                conversation.split(finish.turn, &failure, now);
+                Vec::new()
+            }
+            TurnEnd::Release => Vec::new(),
+        };
+        Finished::Done {
+            numbers,
+            due_at: conversation.due_at(),
+        }
+    }
+}
+
+impl Conversation {
+    fn commit(&mut self, id: TurnId, commit: &Commit, now: Timestamp) -> Vec<Number> {
+        let (turn_state, inbound_state, reason) = match &commit.verdict {
+            Verdict::Answered => (TurnState::Committed, InboundState::Answered, None),
+            Verdict::Silent(why) => (
+                TurnState::Committed,
+                InboundState::Silent,
+                Some(why.clone()),
+            ),
+            Verdict::Dead(failure) => (TurnState::Dead, InboundState::Dead, Some(line(failure))),
+        };
+        if let Some(turn) = self.turns.get_mut(&id) {
+            match &commit.verdict {
+                Verdict::Dead(failure) => turn.count(failure),
+                Verdict::Answered | Verdict::Silent(_) => turn.provider_failures = 0,
+            }
+        }
+        self.end(id, turn_state, inbound_state, reason, now);
+        self.write_outbox(id, commit, now)
+    }
+
+    /// Ends the turn and every inbound of its range; the conversation goes on.
+    pub(super) fn end(
+        &mut self,
+        id: TurnId,
+        turn_state: TurnState,
+        inbound_state: InboundState,
+        reason: Option<String>,
+        now: Timestamp,
+    ) {
+        self.open = None;
+        self.holder = None;
+        let Some(turn) = self.turns.get_mut(&id) else {
+            return;
+        };
+        turn.state = turn_state;
+        turn.ended_at = Some(now);
+        turn.reason.clone_from(&reason);
+        for number in &turn.range {
+            if let Some(row) = self.inbounds.get_mut(number) {
+                row.state = inbound_state;
+                row.reason.clone_from(&reason);
+            }
+        }
+    }
+
+    fn write_outbox(&mut self, turn: TurnId, commit: &Commit, now: Timestamp) -> Vec<Number> {
+        let mut numbers = Vec::new();
+        for (ordinal, row) in (0..).zip(&commit.outbound) {
+            let number = self.next_number();
+            let sent = row.state == DeliveryState::Sent;
+            self.outbox.insert(
+                number,
+                DeliveryRow {
+                    id: DeliveryId { turn, ordinal },
+                    lane: row.outbound.lane,
+                    content: row.outbound.content.clone(),
+                    state: row.state,
+                    reason: None,
+                    attempts: u32::from(row.state == DeliveryState::Sending),
+                    until: row.answer_by,
+                    platform_id: None,
+                    receipt: ReceiptLevel::None,
+                    committed_at: now,
+                    settled_at: sent.then_some(now),
+                },
+            );
+            numbers.push(number);
+        }
+        numbers
+    }
+
+    /// The turn stays open; what comes meanwhile waits behind it.
+    fn retry(&mut self, id: TurnId, not_before: Timestamp, failure: &FailureNote) {
+        if let Some(turn) = self.turns.get_mut(&id) {
+            turn.count(failure);
+            turn.state = TurnState::Retry;
+            // It came back, so it did not take the process down.
+            turn.suspicion = ClaimMode::Normal;
+            turn.not_before = Some(not_before);
+            turn.reason = Some(line(failure));
+        }
+    }
+
+    /// The turn is over, its inbounds are not: they go one by one.
+    fn split(&mut self, id: TurnId, failure: &FailureNote, now: Timestamp) {
+        if let Some(turn) = self.turns.get_mut(&id) {
+            turn.count(failure);
+            self.split_until = turn.range.last().copied().unwrap_or_default();
+        }
+        let (turn, inbound) = (TurnState::Superseded, InboundState::Queued);
+        self.end(id, turn, inbound, None, now);
+        if let Some(turn) = self.turns.get_mut(&id) {
+            turn.reason = Some(line(failure));
+        }
+    }
+}
+
+impl TurnRow {
+    fn count(&mut self, failure: &FailureNote) {
+        if failure.counts {
+            self.failures += 1;
+            self.provider_failures = 0;
+        } else {
+            self.provider_failures += 1;
+        }
+    }
+}
+
+/// A failure as one line of a row.
+fn line(failure: &FailureNote) -> String {
+    format!("{}: {}", failure.kind.as_str(), failure.message)
+}

@@ -1,0 +1,199 @@
+//! The rows that `MemoryStore` keeps: what a database would have as tables.
+
+use std::collections::BTreeMap;
+
+use zupa_core::store::{ClaimMode, Recovery};
+use zupa_core::{
+    Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
+    DeliveryId, DeliveryState, Digest, Epoch, EventId, InboundState, Lane, Number, PlatformId,
+    ProcessId, ReceiptLevel, Step, TenantId, Timestamp, TurnId, TurnState,
+};
+
+use super::planted::Planted;
+
+/// Everything. It outlives a simulated death of the process because whoever
+/// restarts keeps the `Arc` around it.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub planted: Option<Planted>,
+    pub process: Option<ProcessId>,
+    pub clean: bool,
+    pub recovery: Recovery,
+    /// Counted at accept, apart from the rows, so that the sum can be wrong.
+    pub accepted: u64,
+    pub aliases: BTreeMap<(TenantId, ChannelId, Alias), ConversationId>,
+    pub ledger: BTreeMap<DedupeKey, Seen>,
+    /// Levels that overtook the platform id they speak of.
+    pub early: BTreeMap<(TenantId, ChannelId, PlatformId), ReceiptLevel>,
+    pub conversations: BTreeMap<ConversationId, Conversation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DedupeKey {
+    pub tenant: TenantId,
+    pub channel: ChannelId,
+    pub scope: String,
+    pub platform_id: PlatformId,
+}
+
+/// A row of the ledger: where the first sighting lies, and what it said then.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub event: EventId,
+    pub conversation: ConversationId,
+    pub number: Number,
+    pub digest: Digest,
+    pub at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Conversation {
+    pub id: ConversationId,
+    pub address: Address,
+    pub burst: Burst,
+    pub last_number: Number,
+    pub epoch: Epoch,
+    pub open: Option<TurnId>,
+    pub holder: Option<Holder>,
+    /// Up to here inbounds are claimed one by one.
+    pub split_until: Number,
+    pub inbounds: BTreeMap<Number, InboundRow>,
+    pub outbox: BTreeMap<Number, DeliveryRow>,
+    pub turns: BTreeMap<TurnId, TurnRow>,
+    pub audit: Vec<AuditLink>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder {
+    pub process: ProcessId,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct InboundRow {
+    pub event: EventId,
+    pub platform_id: PlatformId,
+    pub accepted_at: Timestamp,
+    pub content: Content,
+    pub raw: Option<String>,
+    pub correlation: Correlation,
+    pub state: InboundState,
+    pub reason: Option<String>,
+    /// The last turn that claimed it.
+    pub turn: Option<TurnId>,
+    pub duplicates: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct TurnRow {
+    pub id: TurnId,
+    pub state: TurnState,
+    /// Its range, number by number. Never empty, never changed.
+    pub range: Vec<Number>,
+    pub epoch: Epoch,
+    pub runs: u32,
+    pub failures: u32,
+    pub provider_failures: u32,
+    pub claimed_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub not_before: Option<Timestamp>,
+    pub reason: Option<String>,
+    pub steps: Vec<Step>,
+    /// How the last run was started.
+    pub mode: ClaimMode,
+    /// What the last recovery said of it.
+    pub suspicion: ClaimMode,
+    pub deaths_alone: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct DeliveryRow {
+    pub id: DeliveryId,
+    pub lane: Lane,
+    pub content: Content,
+    pub state: DeliveryState,
+    pub reason: Option<String>,
+    pub attempts: u32,
+    /// Of a retry: not before. On the wire: answer by. In doubt: until.
+    pub until: Option<Timestamp>,
+    pub platform_id: Option<PlatformId>,
+    pub receipt: ReceiptLevel,
+    pub committed_at: Timestamp,
+    pub settled_at: Option<Timestamp>,
+}
+
+impl Conversation {
+    pub fn new(id: ConversationId, address: Address, burst: Burst) -> Self {
+        Self {
+            id,
+            address,
+            burst,
+            last_number: Number(0),
+            epoch: Epoch(0),
+            open: None,
+            holder: None,
+            split_until: Number(0),
+            inbounds: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            audit: Vec::new(),
+        }
+    }
+
+    pub fn next_number(&mut self) -> Number {
+        self.last_number = Number(self.last_number.0 + 1);
+        self.last_number
+    }
+
+    /// The name that the conversation's audit chain is bound to.
+    pub fn stream(&self) -> String {
+        self.id.to_string()
+    }
+
+    pub fn head(&self) -> AuditHead {
+        self.audit
+            .last()
+            .map(|link| AuditHead {
+                number: link.number,
+                hash: link.hash,
+            })
+            .unwrap_or_default()
+    }
+
+    pub fn open_turn(&self) -> Option<&TurnRow> {
+        self.turns.get(&self.open?)
+    }
+
+    /// The fence: only the run that took the conversation last, and still holds
+    /// it, may write.
+    pub fn is_held_by(&self, turn: TurnId, epoch: Epoch) -> bool {
+        self.epoch == epoch && self.open == Some(turn) && self.holder.is_some()
+    }
+
+    /// Numbers that wait for a turn, in order.
+    pub fn pending(&self) -> impl Iterator<Item = (Number, &InboundRow)> {
+        self.inbounds
+            .iter()
+            .filter(|(_, row)| row.state == InboundState::Queued)
+            .map(|(number, row)| (*number, row))
+    }
+
+    /// When there is something to claim. What came while a turn is open has a
+    /// window of its own, which counts once that turn has ended.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        if let Some(turn) = self.open_turn() {
+            return Some(turn.not_before.unwrap_or(turn.claimed_at));
+        }
+        let (first, opened) = self.pending().next()?;
+        if first <= self.split_until {
+            return Some(opened.accepted_at);
+        }
+        let (count, last) = self
+            .pending()
+            .fold((0, opened), |(n, _), (_, row)| (n + 1, row));
+        Some(
+            self.burst
+                .closes_at(opened.accepted_at, last.accepted_at, count),
+        )
+    }
+}

@@ -1,0 +1,93 @@
+//! The suite fails when it should: each planted defect is found, by the case
+//! that names the promise it breaks.
+
+use zupa_testkit::Planted;
+use zupa_testkit::contract::run_all;
+
+use crate::memory::Memory;
+
+async fn is_found_by(defect: Planted, cases: &[&str]) {
+    let report = run_all(&Memory::with(defect)).await;
+    for case in cases {
+        assert!(report.is_broken(case), "{case} missed {defect:?}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_taken_as_new_is_found() {
+    let cases = [
+        "accept::accept_once_under_64_concurrent_deliveries",
+        "accept::duplicates_inside_one_batch",
+        "ids::ids_decide_to_the_last_character",
+        "walk::generated_histories_lose_and_double_nothing",
+    ];
+    is_found_by(Planted::DuplicateAsNew, &cases).await;
+}
+
+#[tokio::test]
+async fn a_dedupe_key_without_tenant_is_found() {
+    let cases = [
+        "accept::same_id_two_tenants_are_two_messages",
+        "ids::ids_decide_to_the_last_character",
+    ];
+    is_found_by(Planted::KeyWithoutTenant, &cases).await;
+}
+
+#[tokio::test]
+async fn a_commit_without_the_epoch_check_is_found() {
+    let cases = [
+        "commit::stale_epoch_cannot_commit",
+        "commit::a_voided_claim_cannot_commit",
+        "settle::late_writer_settles_but_cannot_commit",
+    ];
+    is_found_by(Planted::CommitWithoutEpoch, &cases).await;
+}
+
+#[tokio::test]
+async fn an_outbox_row_before_the_fence_is_found() {
+    let cases = [
+        "commit::stale_epoch_cannot_commit",
+        "commit::commit_is_idempotent_by_turn",
+        "walk::generated_histories_lose_and_double_nothing",
+    ];
+    is_found_by(Planted::OutboxBeforeFence, &cases).await;
+}
+
+#[tokio::test]
+async fn a_broken_order_is_found() {
+    let cases = [
+        "burst::coalescing_five_messages_are_one_claim_in_order",
+        "walk::generated_histories_lose_and_double_nothing",
+    ];
+    is_found_by(Planted::OrderBroken, &cases).await;
+}
+
+#[tokio::test]
+async fn every_other_defect_is_found() {
+    let expected = [
+        (
+            Planted::HolderIgnored,
+            "claim::only_one_holder_under_64_claimers",
+        ),
+        (
+            Planted::RangeGrows,
+            "claim::rerun_takes_exactly_the_same_range_and_turn_id",
+        ),
+        (Planted::SettleMovesBack, "settle::sent_is_never_undone"),
+        (
+            Planted::HeadNotCompared,
+            "commit::head_moved_returns_the_head",
+        ),
+        (
+            Planted::PurgeTakesOpen,
+            "counts::purge_never_touches_open_rows_and_keeps_totals",
+        ),
+        (
+            Planted::ReceiptGoesDown,
+            "receipts::receipt_levels_only_go_up_in_any_permutation",
+        ),
+    ];
+    for (defect, case) in expected {
+        is_found_by(defect, &[case]).await;
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line: arguments in, one command, an exit code out.
+
+mod arguments;
+mod assemble;
+mod check;
+mod failure;
+#[cfg(feature = "faults")]
+mod faults;
+mod logs;
+mod operator;
+mod print;
+mod read;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use arguments::{Arguments, Command};
+pub use failure::{Code, Failure};
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            let asked_for = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            return if asked_for {
+                Code::Ok.into()
+            } else {
+                Code::Usage.into()
+            };
+        }
+    };
+    match dispatch(&arguments) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            failure.print(arguments.json());
+            failure.code().into()
+        }
+    }
+}
+
+fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
+    let global = &arguments.global;
+    match &arguments.command {
+        Command::Dev(run) => on_threads(serve::dev(global, run)),
+        Command::Serve(run) => on_threads(serve::serve(global, run)),
+        Command::Config { command } => check::config(global, command),
+        Command::Turn { command } => on_one_thread(read::turn(global, command)),
+        Command::Db { command } => on_one_thread(read::db(global, command)),
+        Command::Bench(bench) => crate::bench::run(bench),
+        Command::Version(output) => print::version(output.json),
+    }
+}
+
+fn on_threads(command: impl Future<Output = Result<Code, Failure>>) -> Result<Code, Failure> {
+    block_on(tokio::runtime::Builder::new_multi_thread(), command)
+}
+
+fn on_one_thread(command: impl Future<Output = Result<Code, Failure>>) -> Result<Code, Failure> {
+    block_on(tokio::runtime::Builder::new_current_thread(), command)
+}
+
+fn block_on(
+    mut builder: tokio::runtime::Builder,
+    command: impl Future<Output = Result<Code, Failure>>,
+) -> Result<Code, Failure> {
+    let runtime = builder.enable_all().build().map_err(|error| {
+        Failure::new(Code::Temporary, "no threads could be started").because(error)
+    })?;
+    let result = runtime.block_on(command);
+    // What is still blocked in the kernel must not hold the exit up.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,150 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::bench::BenchArguments;
+
+/// A durable runtime for agents that talk with people: a message in, the agent,
+/// the answer out; once, in order, whatever crashes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zupa",
+    version,
+    before_help = "Examples:\n  zupa dev                      a running agent and a simulated phone, nothing needed\n  zupa serve --config zupa.toml\n  zupa turn why 01930f5e-…      why a message was answered, or was not",
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Configuration file; without it `zupa.toml` in the working directory, if there is one.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set a key of the configuration, stronger than file and environment: `--set model.name=gpt-5`.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Log only warnings and errors.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Colour in messages and logs.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an agent here and now: embedded store, simulated phone, no key needed.
+    Dev(Listen),
+    /// Run the agent that the configuration describes.
+    Serve(Listen),
+    /// Look at the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Look at a turn, or at the one that took a message.
+    Turn {
+        #[command(subcommand)]
+        command: TurnCommand,
+    },
+    /// Look at the store.
+    Db {
+        #[command(subcommand)]
+        command: DbCommand,
+    },
+    /// Measure the path on this machine, beside what its disk can do.
+    Bench(BenchArguments),
+    /// Print the version and what was compiled in.
+    Version(Output),
+}
+
+/// Where to listen.
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Address and port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+/// How to print.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the configuration and report every problem at once.
+    Check(Output),
+    /// Print every value and where it comes from; secrets are not shown.
+    Show(Output),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TurnCommand {
+    /// Print a turn with its messages, steps, deliveries and audit.
+    Show(Id),
+    /// Say in one sentence why a message was answered, or was not.
+    Why(Id),
+}
+
+/// What to look for.
+#[derive(Debug, Args)]
+pub struct Id {
+    /// A turn's id, our id of a message, or the platform's id of it.
+    pub id: String,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Print version, size and counts of the store.
+    Status(Output),
+}
+
+impl Arguments {
+    /// True when the command was asked for JSON.
+    pub fn json(&self) -> bool {
+        match &self.command {
+            Command::Config {
+                command: ConfigCommand::Check(output) | ConfigCommand::Show(output),
+            }
+            | Command::Db {
+                command: DbCommand::Status(output),
+            }
+            | Command::Version(output) => output.json,
+            Command::Turn {
+                command: TurnCommand::Show(id) | TurnCommand::Why(id),
+            } => id.output.json,
+            Command::Bench(bench) => bench.json,
+            Command::Config {
+                command: ConfigCommand::Schema,
+            } => true,
+            Command::Dev(_) | Command::Serve(_) => false,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! From configuration to parts: model, agent, settings, doors.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zupa::config::{Config, Durability, Language, Provider};
+use zupa_core::{Burst, ChannelId, Digest, Hints, Model, SecretRef, Secrets, TenantId};
+use zupa_http::WebChat;
+use zupa_openai::{OpenAiConfig, OpenAiModel};
+use zupa_runtime::{Agent, Script, ScriptedModel, Settings, SystemSecrets};
+use zupa_sqlite::SqliteConfig;
+
+use super::failure::{Code, Failure};
+
+/// The variable that makes `zupa dev` use a real model.
+const KEY_VARIABLE: &str = "OPENAI_API_KEY";
+/// The model that `zupa dev` asks for when none is named.
+const DEV_MODEL: &str = "gpt-5-mini";
+/// What `zupa dev` answers without a model.
+const BUILT_IN_SCRIPT: &str = include_str!("built_in_script.toml");
+
+/// A model, and how to speak of it.
+pub struct Chosen {
+    pub model: Arc<dyn Model>,
+    pub words: String,
+    pub scripted: bool,
+}
+
+/// Chooses the model. In `dev` none needs to be named.
+pub async fn model(config: &Config, dev: bool) -> Result<Chosen, Failure> {
+    match config.model.provider {
+        Some(Provider::Openai) => openai(config, dev).await,
+        Some(Provider::Scripted) => scripted(config),
+        None if !dev => Err(Failure::new(Code::Config, "no model is configured")
+            .because("model.provider is not set")
+            .try_this("provider = \"openai\" and a name in [model], or `zupa dev`")),
+        None if has_key() => openai(config, dev).await,
+        None => scripted(config),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the binary is where the environment is read"
+)]
+fn has_key() -> bool {
+    std::env::var_os(KEY_VARIABLE).is_some_and(|key| !key.is_empty())
+}
+
+async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
+    let wanted = &config.model;
+    let name = match &wanted.name {
+        Some(name) => name.clone(),
+        None if dev => DEV_MODEL.to_owned(),
+        None => {
+            return Err(Failure::new(Code::Config, "the model has no name")
+                .because("model.name is not set")
+                .try_this("name = \"…\" in [model], as the provider spells it"));
+        }
+    };
+    let reference = match &wanted.api_key {
+        Some(reference) => Some(reference.clone()),
+        None if has_key() => Some(SecretRef::Env(KEY_VARIABLE.to_owned())),
+        None => None,
+    };
+    let api_key = match &reference {
+        Some(reference) => Some(SystemSecrets.resolve(reference).await?),
+        None => None,
+    };
+    let policy = &config.policy.model;
+    let model = OpenAiModel::new(OpenAiConfig {
+        base_url: wanted.base_url.clone(),
+        model: name.clone(),
+        api_key,
+        temperature: wanted.temperature.map(|temperature| temperature as f32),
+        max_tokens: wanted.max_tokens,
+        connect_timeout: Duration::from_millis(policy.connect_timeout_ms),
+        first_byte_timeout: Duration::from_millis(policy.first_byte_timeout_ms),
+        idle_timeout: Duration::from_millis(policy.idle_timeout_ms),
+    })?;
+    Ok(Chosen {
+        model: Arc::new(model),
+        words: format!("{name} at {}", wanted.base_url),
+        scripted: false,
+    })
+}
+
+fn scripted(config: &Config) -> Result<Chosen, Failure> {
+    let (script, words) = match &config.model.script {
+        Some(path) => {
+            let text = read(Path::new(path), "model.script")?;
+            (Script::parse(&text)?, format!("the script {path}"))
+        }
+        None => (
+            Script::parse(BUILT_IN_SCRIPT)?,
+            "the built-in script".to_owned(),
+        ),
+    };
+    Ok(Chosen {
+        model: Arc::new(ScriptedModel::new(script)?),
+        words,
+        scripted: true,
+    })
+}
+
+/// The agent, with its prompt read from its file if it has one.
+pub fn agent(config: &Config) -> Result<Agent, Failure> {
+    let wanted = &config.agent;
+    let prompt = match &wanted.prompt_file {
+        Some(path) => read(Path::new(path), "agent.prompt_file")?,
+        None => wanted.prompt.clone().unwrap_or_default(),
+    };
+    let mut agent = Agent::new(&wanted.name, prompt);
+    agent.history = wanted.history_messages;
+    agent.burst = Burst {
+        silence: Duration::from_millis(wanted.burst.silence_ms),
+        max_wait: Duration::from_millis(wanted.burst.max_wait_ms),
+        max_count: u32::try_from(wanted.burst.max_count).unwrap_or(u32::MAX),
+    };
+    agent.fallback = match (&wanted.texts.fallback, wanted.language) {
+        (Some(text), _) => text.clone(),
+        (None, Language::En) => agent.fallback,
+        (None, Language::Pt) => {
+            "Desculpe, não consegui responder. Tente de novo com outras palavras, por favor.".into()
+        }
+    };
+    Ok(agent)
+}
+
+fn read(path: &Path, key: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(Code::Config, format!("{} cannot be read", path.display()))
+            .because(error)
+            .try_this(format!("mend {key}"))
+    })
+}
+
+/// Limits and times.
+pub fn settings(config: &Config) -> Settings {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let policy = &config.policy;
+    Settings {
+        turns_in_flight: config.limits.turns_in_flight,
+        backlog: config.limits.backlog as u64,
+        payload_bytes: config.limits.payload_bytes,
+        turn_timeout: Duration::from_millis(policy.turn.timeout_ms),
+        model_timeout: Duration::from_millis(policy.model.timeout_ms),
+        channel_timeout: Duration::from_millis(policy.channel.timeout_ms),
+        store_timeout: Duration::from_millis(policy.store.timeout_ms),
+        heartbeat: Duration::from_millis(config.store.heartbeat_ms),
+        claim_expiry: Duration::from_millis(config.store.claim_expiry_ms),
+        retries: policy.model.retries,
+        retry_base: Duration::from_millis(policy.model.base_ms),
+        retry_cap: Duration::from_millis(policy.model.cap_ms),
+        dedupe_retention: DAY * config.retention.dedupe_days,
+        raw_retention: DAY * config.retention.raw_days,
+        config: Digest(config.hash()),
+        ..Settings::default()
+    }
+}
+
+/// Where and how to keep the store.
+pub fn store(config: &Config) -> SqliteConfig {
+    let mut store = SqliteConfig::at(config.store.path());
+    store.durability = match config.store.durability {
+        Durability::Full => zupa_sqlite::Durability::Full,
+        Durability::Normal => zupa_sqlite::Durability::Normal,
+    };
+    #[cfg(feature = "faults")]
+    {
+        store.planted = super::faults::planted_in_store();
+    }
+    store
+}
+
+/// The web chats, all watching the same signs.
+pub fn chats(config: &Config, hints: &Hints) -> Result<Vec<WebChat>, Failure> {
+    config
+        .channels
+        .iter()
+        .map(|channel| {
+            let id = ChannelId::parse(&channel.id)?;
+            let tenant = TenantId::parse(&channel.tenant)?;
+            Ok(WebChat::new(id, tenant, hints.clone()))
+        })
+        .collect::<zupa_core::Result<_>>()
+        .map_err(Failure::from)
+}

@@ -1,0 +1,275 @@
+//! `zupa dev` and `zupa serve`: the whole path in one process.
+//!
+//! The order of things at the start: lock and open the store, bind the port,
+//! recover, then say ready. At the end: no more intake, the turns that have
+//! started, the store, the connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use zupa::config::{Config, Profile};
+use zupa_core::{Channel, Desk, Hints, Store};
+use zupa_http::{DevInfo, Mode, Parts, Readiness, WebChat};
+use zupa_runtime::{Drained, Health, Runtime, SystemClock, SystemIds};
+use zupa_sqlite::SqliteStore;
+
+use super::arguments::{Global, Listen};
+use super::failure::{Code, Failure};
+use super::{assemble, check, logs, print, token};
+
+/// Runs `zupa dev`.
+pub async fn dev(global: &Global, listen: &Listen) -> Result<Code, Failure> {
+    let config = check::load(global, &flags(listen))?;
+    if config.profile == Profile::Prod {
+        return Err(Failure::new(
+            Code::Config,
+            "`zupa dev` does not run with the profile prod",
+        )
+        .because("its web chat is open and its page is for the maker")
+        .try_this("`zupa serve`"));
+    }
+    run(global, config, true).await
+}
+
+/// Runs `zupa serve`.
+pub async fn serve(global: &Global, listen: &Listen) -> Result<Code, Failure> {
+    let config = check::load(global, &flags(listen))?;
+    run(global, config, false).await
+}
+
+fn flags(listen: &Listen) -> Vec<(&'static str, String)> {
+    listen
+        .listen
+        .iter()
+        .map(|address| ("server.listen", address.clone()))
+        .collect()
+}
+
+async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure> {
+    logs::start(global, &config);
+    for warning in config.warnings() {
+        warn!("{warning}");
+    }
+    let signals = Signals::watch()?;
+    let chosen = assemble::model(&config, dev).await?;
+    let agent = assemble::agent(&config)?;
+    let store = Arc::new(SqliteStore::open(assemble::store(&config)).await?);
+    let listener = bind(config.server.listen).await?;
+    let address = listener.local_addr().map_err(|error| {
+        Failure::new(Code::Failed, "the port's address is not known").because(error)
+    })?;
+    let admin_token = token::write_token(config.store.path())?;
+    token::write_address(config.store.path(), address)?;
+
+    let hints = Hints::default();
+    let chats = assemble::chats(&config, &hints)?;
+    let info = DevInfo {
+        agent: agent.name.clone(),
+        model: chosen.words.clone(),
+        scripted: chosen.scripted,
+        hint: if chosen.scripted {
+            HOW_TO_PLUG_IN.to_owned()
+        } else {
+            String::new()
+        },
+        store: config.store.path().display().to_string(),
+    };
+    let mut builder = Runtime::builder(store.clone() as Arc<dyn Store>, chosen.model, agent)
+        .settings(assemble::settings(&config));
+    for chat in &chats {
+        builder = builder.channel(Arc::new(chat.clone()) as Arc<dyn Channel>);
+    }
+    #[cfg(feature = "faults")]
+    {
+        builder = builder.faults(super::faults::planted_in_runtime()?);
+    }
+    let runtime = builder.start().await?;
+
+    let readiness = Readiness::default();
+    let stop = CancellationToken::new();
+    let mode = if dev {
+        Mode::Dev(info.clone())
+    } else {
+        Mode::Serve
+    };
+    let router = zupa_http::router(parts(
+        &config,
+        &runtime,
+        store,
+        chats,
+        mode,
+        admin_token,
+        &readiness,
+        &stop,
+    ));
+    let serving = tokio::spawn(zupa_http::serve(listener, router, stop.clone()));
+    readiness.ready();
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(true, &[sd_notify::NotifyState::Ready]);
+    if dev {
+        greet(address, &info);
+    }
+    info!(%address, model = info.model, "ready");
+
+    let ended = until_the_end(&runtime, &readiness, signals).await;
+    let deadline = Duration::from_millis(config.shutdown.deadline_ms);
+    finish(ended, runtime, readiness, stop, serving, deadline).await
+}
+
+const HOW_TO_PLUG_IN: &str = "OPENAI_API_KEY=… zupa dev, or [model] in zupa.toml";
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "it only gathers what the routes are made of"
+)]
+fn parts(
+    config: &Config,
+    runtime: &Runtime,
+    desk: Arc<dyn Desk>,
+    chats: Vec<WebChat>,
+    mode: Mode,
+    admin_token: zupa_core::secrets::SecretString,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> Parts {
+    Parts {
+        intake: runtime.intake(),
+        desk,
+        ids: Arc::new(SystemIds),
+        clock: Arc::new(SystemClock::default()),
+        chats,
+        mode,
+        allowed_hosts: config.server.allowed_hosts.clone(),
+        payload_bytes: config.limits.payload_bytes,
+        admin_token,
+        readiness: readiness.clone(),
+        stop: stop.clone(),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let code = match error.kind() {
+            std::io::ErrorKind::AddrInUse => Code::Temporary,
+            std::io::ErrorKind::PermissionDenied => Code::Permission,
+            _ => Code::Failed,
+        };
+        Failure::new(code, format!("cannot listen on {address}"))
+            .because(error)
+            .try_this("stop what listens there, or name another port with --listen 127.0.0.1:0")
+    })
+}
+
+fn greet(address: SocketAddr, info: &DevInfo) {
+    print::line(format_args!("Simulated phone  http://{address}/"));
+    print::line(format_args!("Model            {}", info.model));
+    if !info.hint.is_empty() {
+        print::line(format_args!("A real model     {}", info.hint));
+    }
+    print::line(format_args!("Store            {}", info.store));
+}
+
+/// Why the process ends.
+enum Ended {
+    /// Somebody asked; the signals go on, a second one is final.
+    Asked(Signals),
+    /// The store cannot keep its promise any more.
+    LostDurability(zupa_core::Error),
+}
+
+async fn until_the_end(runtime: &Runtime, readiness: &Readiness, mut signals: Signals) -> Ended {
+    let mut health = runtime.health();
+    loop {
+        // Both arms are cancel safe: a signal or a change waits to be seen.
+        tokio::select! {
+            () = signals.next() => return Ended::Asked(signals),
+            changed = health.changed() => {
+                if changed.is_err() {
+                    continue;
+                }
+                match &*health.borrow_and_update() {
+                    Health::Good => {
+                        info!("the store takes writes again");
+                        readiness.ready();
+                    }
+                    Health::Failing(failing) => {
+                        warn!(error = %failing, "the store takes no writes; doors are told to come back");
+                        readiness.degraded(failing.kind().as_str());
+                    }
+                    Health::Lost(lost) => return Ended::LostDurability(lost.clone()),
+                }
+            }
+        }
+    }
+}
+
+async fn finish(
+    ended: Ended,
+    runtime: Runtime,
+    readiness: Readiness,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+    deadline: Duration,
+) -> Result<Code, Failure> {
+    readiness.draining();
+    let _ = sd_notify::notify(true, &[sd_notify::NotifyState::Stopping]);
+    let mut signals = match ended {
+        Ended::Asked(signals) => signals,
+        Ended::LostDurability(lost) => {
+            error!(error = %lost, "a flush to disk failed; ending, because nothing can be promised any more");
+            return Err(lost.into());
+        }
+    };
+    info!(?deadline, "draining; a second signal stops at once");
+    let drain = async {
+        let drained = runtime.shutdown(deadline).await;
+        stop.cancel();
+        // Connections with nothing to say are closed; a slow reader is not waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
+        drained
+    };
+    tokio::select! {
+        drained = drain => match drained? {
+            Drained::Whole => info!("drained"),
+            Drained::CutShort => warn!("some turns were cut short; they run again at the next start"),
+        },
+        () = signals.next() => {
+            warn!("stopped at once; the next start recovers as from a crash");
+            return Ok(Code::Interrupted);
+        }
+    }
+    Ok(Code::Ok)
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Self, Failure> {
+        let watch = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::new(Code::Failed, "signals cannot be watched").because(error)
+            })
+        };
+        Ok(Self {
+            interrupt: watch(SignalKind::interrupt())?,
+            terminate: watch(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next signal. Cancel safe.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Who answers and what it thinks with: `[agent]` and `[model]`.
+
+use serde::{Deserialize, Serialize};
+use zupa_core::SecretRef;
+
+use super::secret;
+
+/// The agent, `[agent]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agent {
+    /// What it is called. Default `assistant`; `ZUPA__AGENT__NAME`.
+    pub name: String,
+    /// Its system prompt. Unset by default: the built-in one;
+    /// `ZUPA__AGENT__PROMPT`. Excludes `prompt_file`.
+    pub prompt: Option<String>,
+    /// A file with its system prompt, relative to the working directory. Unset
+    /// by default; `ZUPA__AGENT__PROMPT_FILE`. Excludes `prompt`.
+    pub prompt_file: Option<String>,
+    /// Language of the texts that Zupa itself sends. Default `en`;
+    /// `ZUPA__AGENT__LANGUAGE`.
+    pub language: Language,
+    /// When the results of effects are recorded. Default `step`, the only one
+    /// so far; `ZUPA__AGENT__JOURNAL`.
+    pub journal: Journal,
+    /// Earlier messages that the model sees. Default 20;
+    /// `ZUPA__AGENT__HISTORY_MESSAGES`.
+    pub history_messages: usize,
+    /// Messages that come in quick succession, `[agent.burst]`.
+    pub burst: Burst,
+    /// Texts for people, `[agent.texts]`.
+    pub texts: Texts,
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            name: "assistant".to_owned(),
+            prompt: None,
+            prompt_file: None,
+            language: Language::default(),
+            journal: Journal::default(),
+            history_messages: 20,
+            burst: Burst::default(),
+            texts: Texts::default(),
+        }
+    }
+}
+
+/// A language of the built-in texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Portuguese.
+    Pt,
+}
+
+/// When the results of effects are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Journal {
+    /// Each before the next depends on it.
+    #[default]
+    Step,
+    /// Model and pure results only with the commit. Refused so far.
+    Turn,
+}
+
+/// How messages in quick succession become one turn, `[agent.burst]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Burst {
+    /// Milliseconds of silence that end a burst; 0 answers at once. Default 0;
+    /// `ZUPA__AGENT__BURST__SILENCE_MS`.
+    pub silence_ms: u64,
+    /// Milliseconds after which a burst ends anyway. Default 5000;
+    /// `ZUPA__AGENT__BURST__MAX_WAIT_MS`.
+    pub max_wait_ms: u64,
+    /// Messages after which a burst ends anyway. Default 20;
+    /// `ZUPA__AGENT__BURST__MAX_COUNT`.
+    pub max_count: usize,
+}
+
+impl Default for Burst {
+    fn default() -> Self {
+        Self {
+            silence_ms: 0,
+            max_wait_ms: 5_000,
+            max_count: 20,
+        }
+    }
+}
+
+/// Texts for people instead of the built-in ones, `[agent.texts]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Texts {
+    /// Sent when no answer could be made. Unset by default: the text of the
+    /// language; `ZUPA__AGENT__TEXTS__FALLBACK`.
+    pub fallback: Option<String>,
+}
+
+/// The model, `[model]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Model {
+    /// Who completes. Unset by default: `zupa dev` takes `openai` if
+    /// `OPENAI_API_KEY` is set, else `scripted`; `ZUPA__MODEL__PROVIDER`.
+    pub provider: Option<Provider>,
+    /// Where the provider listens. Default `https://api.openai.com/v1`;
+    /// `ZUPA__MODEL__BASE_URL`.
+    pub base_url: String,
+    /// The provider's name for the model. Unset by default;
+    /// `ZUPA__MODEL__NAME`.
+    pub name: Option<String>,
+    /// The provider's key. Unset by default; `ZUPA__MODEL__API_KEY`.
+    #[serde(with = "secret")]
+    pub api_key: Option<SecretRef>,
+    /// TOML file with the rules of the scripted model, relative to the working
+    /// directory. Unset by default: the built-in rules; `ZUPA__MODEL__SCRIPT`.
+    pub script: Option<String>,
+    /// Sampling temperature, 0 to 2. Unset by default: the provider's;
+    /// `ZUPA__MODEL__TEMPERATURE`.
+    pub temperature: Option<f64>,
+    /// Tokens of one completion. Unset by default: the provider's;
+    /// `ZUPA__MODEL__MAX_TOKENS`.
+    pub max_tokens: Option<u32>,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            provider: None,
+            base_url: "https://api.openai.com/v1".to_owned(),
+            name: None,
+            api_key: None,
+            script: None,
+            temperature: None,
+            max_tokens: None,
+        }
+    }
+}
+
+/// Who completes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// OpenAI's chat completions, or a server that speaks them.
+    Openai,
+    /// Fixed rules, no network.
+    Scripted,
+}

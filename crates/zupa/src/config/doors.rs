@@ -1,0 +1,97 @@
+//! Where messages come in, and how many: `[server]`, `[[channel]]`,
+//! `[web_chat]` and `[limits]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use zupa_core::SecretRef;
+
+use super::secret;
+
+/// The one port, `[server]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port to listen on; port 0 takes a free one. Default
+    /// `127.0.0.1:7700`; `ZUPA__SERVER__LISTEN`.
+    pub listen: SocketAddr,
+    /// `Host` header values that are answered beside the listen address. None
+    /// by default; `ZUPA__SERVER__ALLOWED_HOSTS`, separated by commas.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7700)),
+            allowed_hosts: Vec::new(),
+        }
+    }
+}
+
+/// One door, `[[channel]]`. All of them can be set as one TOML array in
+/// `ZUPA__CHANNEL`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Channel {
+    /// Unique in the installation: 1 to 64 of `a-z 0-9 _ -`. Required;
+    /// `main` in the default channel.
+    pub id: String,
+    /// What kind of door. Required; `web-chat` in the default channel.
+    pub kind: ChannelKind,
+    /// The tenant that it belongs to. Default `default`.
+    pub tenant: String,
+}
+
+impl Default for Channel {
+    fn default() -> Self {
+        Self {
+            id: "main".to_owned(),
+            kind: ChannelKind::WebChat,
+            tenant: "default".to_owned(),
+        }
+    }
+}
+
+/// What kind of door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelKind {
+    /// `POST /chat/…` and an event stream.
+    WebChat,
+}
+
+/// The web chat beside its channels, `[web_chat]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebChat {
+    /// Signs the sessions of visitors. Unset by default, `prod` requires it;
+    /// `ZUPA__WEB_CHAT__SESSION_SECRET`.
+    #[serde(with = "secret")]
+    pub session_secret: Option<SecretRef>,
+}
+
+/// What may be under way at once, `[limits]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Turns that run at once in this process. Default 2048;
+    /// `ZUPA__LIMITS__TURNS_IN_FLIGHT`.
+    pub turns_in_flight: usize,
+    /// Accepted inbounds that may wait before a door refuses. Default 100000;
+    /// `ZUPA__LIMITS__BACKLOG`.
+    pub backlog: usize,
+    /// Bytes of one inbound payload. Default 65536;
+    /// `ZUPA__LIMITS__PAYLOAD_BYTES`.
+    pub payload_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            turns_in_flight: 2_048,
+            backlog: 100_000,
+            payload_bytes: 65_536,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The words for the table of keys: what a key is and how one is found.
+
+pub use super::table::TABLE;
+
+/// One key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Where it stands in the file, as in `agent.burst.max_count`; `channel[]`
+    /// stands for each element of a list of tables.
+    pub path: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
+    /// What it is when nobody sets it.
+    pub default: Fallback,
+    /// One line for people, with the unit.
+    pub doc: &'static str,
+}
+
+/// What a value may be. Ranges include both ends.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Text of 1 to so many characters.
+    Text(usize),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number.
+    Integer(i64, i64),
+    /// A number.
+    Number(f64, f64),
+    /// An IP address with a port.
+    Address,
+    /// `sqlite://PATH`.
+    StoreUrl,
+    /// `http://` or `https://` with a host.
+    HttpUrl,
+    /// `env:NAME`, `file:PATH`, `exec:COMMAND`, or a literal outside `prod`.
+    Secret,
+    /// 1 to 64 of `a-z 0-9 _ -`.
+    Name,
+    /// A level, or levels by target.
+    Log,
+    /// A list of `host` or `host:port`.
+    Hosts,
+    /// A list of tables; its keys stand in the table of keys as `path[].key`.
+    Tables,
+}
+
+/// What a key is when nobody sets it.
+#[derive(Debug, Clone, Copy)]
+pub enum Fallback {
+    /// Nothing.
+    Unset,
+    /// It must be set, wherever the list it belongs to is.
+    Required,
+    /// This text.
+    Text(&'static str),
+    /// This number.
+    Integer(i64),
+    /// The empty list.
+    Empty,
+    /// One channel: `main`, `web-chat`, of tenant `default`.
+    OneWebChat,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy)]
+pub enum Node {
+    /// A key.
+    Key(&'static Key),
+    /// A section: keys stand below it.
+    Section,
+}
+
+/// What stands at a path as written in [`Key::path`].
+pub fn find(path: &str) -> Option<Node> {
+    if let Some(key) = TABLE.iter().find(|key| key.path == path) {
+        return Some(Node::Key(key));
+    }
+    TABLE
+        .iter()
+        .any(|key| below(path, key.path).is_some())
+        .then_some(Node::Section)
+}
+
+/// The names directly below a section, in the table's order; `""` is the top.
+pub fn children(section: &str) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for key in TABLE {
+        let rest = if section.is_empty() {
+            Some(key.path)
+        } else {
+            below(section, key.path)
+        };
+        let Some(name) = rest.and_then(|rest| rest.split('.').next()) else {
+            continue;
+        };
+        let listed = names.contains(&name) || name.ends_with("[]");
+        if !listed {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The variable of a key that stands in no list: `ZUPA__SECTION__KEY`.
+pub fn variable(path: &str) -> String {
+    format!(
+        "{VARIABLE_PREFIX}{}",
+        path.replace('.', "__").to_uppercase()
+    )
+}
+
+/// What the name of each of our variables begins with.
+pub const VARIABLE_PREFIX: &str = "ZUPA__";
+
+impl Key {
+    /// Its variable; the elements of a list have none, the list has.
+    pub fn variable(&self) -> Option<String> {
+        (!self.path.contains('[')).then(|| variable(self.path))
+    }
+
+    /// The unit, read off the name.
+    pub fn unit(&self) -> &'static str {
+        let word = self.path.rsplit('_').next().unwrap_or_default();
+        match word {
+            "ms" => " milliseconds",
+            "days" => " days",
+            "bytes" => " bytes",
+            _ => "",
+        }
+    }
+}
+
+fn below<'a>(section: &str, path: &'a str) -> Option<&'a str> {
+    path.strip_prefix(section)?.strip_prefix('.')
+}

@@ -1,0 +1,122 @@
+//! The configuration of the binary: flag > environment > file > default.
+//!
+//! Reads nothing itself: `main` hands the file's text, the environment and the
+//! flags to [`load`] as values, and gets a [`Config`] or every problem at once.
+//!
+//! Reading order: what can be set (`table`, in the words of [`keys`]), how the
+//! layers are put on each other ([`load`]), how one is read (`read`, `text`), how
+//! a value is checked (`value`, `url`, `suggest`), the rules between keys
+//! (`rules`), and what is shown of it all (`show`, [`schema`]).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+mod agent;
+mod doors;
+mod keeping;
+pub mod keys;
+mod load;
+mod place;
+mod policy;
+mod problem;
+mod read;
+mod rules;
+pub mod schema;
+mod secret;
+mod show;
+mod suggest;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod url;
+mod value;
+
+pub use agent::{Agent, Burst, Journal, Language, Model, Provider, Texts};
+pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
+pub use keeping::{Durability, LogFormat, Retention, Shutdown, Store, Telemetry};
+pub use load::{Sources, load};
+pub use policy::{CallPolicy, ModelPolicy, Policies};
+pub use problem::{Origin, Problem};
+pub use show::Row;
+
+/// How careful the process is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// A developer's machine: open web chat, literal secrets with a warning.
+    #[default]
+    Dev,
+    /// Between the two: the defaults of `dev`, meant to be set up as `prod`.
+    Staging,
+    /// Refuses unsafe settings.
+    Prod,
+}
+
+/// Everything that can be set, and where each value came from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How careful the process is. Default `dev`; `ZUPA__PROFILE`.
+    pub profile: Profile,
+    /// The one port, `[server]`.
+    pub server: Server,
+    /// The truth, `[store]`.
+    pub store: Store,
+    /// Who answers, `[agent]`.
+    pub agent: Agent,
+    /// What the agent thinks with, `[model]`.
+    pub model: Model,
+    /// The doors, `[[channel]]`. Default one web chat `main`; `ZUPA__CHANNEL`.
+    #[serde(rename = "channel")]
+    pub channels: Vec<Channel>,
+    /// Deadlines and retries per port, `[policy.*]`.
+    pub policy: Policies,
+    /// What may be under way at once, `[limits]`.
+    pub limits: Limits,
+    /// How long ended rows are kept, `[retention]`.
+    pub retention: Retention,
+    /// The web chat beside its channels, `[web_chat]`.
+    pub web_chat: WebChat,
+    /// How the process ends, `[shutdown]`.
+    pub shutdown: Shutdown,
+    /// What the process tells, `[telemetry]`.
+    pub telemetry: Telemetry,
+    /// By path as in `channel[0].id`; a path that is absent has its default.
+    #[serde(skip)]
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            server: Server::default(),
+            store: Store::default(),
+            agent: Agent::default(),
+            model: Model::default(),
+            channels: vec![Channel::default()],
+            policy: Policies::default(),
+            limits: Limits::default(),
+            retention: Retention::default(),
+            web_chat: WebChat::default(),
+            shutdown: Shutdown::default(),
+            telemetry: Telemetry::default(),
+            origins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Where the value at a path (`store.url`, `channel[0].id`) came from.
+    pub fn origin(&self, path: &str) -> &Origin {
+        const DEFAULT: &Origin = &Origin::Default;
+        self.origins.get(path).unwrap_or(DEFAULT)
+    }
+
+    /// What does not stop the start but should be seen at it.
+    pub fn warnings(&self) -> Vec<Problem> {
+        rules::warnings(self)
+    }
+}

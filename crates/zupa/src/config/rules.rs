@@ -1,0 +1,216 @@
+//! The rules between keys: what may not stand together, and what `prod` refuses.
+
+use std::collections::BTreeMap;
+
+use zupa_core::SecretRef;
+
+use super::problem::{Flaw, Problem};
+use super::{ChannelKind, Config, Journal, Profile};
+
+/// The rules that a configuration breaks. A rule is skipped where a key that it
+/// reads already has a problem: its value is then only the default.
+pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
+    let mut rules = Rules {
+        config,
+        problems,
+        broken: Vec::new(),
+    };
+    rules.one_prompt();
+    rules.journal();
+    rules.burst();
+    rules.claim_expiry();
+    rules.backoff();
+    rules.channel_ids();
+    rules.prod();
+    rules.broken
+}
+
+/// What is allowed and should be seen.
+pub(super) fn warnings(config: &Config) -> Vec<Problem> {
+    let mut rules = Rules {
+        config,
+        problems: &[],
+        broken: Vec::new(),
+    };
+    rules.open_listen();
+    if config.profile != Profile::Prod {
+        rules.literals();
+    }
+    rules.broken
+}
+
+struct Rules<'a> {
+    config: &'a Config,
+    problems: &'a [Problem],
+    broken: Vec<Problem>,
+}
+
+impl Rules<'_> {
+    fn one_prompt(&mut self) {
+        let agent = &self.config.agent;
+        if agent.prompt.is_some() && agent.prompt_file.is_some() {
+            let other = self.config.origin("agent.prompt");
+            let what = format!("agent.prompt is set, too ({other})");
+            let flaw = Flaw::new(what, "there is one system prompt", "keep one of the two");
+            self.report("agent.prompt_file", flaw);
+        }
+    }
+
+    fn journal(&mut self) {
+        if self.config.agent.journal == Journal::Turn {
+            let flaw = Flaw::new(
+                "\"turn\" is not available yet",
+                "this version records each effect before the next depends on it",
+                "for example `step`, the default",
+            );
+            self.report("agent.journal", flaw);
+        }
+    }
+
+    fn burst(&mut self) {
+        let burst = &self.config.agent.burst;
+        let keys = ["agent.burst.silence_ms", "agent.burst.max_wait_ms"];
+        if self.sound(&keys) && burst.silence_ms > burst.max_wait_ms {
+            let flaw = Flaw::new(
+                format!(
+                    "{} is more than max_wait_ms, {}",
+                    burst.silence_ms, burst.max_wait_ms
+                ),
+                "a burst would never end by silence",
+                "lower silence_ms or raise max_wait_ms",
+            );
+            self.report(self.later_set(keys), flaw);
+        }
+    }
+
+    // One late heartbeat must not cost a process its claims.
+    fn claim_expiry(&mut self) {
+        let store = &self.config.store;
+        let keys = ["store.heartbeat_ms", "store.claim_expiry_ms"];
+        if self.sound(&keys) && store.claim_expiry_ms < 2 * store.heartbeat_ms {
+            let (expiry, heartbeat) = (store.claim_expiry_ms, store.heartbeat_ms);
+            let flaw = Flaw::new(
+                format!("claim_expiry_ms, {expiry}, is less than twice heartbeat_ms, {heartbeat}"),
+                "one late sign of life would hand the claims of a living process to others",
+                "keep claim_expiry_ms at five times heartbeat_ms",
+            );
+            self.report(self.later_set(keys), flaw);
+        }
+    }
+
+    fn backoff(&mut self) {
+        let policy = &self.config.policy.model;
+        let keys = ["policy.model.base_ms", "policy.model.cap_ms"];
+        if self.sound(&keys) && policy.base_ms > policy.cap_ms {
+            let flaw = Flaw::new(
+                format!(
+                    "base_ms, {}, is more than cap_ms, {}",
+                    policy.base_ms, policy.cap_ms
+                ),
+                "the wait before a retry grows from base_ms to cap_ms",
+                "lower base_ms or raise cap_ms",
+            );
+            self.report(self.later_set(keys), flaw);
+        }
+    }
+
+    fn channel_ids(&mut self) {
+        if !self.sound(&["channel"]) {
+            return;
+        }
+        let mut seen = BTreeMap::new();
+        for (index, channel) in self.config.channels.iter().enumerate() {
+            let path = format!("channel[{index}].id");
+            let Some(first) = seen.insert(&channel.id, path.clone()) else {
+                continue;
+            };
+            let flaw = Flaw::new(
+                format!(
+                    "{:?} is the id of another channel ({})",
+                    channel.id,
+                    self.config.origin(&first)
+                ),
+                "the id stands in keys and addresses, so it must be unique",
+                "give each channel an id of its own",
+            );
+            self.report(&path, flaw);
+        }
+    }
+
+    fn prod(&mut self) {
+        if !self.sound(&["profile"]) || self.config.profile != Profile::Prod {
+            return;
+        }
+        self.literals();
+        let web_chat = |kind| kind == ChannelKind::WebChat;
+        let open = self
+            .config
+            .channels
+            .iter()
+            .any(|channel| web_chat(channel.kind));
+        let key = "web_chat.session_secret";
+        if open && self.config.web_chat.session_secret.is_none() && self.sound(&["channel", key]) {
+            let flaw = Flaw::new(
+                "missing, and prod needs it for the web chat",
+                "without it anyone may read and write in any conversation",
+                "for example `env:ZUPA_SESSION_SECRET`, or have no web-chat channel",
+            );
+            self.broken
+                .push(flaw.at(self.config.origin("profile").clone(), key));
+        }
+    }
+
+    fn literals(&mut self) {
+        let why = "prod refuses it: whoever reads the configuration has the secret";
+        for (path, secret) in self.config.secrets() {
+            if matches!(secret, SecretRef::Literal(_)) {
+                let fix =
+                    "put it elsewhere, and its `env:NAME`, `file:PATH` or `exec:COMMAND` here";
+                self.report(path, Flaw::new("a literal secret", why, fix));
+            }
+        }
+    }
+
+    fn open_listen(&mut self) {
+        let address = self.config.server.listen;
+        if address.ip().to_canonical().is_loopback() {
+            return;
+        }
+        let why = match self.config.profile {
+            Profile::Dev => "the web chat is open in dev: whoever reaches the port can use it",
+            _ => "whoever reaches the port can talk to it, without TLS",
+        };
+        let fix = "listen on 127.0.0.1 behind a proxy with TLS, or limit who reaches the port";
+        let what = format!("{address} is reachable from other machines");
+        self.report("server.listen", Flaw::new(what, why, fix));
+    }
+
+    fn sound(&self, keys: &[&str]) -> bool {
+        let about = |problem: &Problem, key: &str| {
+            problem
+                .key
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        };
+        !self
+            .problems
+            .iter()
+            .any(|problem| keys.iter().any(|key| about(problem, key)))
+    }
+
+    // Of two keys that do not fit, the one to point at: the one that was set, or
+    // set over the other.
+    fn later_set(&self, keys: [&'static str; 2]) -> &'static str {
+        let [one, other] = keys;
+        if self.config.origin(one) > self.config.origin(other) {
+            one
+        } else {
+            other
+        }
+    }
+
+    fn report(&mut self, key: &str, flaw: Flaw) {
+        self.broken
+            .push(flaw.at(self.config.origin(key).clone(), key));
+    }
+}

@@ -1,0 +1,156 @@
+//! Holds the table of keys, the structs, the schema and the docs together.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::super::keys::{Fallback, Kind, TABLE};
+use super::super::*;
+use super::file;
+
+/// Every leaf of the structs by path as in the table.
+fn leaves(tree: &Value, path: &str, found: &mut BTreeMap<String, Value>) {
+    match tree {
+        Value::Object(map) => {
+            for (name, value) in map {
+                let dot = if path.is_empty() { "" } else { "." };
+                leaves(value, &format!("{path}{dot}{name}"), found);
+            }
+        }
+        Value::Array(elements) if elements.iter().any(Value::is_object) => {
+            found.insert(path.to_owned(), tree.clone());
+            for element in elements {
+                leaves(element, &format!("{path}[]"), found);
+            }
+        }
+        leaf => {
+            found.insert(path.to_owned(), leaf.clone());
+        }
+    }
+}
+
+#[test]
+fn the_table_and_the_structs_have_the_same_keys_and_defaults() {
+    let mut structs = BTreeMap::new();
+    leaves(
+        &serde_json::to_value(Config::default()).unwrap(),
+        "",
+        &mut structs,
+    );
+    let table: Vec<_> = TABLE.iter().map(|key| key.path.to_owned()).collect();
+    let mut sorted = table.clone();
+    sorted.sort();
+    assert_eq!(sorted, structs.keys().cloned().collect::<Vec<_>>());
+    for key in TABLE {
+        let default = schema::default(key).unwrap_or_default();
+        if !matches!(key.default, Fallback::Required) {
+            assert_eq!(structs[key.path], default, "{}", key.path);
+        }
+    }
+}
+
+#[test]
+fn the_table_and_the_enums_have_the_same_words() {
+    for key in TABLE {
+        let Kind::Choice(words) = key.kind else {
+            continue;
+        };
+        let refusal = |word: &str| {
+            let mut tree = serde_json::to_value(Config::default()).unwrap();
+            let pointer = format!("/{}", key.path.replace("[]", ".0").replace('.', "/"));
+            *tree.pointer_mut(&pointer).unwrap() = word.into();
+            serde_json::from_value::<Config>(tree)
+                .err()
+                .map(|error| error.to_string())
+        };
+        for word in words {
+            assert_eq!(refusal(word), None, "{}", key.path);
+        }
+        // Serde lists the words it knows: "unknown variant `?`, expected …".
+        let refused = refusal("?").unwrap();
+        assert_eq!(
+            refused.matches('`').count(),
+            2 * (words.len() + 1),
+            "{}: {refused}",
+            key.path
+        );
+    }
+}
+
+#[test]
+fn the_ends_of_every_range_fit_the_structs() {
+    for key in TABLE {
+        let ends = match key.kind {
+            Kind::Integer(min, max) => [min.to_string(), max.to_string()],
+            Kind::Number(min, max) => [format!("{min:?}"), format!("{max:?}")],
+            _ => continue,
+        };
+        for end in ends {
+            // Rules between keys may refuse an end, the struct may not.
+            let problems = file(&format!("{} = {end}", key.path))
+                .err()
+                .unwrap_or_default();
+            for problem in problems {
+                assert!(!problem.what.contains("out of range"), "{problem}");
+                assert!(!problem.key.is_empty(), "{} = {end}: {problem}", key.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_value_that_is_shown_has_a_row() {
+    let rows = Config::default().rows();
+    let shown: Vec<_> = rows
+        .iter()
+        .map(|row| row.path.replace("[0]", "[]"))
+        .collect();
+    let table: Vec<_> = TABLE
+        .iter()
+        .map(|key| key.path)
+        .filter(|path| *path != "channel")
+        .collect();
+    assert_eq!(shown, table);
+}
+
+#[test]
+fn the_schema_holds_every_key_and_closes_every_object() {
+    let schema = schema::schema();
+    for key in TABLE {
+        let pointer = key.path.split('.').fold(String::new(), |pointer, name| {
+            let name = name.replace("[]", "/items");
+            format!("{pointer}/properties/{name}")
+        });
+        let property = schema.pointer(&pointer);
+        assert_eq!(property.unwrap()["description"], key.doc, "{pointer}");
+    }
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+    assert_eq!(schema["additionalProperties"], false);
+    let burst = &schema["properties"]["agent"]["properties"]["burst"];
+    assert_eq!(burst["additionalProperties"], false);
+    assert_eq!(burst["properties"]["max_count"]["default"], 20);
+    let channel = &schema["properties"]["channel"]["items"];
+    assert_eq!(channel["required"], serde_json::json!(["id", "kind"]));
+    assert_eq!(
+        channel["properties"]["kind"]["enum"],
+        serde_json::json!(["web-chat"])
+    );
+}
+
+#[test]
+fn the_documentation_has_one_line_per_key() {
+    let text = schema::markdown();
+    assert_eq!(text.lines().count(), TABLE.len() + 2);
+    let line = "| `store.heartbeat_ms` | 10 to 60000 milliseconds | `2000` | `ZUPA__STORE__HEARTBEAT_MS` | milliseconds between signs of life of a process |";
+    assert!(text.lines().any(|found| found == line), "{text}");
+}
+
+#[test]
+fn no_later_key_is_in_the_table() {
+    for later in super::super::table::LATER {
+        assert!(keys::find(later).is_none(), "{later}");
+    }
+}

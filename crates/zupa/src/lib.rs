@@ -1,0 +1,18 @@
+//! A durable runtime for agents that talk with people.
+//!
+//! This crate gathers the parts: the ports of [`core`], the path of
+//! [`runtime`], and one adapter per feature. Depend on it, or on the parts you
+//! need. The binary `zupa` is built from it with the feature `cli`.
+
+pub use zupa_core as core;
+pub use zupa_runtime as runtime;
+
+#[cfg(feature = "http")]
+pub use zupa_http as http;
+#[cfg(feature = "openai")]
+pub use zupa_openai as openai;
+#[cfg(feature = "sqlite")]
+pub use zupa_sqlite as sqlite;
+
+#[cfg(feature = "cli")]
+pub mod config;

@@ -1,0 +1,148 @@
+//! `cargo xtask ci`: every check of a pull request, in order, first failure ends it.
+//!
+//! This file runs the steps, `ci/steps.rs` lists them, `ci/command.rs` starts
+//! the processes.
+
+mod command;
+mod steps;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+
+pub use command::{cargo, root};
+use steps::{Step, steps};
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Runs only this step; may be repeated
+    #[arg(long, value_name = "STEP")]
+    only: Vec<String>,
+    /// Prints the names of the steps and ends
+    #[arg(long)]
+    list: bool,
+}
+
+/// How a step ended when it did not fail.
+enum Outcome {
+    Done,
+    /// Something that it needs is not here; the text names it.
+    Skipped(String),
+}
+
+/// Runs the steps.
+pub fn run(options: Options) -> Result<()> {
+    let mut steps = steps();
+    if options.list {
+        for step in &steps {
+            println!("{:<14} {}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    for name in &options.only {
+        if steps.iter().all(|step| step.name != name) {
+            bail!("no step is called {name}; `cargo xtask ci --list` names them all");
+        }
+    }
+    if !options.only.is_empty() {
+        steps.retain(|step| options.only.iter().any(|name| name == step.name));
+    }
+    run_all(&steps)
+}
+
+fn run_all(steps: &[Step]) -> Result<()> {
+    let start = Instant::now();
+    let mut skipped = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        let is_last = index + 1 == steps.len();
+        if is_last && index > 0 {
+            // The last step, the tests, has the last word: the balance comes before it.
+            let (took, skipped) = (seconds(start.elapsed()), list(&skipped));
+            eprintln!("==> {index} steps took {took}, skipped: {skipped}");
+        }
+        let (name, about) = (step.name, step.about);
+        eprintln!("==> {name} ({} of {}): {about}", index + 1, steps.len());
+
+        let step_start = Instant::now();
+        let outcome = (step.run)();
+        let took = seconds(step_start.elapsed());
+        match outcome {
+            Ok(Outcome::Done) if is_last => {}
+            Ok(Outcome::Done) => eprintln!("    {name}: {took}"),
+            Ok(Outcome::Skipped(reason)) => {
+                eprintln!("    {name}: skipped: {reason}");
+                skipped.push(name);
+            }
+            Err(error) => {
+                return Err(anyhow!(
+                    "step {name} failed after {took}: {error:#}\n  try: cargo xtask ci --only {name}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+fn list(names: &[&str]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_first_failure_ends_the_run_and_is_named() {
+        static LATER: AtomicU32 = AtomicU32::new(0);
+        let steps = [
+            Step {
+                name: "fine",
+                about: "passes",
+                run: || Ok(Outcome::Done),
+            },
+            Step {
+                name: "absent",
+                about: "skips",
+                run: || Ok(Outcome::Skipped("no tool".into())),
+            },
+            Step {
+                name: "broken",
+                about: "fails",
+                run: || bail!("it is broken"),
+            },
+            Step {
+                name: "later",
+                about: "must not run",
+                run: || {
+                    LATER.fetch_add(1, Ordering::Relaxed);
+                    Ok(Outcome::Done)
+                },
+            },
+        ];
+        let message = run_all(&steps).err().unwrap().to_string();
+        assert!(message.starts_with("step broken failed after"), "{message}");
+        assert!(message.contains("it is broken"), "{message}");
+        assert!(message.contains("--only broken"), "{message}");
+        assert_eq!(LATER.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn an_unknown_step_is_an_error() {
+        let options = Options {
+            only: vec!["tset".to_owned()],
+            list: false,
+        };
+        let message = run(options).err().unwrap().to_string();
+        assert!(message.contains("no step is called tset"), "{message}");
+    }
+}

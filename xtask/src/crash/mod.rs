@@ -1,0 +1,77 @@
+//! `cargo xtask crash`: the kill -9 harness. It sees Zupa from outside only.
+//!
+//! Three processes. The *oracle* sends messages, plays the model, and keeps its
+//! own synced log of both; it is never killed. The *nemesis* starts `zupa serve`,
+//! kills its process group at random moments and in chosen phases of a turn, and
+//! starts it again on the same data. In the end the faults stop, the backlog
+//! drains, and the checkers compare what the oracle knows with what the other
+//! ends of the conversations can read.
+//!
+//! Read on in this order: `options`, `words` and `script` (what a run consists
+//! of), `oracle/`, `stage`, `server` and `life` (the process under test), `marks`
+//! and `tally` (phases and deaths), `nemesis`, `keeper`, `poison`, `heal`, `judge`, `check/`.
+
+mod build;
+mod check;
+mod heal;
+mod http;
+mod judge;
+mod keeper;
+mod life;
+mod marks;
+mod nemesis;
+mod operator;
+mod options;
+mod oracle;
+mod poison;
+mod print;
+mod recovery;
+mod replies;
+mod report;
+mod script;
+mod server;
+mod sse;
+mod stage;
+mod stats;
+mod supervise;
+mod tally;
+mod wire;
+mod words;
+
+use anyhow::{Context as _, bail};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use self::options::Options;
+
+/// Runs as the oracle of another run, or as the run itself.
+///
+/// An error is a violated promise, a planted bug that was not caught, or a run
+/// that could not be made.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        if let Some(brief) = &options.oracle {
+            return oracle::run(brief).await;
+        }
+        tokio::select! {
+            done = supervise::run(options.expanded()) => done,
+            // Dropping the run kills the server it started.
+            interrupted = interrupted() => {
+                interrupted.context("cannot listen for signals")?;
+                bail!("interrupted")
+            }
+        }
+    })
+}
+
+async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt,
+        _ = terminate.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,135 @@
+//! The report as a person reads it.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::check::Check;
+use super::recovery::Recovery;
+use super::report::{PhaseRow, Report, Verdict};
+use super::stats::Stats;
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let options = serde_json::to_string(&self.options).map_err(|_| fmt::Error)?;
+        writeln!(f, "seed       {}", self.options.seed)?;
+        writeln!(f, "options    {options}")?;
+        writeln!(f, "commit     {}", self.commit)?;
+        self.messages(f)?;
+        if let Some(stats) = &self.stats {
+            self.kills(f, stats)?;
+        }
+        if let Some(recovery) = &self.recovery {
+            let Recovery {
+                messages,
+                ready_ms,
+                first_finished_ms,
+                all_finished_ms,
+            } = recovery;
+            writeln!(
+                f,
+                "recovery   {messages} pending: ready after {ready_ms} ms, first finished after {first_finished_ms} ms, all after {all_finished_ms} ms"
+            )?;
+        }
+        for skipped in &self.skipped {
+            writeln!(f, "skipped    {skipped}")?;
+        }
+        for violation in &self.violations {
+            writeln!(f, "VIOLATED   {violation}")?;
+        }
+        if self.violations_total > self.violations.len() {
+            writeln!(
+                f,
+                "           and {} more",
+                self.violations_total - self.violations.len()
+            )?;
+        }
+        let caught_by = self
+            .caught_by
+            .iter()
+            .map(Check::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        match self.verdict {
+            Verdict::Ok => write!(f, "verdict    ok: nothing lost, doubled or reordered"),
+            Verdict::Violated => {
+                write!(f, "verdict    VIOLATED, {} findings", self.violations_total)
+            }
+            Verdict::Caught => write!(f, "verdict    caught, as expected, by: {caught_by}"),
+            Verdict::NotCaught => write!(f, "verdict    NOT CAUGHT"),
+        }
+    }
+}
+
+impl Report {
+    fn messages(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        let percent = counts.redelivered * 100 / counts.messages.max(1);
+        writeln!(
+            f,
+            "messages   {} acknowledged, {} of them sent again ({percent} %)",
+            counts.messages, counts.redelivered
+        )?;
+        writeln!(
+            f,
+            "deliveries {} ended without an answer, {} were refused ({} without Retry-After)",
+            counts.deliveries_without_answer, counts.refused, counts.refused_without_retry_after
+        )?;
+        writeln!(
+            f,
+            "model      {} calls ({} cut off), {} replies; {} turns compared with the calls",
+            counts.model_calls,
+            counts.model_calls_incomplete,
+            counts.replies,
+            counts.turns_compared_with_calls
+        )
+    }
+
+    fn kills(&self, f: &mut Formatter<'_>, stats: &Stats) -> fmt::Result {
+        writeln!(
+            f,
+            "kills      {}: {} at random, {} in a chosen phase, {} that missed it, {} at start-up; {} restarts",
+            stats.kills(),
+            stats.kills_at_random,
+            stats.kills_in_phase,
+            stats.kills_missed,
+            stats.kills_at_startup,
+            stats.starts.saturating_sub(1)
+        )?;
+        writeln!(
+            f,
+            "aborts     {} by poison {:?}; pauses {}",
+            stats.aborts, stats.aborts_by_poison, stats.pauses
+        )?;
+        for PhaseRow {
+            phase,
+            died,
+            required,
+        } in &self.phases
+        {
+            writeln!(
+                f,
+                "phase      {:<11}{died:>6} turns at death (at least {required})",
+                phase.name()
+            )?;
+        }
+        let shown = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time} ms"));
+        let times = &self.times;
+        writeln!(
+            f,
+            "ready      p50 {}, p99 {} after the start",
+            shown(times.ready_p50_ms),
+            shown(times.ready_p99_ms)
+        )?;
+        writeln!(
+            f,
+            "first ack  p50 {}, p99 {} after the start",
+            shown(times.first_ack_p50_ms),
+            shown(times.first_ack_p99_ms)
+        )?;
+        writeln!(
+            f,
+            "time       {} s in all, drained in {}",
+            times.whole_run_s,
+            shown(times.drain_ms)
+        )
+    }
+}

@@ -1,0 +1,168 @@
+//! Recovery with a full backlog: 10,000 messages accepted by a server that
+//! claims nothing, a kill, and the time until all of them are answered.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::check::{Check, Violation};
+use super::heal::Healed;
+use super::judge::{Judgement, judge};
+use super::life::Life;
+use super::operator::{self, Accounting};
+use super::options::Options;
+use super::oracle::handle::Oracle;
+use super::script::Script;
+use super::server::{Faults, Server, Startup};
+use super::stage::Stage;
+use super::wire::{Order, Report};
+
+/// Start of the process → all answered.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Long enough to print a time beyond the limit.
+const DEADLINE: Duration = Duration::from_secs(60);
+const FILLING: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    pub messages: u64,
+    pub ready_ms: u64,
+    pub first_finished_ms: u64,
+    pub all_finished_ms: u64,
+}
+
+pub async fn run(
+    stage: &Stage,
+    options: &Options,
+    script: &Script,
+    mut oracle: Oracle,
+) -> anyhow::Result<(Recovery, Judgement)> {
+    let faults = |hold| Faults {
+        bug: options.bug.clone(),
+        stall_percent: 0,
+        hold,
+    };
+    let mut life = start(stage, &faults(true)).await?.0;
+    fill(stage, script, &mut oracle).await?;
+    let accounting = operator::accounting(stage).await?;
+    let (accepted, ended) = (accounting.accepted, accounting.all_ended());
+    ensure!(
+        ended == 0,
+        "{ended} messages ended on a server that was to claim nothing"
+    );
+    ensure!(
+        accepted == u64::from(script.messages),
+        "{accepted} accepted, not {}",
+        script.messages
+    );
+    life.look()?;
+    let mut history = life.kill().await?;
+
+    let (life, ready) = start(stage, &faults(false)).await?;
+    let (first, accounting) = finished(stage, &life, 1).await?;
+    let (all, accounting) = if accounting.all_ended() < accepted {
+        finished(stage, &life, accepted).await?
+    } else {
+        (first, accounting)
+    };
+    let recovery = Recovery {
+        messages: accepted,
+        ready_ms: millis(ready),
+        first_finished_ms: millis(first),
+        all_finished_ms: millis(all),
+    };
+    history.shrink_to_fit();
+    let healed = Healed {
+        life,
+        accounting: Some(accounting),
+        drained_in: Some(all),
+    };
+    let mut judgement = judge(stage, healed, history, oracle).await?;
+    judgement.violations.extend(verdict(&recovery));
+    Ok((recovery, judgement))
+}
+
+async fn start(stage: &Stage, faults: &Faults) -> anyhow::Result<(Life, Duration)> {
+    let mut server = Server::start(stage, faults)?;
+    match server.ready(READY).await? {
+        Startup::Ready(took) => Ok((Life::new(server, stage), took)),
+        Startup::Exited(status) => bail!(
+            "the server does not start: {status}, see {}",
+            stage.server_log().display()
+        ),
+    }
+}
+
+async fn fill(stage: &Stage, script: &Script, oracle: &mut Oracle) -> anyhow::Result<()> {
+    oracle.tell(&Order::Start { incarnation: 1 }).await?;
+    oracle.tell(&Order::Begin { port: stage.port }).await?;
+    oracle.tell(&Order::Heal).await?;
+    let begin = Instant::now();
+    while begin.elapsed() < FILLING {
+        if oracle.heard()? == Some(Report::Finished) {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    bail!(
+        "{} messages were not accepted within {FILLING:?}",
+        script.messages
+    )
+}
+
+/// Waits until so many messages ended, and tells when, counted from the start
+/// of the process. The books are read every 10 ms, so it is no more exact.
+async fn finished(
+    stage: &Stage,
+    life: &Life,
+    count: u64,
+) -> anyhow::Result<(Duration, Accounting)> {
+    let mut last = None;
+    while life.server.spawned.elapsed() < DEADLINE {
+        let accounting = operator::accounting(stage).await;
+        let at = life.server.spawned.elapsed();
+        match accounting {
+            Ok(accounting) if accounting.all_ended() >= count => return Ok((at, accounting)),
+            accounting => last = Some(accounting),
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    let last = last.context("the books were never read")??;
+    bail!(
+        "{} of {count} messages ended within {DEADLINE:?}: {last:?}",
+        last.all_ended()
+    )
+}
+
+fn verdict(recovery: &Recovery) -> Option<Violation> {
+    let limit = millis(LIMIT);
+    let detail = format!(
+        "all were answered only {} ms after the start, not within {limit}",
+        recovery.all_finished_ms
+    );
+    (recovery.all_finished_ms >= limit).then(|| Violation::new(Check::Drain, detail))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_recovery_is_caught() {
+        let after = |all_finished_ms| Recovery {
+            messages: 10_000,
+            ready_ms: 50,
+            first_finished_ms: 80,
+            all_finished_ms,
+        };
+        assert_eq!(verdict(&after(4_999)), None);
+        assert!(verdict(&after(5_000)).is_some());
+    }
+}

@@ -1,0 +1,147 @@
+//! The server under test as a process: started, watched, killed. Whatever
+//! happens to the harness, the process group does not outlive this value.
+
+use std::fs::{File, OpenOptions};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use hyper::StatusCode;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::http;
+use super::stage::Stage;
+use super::words::{ABORT, unix_micros};
+
+/// How the faults build is asked to behave in one incarnation.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    pub bug: Option<String>,
+    /// How many of the marks stall, so that a kill can hit them.
+    pub stall_percent: u32,
+    /// Accept only.
+    pub hold: bool,
+}
+
+#[derive(Debug)]
+pub struct Server {
+    port: u16,
+    child: Child,
+    group: Pid,
+    /// None once the process was reaped: its number may belong to another one.
+    alive: bool,
+    pub spawned: Instant,
+    pub spawned_at: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Startup {
+    Ready(Duration),
+    Exited(ExitStatus),
+}
+
+impl Server {
+    pub fn start(stage: &Stage, faults: &Faults) -> anyhow::Result<Self> {
+        // Truncated, so that the file tells of this incarnation alone.
+        File::create(stage.marks()).context("cannot empty the marks")?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(stage.server_log())?;
+        let mut command = Command::new(&stage.binary);
+        command
+            .args(["serve", "--config"])
+            .arg(stage.config())
+            .current_dir(&stage.dir)
+            .env("ZUPA_CRASH_KEY", "crash-harness")
+            .env("ZUPA_FAULTS_MARKS", stage.marks())
+            .env("ZUPA_FAULTS_STALL_MS", "50")
+            .env(
+                "ZUPA_FAULTS_STALL_PERCENT",
+                faults.stall_percent.to_string(),
+            )
+            .env("ZUPA_FAULTS_ABORT_ON", ABORT)
+            .stdin(std::process::Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .kill_on_drop(true);
+        if faults.hold {
+            command.env("ZUPA_FAULTS_HOLD", "1");
+        }
+        if let Some(bug) = &faults.bug {
+            command.env("ZUPA_FAULTS_BUG", bug);
+        }
+        let (spawned, spawned_at) = (Instant::now(), unix_micros());
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", stage.binary.display()))?;
+        let group = child
+            .id()
+            .and_then(|id| Pid::from_raw(id.try_into().ok()?))
+            .context("the server has no process id")?;
+        Ok(Self {
+            port: stage.port,
+            child,
+            group,
+            alive: true,
+            spawned,
+            spawned_at,
+        })
+    }
+
+    /// Waits until `/readyz` answers 200.
+    pub async fn ready(&mut self, deadline: Duration) -> anyhow::Result<Startup> {
+        while self.spawned.elapsed() < deadline {
+            if let Some(status) = self.exited()? {
+                return Ok(Startup::Exited(status));
+            }
+            let answer = http::get(self.port, "/readyz", None, Duration::from_secs(2)).await;
+            if answer.is_ok_and(|answer| answer.status == StatusCode::OK) {
+                return Ok(Startup::Ready(self.spawned.elapsed()));
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        bail!("the server is not ready after {deadline:?}")
+    }
+
+    pub fn exited(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        let status = self.child.try_wait()?;
+        self.alive &= status.is_none();
+        Ok(status)
+    }
+
+    /// Kills the whole group and waits for the end.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        self.signal(Signal::KILL)?;
+        self.child.wait().await?;
+        self.alive = false;
+        Ok(())
+    }
+
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        if self.alive {
+            kill_process_group(self.group, signal).context("cannot signal the server")?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a graceful end.
+    pub async fn stop(mut self, deadline: Duration) -> anyhow::Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        let status = timeout(deadline, self.child.wait()).await;
+        let status = status.with_context(|| {
+            format!("the server does not stop within {deadline:?} of SIGTERM")
+        })??;
+        self.alive = false;
+        Ok(status)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.signal(Signal::KILL);
+    }
+}

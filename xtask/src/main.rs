@@ -1,0 +1,58 @@
+//! `cargo xtask`: the checks, harnesses and chores of the workspace.
+//!
+//! `ci` is what a pull request must pass, `rules` is the part of it that reads
+//! the repository itself, `crash` kills a running server until it breaks.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tools measure wall time and read the environment; the ports are for what ships"
+)]
+
+mod ci;
+mod crash;
+mod rules;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks, harnesses and chores of the Zupa workspace.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs every check of a pull request, in order, and stops at the first failure
+    ///
+    /// Format, clippy (all features, none, each alone), repository rules, docs,
+    /// cargo-deny where it is installed, the consumer crate, a short seeded
+    /// crash run, the example, and the tests last.
+    Ci(ci::Options),
+    /// Checks the repository rules alone: crate arrows, file length, links, secrets and the like
+    Rules,
+    /// Kills a loaded server with SIGKILL over and over and checks that nothing is lost or doubled
+    Crash(crash::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Ci(options) => ci::run(options),
+        Command::Rules => rules::run(),
+        Command::Crash(options) => crash::run(options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not `Debug`, which adds a backtrace of ourselves to every red check.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
