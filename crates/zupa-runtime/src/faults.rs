@@ -50,7 +50,10 @@ mod planted {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
+    use zupa_core::Clock;
+
     use super::{Phase, Uuid};
+    use crate::system::SystemClock;
 
     /// What to plant, from the binary's environment.
     #[derive(Debug, Clone, Default)]
@@ -81,13 +84,21 @@ mod planted {
                 Phase::Committed => "committed",
                 Phase::Ended => "ended",
             };
-            self.write(&format!("{id} {word} {}\n", now())).await;
+            self.write(&format!(
+                "{id} {word} {}\n",
+                SystemClock::default().wall().0
+            ))
+            .await;
         }
 
         pub(crate) async fn mark_claimed(&self, turn: Uuid, events: &[Uuid]) {
             let events: Vec<_> = events.iter().map(ToString::to_string).collect();
-            self.write(&format!("{turn} claimed {} {}\n", now(), events.join(",")))
-                .await;
+            self.write(&format!(
+                "{turn} claimed {} {}\n",
+                SystemClock::default().wall().0,
+                events.join(",")
+            ))
+            .await;
         }
 
         /// One short append: it is there or not, whenever the process dies.
@@ -123,17 +134,6 @@ mod planted {
                 std::process::abort();
             }
         }
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "marks are read by another process's clock"
-    )]
-    fn now() -> u128 {
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_micros()
     }
 }
 

@@ -2,6 +2,7 @@
 //! log into the main file.
 
 mod accept;
+mod answers;
 mod checkpoint;
 mod claim;
 pub(crate) mod decode;
@@ -10,6 +11,7 @@ mod finish;
 mod read;
 mod record;
 mod recover;
+mod request;
 mod rivals;
 mod sql;
 mod write;

@@ -3,6 +3,7 @@
 mod arguments;
 mod assemble;
 mod check;
+mod environment;
 mod failure;
 #[cfg(feature = "faults")]
 mod faults;

@@ -17,16 +17,8 @@ const NAMED_PLACES: &[(&str, &str)] = &[
         "the system's Clock and Ids",
     ),
     (
-        "crates/zupa/src/main.rs",
-        "the binary: reads the environment once, at start",
-    ),
-    (
-        "crates/zupa/src/config/env.rs",
-        "the binary: variables as a config layer",
-    ),
-    (
-        "crates/zupa/src/config/secrets.rs",
-        "the binary: secrets by reference",
+        "crates/zupa/src/cli/environment.rs",
+        "the binary: variables, and randomness for the token",
     ),
     ("crates/zupa/src/bench/", "the benchmark measures wall time"),
 ];

@@ -11,6 +11,7 @@ use zupa_openai::{OpenAiConfig, OpenAiModel};
 use zupa_runtime::{Agent, Script, ScriptedModel, Settings, SystemSecrets};
 use zupa_sqlite::SqliteConfig;
 
+use super::environment;
 use super::failure::{Code, Failure};
 
 /// The variable that makes `zupa dev` use a real model.
@@ -40,12 +41,8 @@ pub async fn model(config: &Config, dev: bool) -> Result<Chosen, Failure> {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the binary is where the environment is read"
-)]
 fn has_key() -> bool {
-    std::env::var_os(KEY_VARIABLE).is_some_and(|key| !key.is_empty())
+    environment::variable(KEY_VARIABLE).is_some()
 }
 
 async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {

@@ -6,7 +6,7 @@ use zupa::config::{self, Config, Problem, Sources};
 
 use super::arguments::{ConfigCommand, Global};
 use super::failure::{Code, Failure};
-use super::print;
+use super::{environment, print};
 
 /// The file that is read when nobody names one.
 const DEFAULT_FILE: &str = "zupa.toml";
@@ -74,17 +74,11 @@ fn refused(problems: &[Problem]) -> Failure {
     Failure::new(Code::Config, format!("{what}\n{}", all.join("\n")))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the binary is where the environment is read"
-)]
 fn sources(global: &Global, flags: &[(&str, String)]) -> Result<Sources, Failure> {
     let mut sources = Sources::new();
     if let Some((path, text)) = file(global.config.as_deref())? {
         sources = sources.file(path, text);
     }
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut set = Vec::new();
     for pair in &global.set {
         let (key, value) = pair.split_once('=').ok_or_else(|| {
@@ -98,7 +92,7 @@ fn sources(global: &Global, flags: &[(&str, String)]) -> Result<Sources, Failure
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone())),
     );
-    Ok(sources.env(environment).flags(set))
+    Ok(sources.env(environment::variables()).flags(set))
 }
 
 fn file(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, Failure> {

@@ -8,15 +8,8 @@ use std::time::Duration;
 use zupa_runtime::Faults;
 use zupa_sqlite::Planted;
 
+use super::environment::variable;
 use super::failure::{Code, Failure};
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the binary is where the environment is read"
-)]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
 
 fn number(name: &str) -> u64 {
     variable(name)

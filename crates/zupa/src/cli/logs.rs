@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 use zupa::config::{Config, LogFormat};
 
 use super::arguments::{Color, Global};
+use super::environment;
 
 /// Starts logging as the configuration and the flags say.
 pub fn start(global: &Global, config: &Config) {
@@ -33,14 +34,10 @@ pub fn start(global: &Global, config: &Config) {
     };
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "NO_COLOR is a convention of the environment"
-)]
 fn colored(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        Color::Auto => stderr().is_terminal() && environment::variable("NO_COLOR").is_none(),
     }
 }

@@ -7,19 +7,14 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use uuid::Uuid;
 use zupa_core::secrets::SecretString;
 
+use super::environment;
 use super::failure::{Code, Failure};
 
 /// Makes a fresh token and writes it beside the store, for its owner alone.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a token is randomness of the binary"
-)]
 pub fn write_token(store: &Path) -> Result<SecretString, Failure> {
-    // Two version 4 UUIDs: 244 random bits.
-    let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let token = environment::random_token();
     let path = beside(store, "token");
     // A file that was there keeps its mode, so it goes first.
     let _ = std::fs::remove_file(&path);

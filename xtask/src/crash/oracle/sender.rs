@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::Rng;
 use rand::rngs::SmallRng;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 
 use super::again::Repeats;
 use super::log::{Log, Record};
@@ -16,7 +16,7 @@ use super::model::Model;
 use super::report;
 use crate::crash::script::{Again, Message, Script};
 use crate::crash::wire::Report;
-use crate::crash::words::{Conversation, dice, unix_micros};
+use crate::crash::words::{dice, unix_micros};
 
 /// First deliveries at once: enough to fill a group commit, few enough for any backlog.
 const AT_ONCE: usize = 128;
