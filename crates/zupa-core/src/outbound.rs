@@ -114,6 +114,14 @@ impl DeliveryState {
         }
     }
 
+    /// True while it may still be sent, so that what is behind it waits.
+    pub fn is_open(self) -> bool {
+        matches!(
+            self,
+            Self::Queued | Self::Sending | Self::Retry | Self::InDoubt
+        )
+    }
+
     /// Reads the word stores keep.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)

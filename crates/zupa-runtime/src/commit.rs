@@ -22,6 +22,7 @@ use zupa_core::{
 use crate::claim::Next;
 use crate::deliver::DeliveryQueue;
 use crate::faults::{Faults, Phase};
+use crate::memory::Memory;
 use crate::retry;
 use crate::runtime::Doors;
 use crate::settings::{Agent, Settings};
@@ -56,6 +57,7 @@ pub(crate) struct Committer {
     pub agent: Arc<Agent>,
     pub settings: Arc<Settings>,
     pub deliveries: DeliveryQueue,
+    pub memory: Arc<Memory>,
     pub backlog: Arc<AtomicU64>,
     pub faults: Faults,
 }
@@ -215,6 +217,7 @@ impl Committer {
             TurnEnd::Split { failure } => (Stage::Retry, Some(failure.message.clone())),
             TurnEnd::Commit(commit) => {
                 self.backlog_down(turn.inbounds.len() as u64);
+                self.memory.committed(turn, commit, numbers);
                 for (ordinal, (row, number)) in commit.outbound.iter().zip(numbers).enumerate() {
                     self.hand_over(turn, row, *number, ordinal).await;
                 }

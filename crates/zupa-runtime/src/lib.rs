@@ -10,6 +10,7 @@ mod turn;
 // What the path stands on.
 mod faults;
 mod housekeeping;
+mod memory;
 mod retry;
 mod runtime;
 mod settings;

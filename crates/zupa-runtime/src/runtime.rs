@@ -22,6 +22,7 @@ use crate::commit::Committer;
 use crate::deliver::{Deliverer, DeliveryQueue};
 use crate::faults::Faults;
 use crate::housekeeping::Housekeeper;
+use crate::memory::Memory;
 use crate::settings::{Agent, Settings};
 use crate::system::{SystemClock, SystemIds};
 use crate::turn::Nodes;
@@ -90,6 +91,12 @@ impl Builder {
         self
     }
 
+    /// Replaces the hints that work exists. The default stays in this process.
+    pub fn wakeup(mut self, wakeup: Arc<dyn Wakeup>) -> Self {
+        self.wakeup = wakeup;
+        self
+    }
+
     /// Plants faults, for the kill harness.
     #[cfg(feature = "faults")]
     pub fn faults(mut self, faults: Faults) -> Self {
@@ -145,6 +152,7 @@ impl Builder {
         );
         let (workers, sends) = (TaskTracker::new(), TaskTracker::new());
         let in_flight = InFlight::default();
+        let memory = Arc::new(Memory::new(agent.history));
 
         let acceptor = Arc::new(Acceptor {
             writer: writer.clone(),
@@ -168,6 +176,7 @@ impl Builder {
                 agent: agent.clone(),
                 model,
                 store: store.clone(),
+                memory: memory.clone(),
             },
             committer: Committer {
                 writer: writer.clone(),
@@ -177,6 +186,7 @@ impl Builder {
                 agent,
                 settings: settings.clone(),
                 deliveries: deliveries.clone(),
+                memory,
                 backlog,
                 faults: faults.clone(),
             },

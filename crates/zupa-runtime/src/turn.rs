@@ -17,6 +17,7 @@ use std::sync::Arc;
 use zupa_core::{Model, Store};
 
 use crate::commit::End;
+use crate::memory::Memory;
 use crate::settings::Agent;
 pub(crate) use cx::Cx;
 
@@ -25,6 +26,7 @@ pub(crate) struct Nodes {
     pub agent: Arc<Agent>,
     pub model: Arc<dyn Model>,
     pub store: Arc<dyn Store>,
+    pub memory: Arc<Memory>,
 }
 
 impl Nodes {
@@ -35,7 +37,7 @@ impl Nodes {
 
     async fn advance(&self, cx: &Cx<'_>) -> Result<End, End> {
         admit::admit(cx)?;
-        let history = recall::recall(cx, &*self.store, &self.agent).await?;
+        let history = recall::recall(cx, &*self.store, &self.memory, &self.agent).await?;
         let request = build_prompt::build_prompt(cx, &self.agent, history);
         let completion = call_model::call_model(cx, &*self.model, request).await?;
         Ok(finalize::finalize(completion))

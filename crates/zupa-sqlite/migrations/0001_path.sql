@@ -123,6 +123,7 @@ CREATE TABLE outbox (
     lane         TEXT NOT NULL,
     content      TEXT NOT NULL,
     state        TEXT NOT NULL,
+    open         INTEGER NOT NULL,  -- 1 while queued, sending, retry or in_doubt
     reason       TEXT,
     attempts     INTEGER NOT NULL,
     not_before   INTEGER,           -- of the next attempt, or the end of the doubt
@@ -133,8 +134,7 @@ CREATE TABLE outbox (
     PRIMARY KEY (conversation, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX outbox_open ON outbox (conversation, lane, number)
-    WHERE state IN ('queued', 'sending', 'retry', 'in_doubt');
+CREATE INDEX outbox_open ON outbox (conversation, lane, number) WHERE open = 1;
 CREATE INDEX outbox_platform ON outbox (platform_id) WHERE platform_id IS NOT NULL;
 
 -- News that overtook what it speaks of, kept until the message is known.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zupa_core::{Error, ErrorKind, Outcome, Retry};
+use zupa_core::{Error, ErrorKind, Retry};
 
 // Primary result codes, the low byte of an extended one.
 const BUSY: u32 = 5;
@@ -18,28 +18,49 @@ const NOTADB: u32 = 26;
 const IOERR_FSYNC: u32 = 1034;
 const IOERR_DIR_FSYNC: u32 = 1290;
 
-/// What was attempted, and what SQLite said.
-pub(crate) fn error(attempted: &'static str, source: sqlx::Error) -> Error {
+/// What the writing connection said, and what was attempted.
+pub(crate) fn of_writer(attempted: &'static str, source: rusqlite::Error) -> Error {
+    let code = match &source {
+        rusqlite::Error::SqliteFailure(failure, _) => Some(failure.extended_code.cast_unsigned()),
+        _ => None,
+    };
+    let kind = match &source {
+        // A column that does not hold what the schema says.
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::QueryReturnedNoRows => ErrorKind::Corrupt,
+        _ => ErrorKind::Internal,
+    };
+    build(attempted, code, (kind, Retry::Never), source)
+}
+
+/// What a reading connection said, and what was attempted.
+pub(crate) fn of_reader(attempted: &'static str, source: sqlx::Error) -> Error {
     let code = match &source {
         sqlx::Error::Database(database) => {
             database.code().and_then(|code| code.parse::<u32>().ok())
         }
         _ => None,
     };
-    let (kind, retry) = match code {
-        Some(code) => classify(code),
-        None => match &source {
-            sqlx::Error::WorkerCrashed => (ErrorKind::DurabilityLost, Retry::Never),
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                (ErrorKind::Unavailable, Retry::Now)
-            }
-            sqlx::Error::Io(_) => (ErrorKind::Unavailable, Retry::After(Duration::from_secs(1))),
-            _ => (ErrorKind::Internal, Retry::Never),
-        },
+    let otherwise = match &source {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+            (ErrorKind::Unavailable, Retry::Now)
+        }
+        sqlx::Error::Io(_) => (ErrorKind::Unavailable, Retry::After(Duration::from_secs(1))),
+        _ => (ErrorKind::Internal, Retry::Never),
     };
-    let error = Error::new(kind, attempted)
-        .with_retry(retry)
-        .with_outcome(Outcome::NotApplied);
+    build(attempted, code, otherwise, source)
+}
+
+fn build(
+    attempted: &'static str,
+    code: Option<u32>,
+    otherwise: (ErrorKind, Retry),
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    let (kind, retry) = code.map_or(otherwise, classify);
+    let error = Error::new(kind, attempted).with_retry(retry);
     match code {
         Some(code) => error.with("sqlite_code", code).with_source(source),
         None => error.with_source(source),

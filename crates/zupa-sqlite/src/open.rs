@@ -4,16 +4,17 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use zupa_core::{Error, ErrorKind, Result};
 
 use crate::config::SqliteConfig;
-use crate::error::error;
+use crate::error;
 
 /// SQLite before this can corrupt a file that two connections write and
 /// checkpoint at once.
@@ -40,20 +41,39 @@ pub(crate) fn wanted_version() -> i64 {
         .unwrap_or(0)
 }
 
-/// Opens the writer, mending the schema if it is older than this build.
-pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection> {
-    make_folder(&config.path)?;
-    let mut writer = options(config)
+/// Brings the schema up to this build, on a connection of its own.
+pub(crate) async fn migrate(config: &SqliteConfig) -> Result<()> {
+    let mut connection = options(config)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .pragma("wal_autocheckpoint", "0")
-        .pragma("cache_size", format!("-{}", config.cache_kib))
         .connect()
         .await
         .map_err(|source| cannot_open(&config.path, source))?;
-    check_engine(&mut writer).await?;
-    migrate(&mut writer, &config.path).await?;
-    Ok(writer)
+    check_engine(&mut connection).await?;
+    run_migrations(&mut connection, &config.path).await?;
+    connection
+        .close()
+        .await
+        .map_err(|source| cannot_open(&config.path, source))
+}
+
+/// Opens the writer. Prepared statements stay as they were planned: with no
+/// statistics to look at, planning them anew for each value gains nothing.
+pub(crate) fn writer(config: &SqliteConfig) -> Result<rusqlite::Connection> {
+    let open = || {
+        let writer = rusqlite::Connection::open(&config.path)?;
+        writer.busy_timeout(Duration::from_secs(5))?;
+        writer.set_prepared_statement_cache_capacity(128);
+        writer.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        writer.pragma_update(None, "synchronous", "FULL")?;
+        writer.pragma_update(None, "wal_autocheckpoint", 0)?;
+        writer.pragma_update(None, "cache_size", -i64::from(config.cache_kib))?;
+        writer.pragma_update(None, "foreign_keys", false)?;
+        Ok(writer)
+    };
+    open().map_err(|source| {
+        error::of_writer("the store cannot be opened", source).with("path", config.path.display())
+    })
 }
 
 /// Opens the connections for reading.
@@ -89,7 +109,7 @@ fn options(config: &SqliteConfig) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn make_folder(path: &Path) -> Result<()> {
+pub(crate) fn make_folder(path: &Path) -> Result<()> {
     let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -107,7 +127,7 @@ async fn check_engine(connection: &mut SqliteConnection) -> Result<()> {
     let version: String = sqlx::query_scalar("SELECT sqlite_version()")
         .fetch_one(connection)
         .await
-        .map_err(|source| error("ask for the version of SQLite", source))?;
+        .map_err(|source| error::of_reader("ask for the version of SQLite", source))?;
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
     let found = (next(), next(), next());
@@ -123,7 +143,7 @@ async fn check_engine(connection: &mut SqliteConnection) -> Result<()> {
 
 /// Brings the schema up to this build. Each migration is one transaction with
 /// its note in the migrations table, so a kill leaves it done or not begun.
-async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+async fn run_migrations(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
     refuse_newer(connection, path).await?;
     migrations()
         .run_direct(None, connection, false)
@@ -133,7 +153,7 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
                 newer(version, path)
             }
             MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
-                error("bring the schema up to date", source).with("path", path.display())
+                error::of_reader("bring the schema up to date", source).with("path", path.display())
             }
             other => Error::new(ErrorKind::Corrupt, "the store's schema is not one of ours")
                 .with("path", path.display())
@@ -183,5 +203,5 @@ fn newer(version: i64, path: &Path) -> Error {
 }
 
 fn cannot_open(path: &Path, source: sqlx::Error) -> Error {
-    error("the store cannot be opened", source).with("path", path.display())
+    error::of_reader("the store cannot be opened", source).with("path", path.display())
 }

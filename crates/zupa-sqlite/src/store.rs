@@ -2,50 +2,45 @@
 //! log into the main file.
 
 mod accept;
-mod answers;
 mod checkpoint;
 mod claim;
 pub(crate) mod decode;
 mod deliver;
 mod finish;
+mod purge;
 mod read;
+mod receipts;
 mod record;
 mod recover;
-mod request;
-mod rivals;
-mod sql;
+mod row;
 mod write;
+mod writer;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{ConversationId, Error, ErrorKind, Number, ProcessId, Result, Store, Timestamp};
 
-use crate::config::SqliteConfig;
+use crate::config::{self, SqliteConfig};
 use crate::lock::Lock;
 use crate::open;
+use writer::{Writer, Writing};
 
 /// Store and Desk in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
     pub(crate) config: SqliteConfig,
-    writer: Mutex<Writer>,
+    writer: Writer,
     pub(crate) readers: SqlitePool,
     checkpointer: Mutex<SqliteConnection>,
     /// Set by a failed flush: what was acknowledged may not be durable.
     poisoned: AtomicBool,
     _lock: Lock,
-}
-
-/// The writing connection, and what it was last told about flushing.
-#[derive(Debug)]
-struct Writer {
-    connection: SqliteConnection,
-    flushes: bool,
 }
 
 impl SqliteStore {
@@ -56,27 +51,15 @@ impl SqliteStore {
     /// [`ErrorKind::Corrupt`] when it is damaged or no database at all,
     /// [`ErrorKind::Unavailable`] when it cannot be read or written.
     pub async fn open(config: SqliteConfig) -> Result<Self> {
-        if let Some(folder) = config
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(folder).map_err(|source| {
-                Error::new(ErrorKind::Unavailable, "the store's folder cannot be made")
-                    .with("path", folder.display())
-                    .with_source(source)
-            })?;
-        }
+        open::make_folder(&config.path)?;
         let lock = Lock::take(&config.path)?;
-        let connection = open::writer(&config).await?;
+        open::migrate(&config).await?;
+        let writer = Writer::start(open::writer(&config)?)?;
         let readers = open::readers(&config).await?;
         let checkpointer = Mutex::new(open::checkpointer(&config).await?);
         Ok(Self {
             config,
-            writer: Mutex::new(Writer {
-                connection,
-                flushes: true,
-            }),
+            writer,
             readers,
             checkpointer,
             poisoned: AtomicBool::new(false),
@@ -101,32 +84,62 @@ impl SqliteStore {
         }
         error
     }
+
+    /// Runs work on the writing connection, unless a flush has failed before.
+    async fn work<T: Send + 'static>(
+        &self,
+        flush: Flush,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.refuse_if_poisoned()?;
+        let flush = flush == Flush::Yes && self.config.durability == config::Durability::Full;
+        let on_thread = move |writing: &mut Writing| {
+            writing.flush(flush)?;
+            work(&writing.connection)
+        };
+        self.writer
+            .run(on_thread)
+            .await
+            .map_err(|error| self.noted(error))
+    }
+}
+
+/// Whether somebody outside is told of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Yes,
+    No,
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
-        self.refuse_if_poisoned()?;
-        let mut writer = self.writer.lock().await;
-        recover::recover(&mut writer.connection, process, now)
-            .await
-            .map_err(|error| self.noted(error))
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || recover::recover(connection, process, now))
+        })
+        .await
     }
 
     async fn write(&self, batch: Batch) -> Result<Applied> {
-        self.refuse_if_poisoned()?;
-        let mut writer = self.writer.lock().await;
-        write::write(&mut writer, &self.config, batch)
-            .await
-            .map_err(|error| self.noted(error))
+        if batch.is_empty() {
+            return Ok(Applied::default());
+        }
+        let planted = self.config.planted();
+        let flush = match batch.durability() {
+            Durability::Flushed => Flush::Yes,
+            Durability::Riding => Flush::No,
+        };
+        self.work(flush, move |connection| {
+            write::write(connection, &batch, planted)
+        })
+        .await
     }
 
     async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()> {
-        self.refuse_if_poisoned()?;
-        let mut writer = self.writer.lock().await;
-        write::heartbeat(&mut writer, process, now)
-            .await
-            .map_err(|error| self.noted(error))
+        self.work(Flush::No, move |connection| {
+            recover::heartbeat(connection, process, now)
+        })
+        .await
     }
 
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>> {
@@ -156,11 +169,12 @@ impl Store for SqliteStore {
         raw_before: Timestamp,
         limit: usize,
     ) -> Result<u64> {
-        self.refuse_if_poisoned()?;
-        let mut writer = self.writer.lock().await;
-        recover::purge(&mut writer.connection, keys_before, raw_before, limit)
-            .await
-            .map_err(|error| self.noted(error))
+        self.work(Flush::No, move |connection| {
+            write::transaction(connection, || {
+                purge::purge(connection, keys_before, raw_before, limit)
+            })
+        })
+        .await
     }
 
     async fn checkpoint(&self) -> Result<()> {
@@ -171,10 +185,6 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) -> Result<()> {
-        self.refuse_if_poisoned()?;
-        let mut writer = self.writer.lock().await;
-        recover::close(&mut writer.connection)
-            .await
-            .map_err(|error| self.noted(error))
+        self.work(Flush::Yes, recover::close).await
     }
 }

@@ -8,20 +8,31 @@ use zupa_core::{Number, Store};
 
 use super::Cx;
 use crate::commit::End;
+use crate::memory::Memory;
 use crate::settings::Agent;
 
 pub(super) async fn recall(
     cx: &Cx<'_>,
     store: &dyn Store,
+    memory: &Memory,
     agent: &Agent,
 ) -> Result<Vec<Message>, End> {
-    let before = cx.turn.first();
-    // A conversation's first message has nothing before it.
-    if agent.history == 0 || before <= Number(1) {
+    if agent.history == 0 {
         return Ok(Vec::new());
     }
-    store
-        .history(cx.turn.conversation, before, agent.history)
-        .await
-        .map_err(End::Unwritten)
+    if let Some(lines) = memory.recall(cx.turn) {
+        return Ok(lines);
+    }
+    let before = cx.turn.first();
+    // A conversation's first message has nothing before it.
+    let lines = if before <= Number(1) {
+        Vec::new()
+    } else {
+        let read = store
+            .history(cx.turn.conversation, before, agent.history)
+            .await;
+        read.map_err(End::Unwritten)?
+    };
+    memory.keep(cx.turn, lines.clone());
+    Ok(lines)
 }

@@ -5,7 +5,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use zupa_core::desk::{Line, Speaker};
 use zupa_core::{Address, Content, DeliveryId, Number, Result, TurnId};
 
-use crate::error::error;
+use crate::error;
 use crate::store::decode;
 
 pub(super) async fn lines(
@@ -34,7 +34,7 @@ pub(super) async fn lines(
     .bind(limit as i64)
     .fetch_all(readers)
     .await
-    .map_err(|source| error("read a conversation's lines", source))?;
+    .map_err(|source| error::of_reader("read a conversation's lines", source))?;
     rows.iter().map(line).collect()
 }
 

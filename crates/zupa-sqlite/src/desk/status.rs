@@ -9,7 +9,7 @@ use zupa_core::desk::{Accounting, StoreStatus};
 use zupa_core::{DeliveryState, InboundState, Result};
 
 use crate::config::{Durability, SqliteConfig};
-use crate::error::error;
+use crate::error;
 use crate::open;
 use crate::store::decode;
 
@@ -30,7 +30,7 @@ pub(super) async fn accounting(readers: &SqlitePool) -> Result<Accounting> {
     )
     .fetch_all(readers)
     .await
-    .map_err(|source| error("count inbounds", source))?;
+    .map_err(|source| error::of_reader("count inbounds", source))?;
 
     let mut accounting = Accounting::default();
     for state in InboundState::ALL {
@@ -81,7 +81,7 @@ pub(super) async fn status(readers: &SqlitePool, config: &SqliteConfig) -> Resul
     )
     .fetch_one(readers)
     .await
-    .map_err(|source| error("read the store's status", source))?;
+    .map_err(|source| error::of_reader("read the store's status", source))?;
     Ok(StoreStatus {
         engine: format!("SQLite {}", decode::text(&row, 0)?),
         location: config.path.display().to_string(),

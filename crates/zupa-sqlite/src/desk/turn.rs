@@ -10,7 +10,7 @@ use zupa_core::{
     Result, Timestamp, TurnId, TurnState,
 };
 
-use crate::error::error;
+use crate::error;
 use crate::store::decode;
 
 pub(super) async fn turn(readers: &SqlitePool, id: &str) -> Result<Option<TurnView>> {
@@ -279,5 +279,5 @@ fn unknown_state(state: &str) -> zupa_core::Error {
 }
 
 fn failed(source: sqlx::Error) -> zupa_core::Error {
-    error("read a turn", source)
+    error::of_reader("read a turn", source)
 }

@@ -1,208 +1,292 @@
 //! Stop 2, `claim`, in SQL.
 //!
-//! *Arrives*: wishes to take a conversation, each with a fresh turn id.
+//! *Arrives*: a wish to take a conversation, with a fresh turn id.
 //! *Leaves*: at most one holder per conversation, a raised epoch, and a turn row
 //! with its range; a turn that is still open keeps its id and range.
 //! *If the process dies here*: the claim is there or not. The next start voids
 //! it; the turn stays open and runs again over the same range.
 
-use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Renew};
 use zupa_core::{
-    Address, Alias, AuditHead, ChannelId, Claimed, ConversationId, Correlation, Epoch, Error,
-    ErrorKind, EventId, Number, Result, Step, TenantId, Timestamp, TurnId,
+    Address, Alias, AuditHead, ChannelId, Claimed, Correlation, Digest, Epoch, EventId, Number,
+    Result, Step, TenantId, Timestamp, TurnId,
 };
 
-use super::decode;
+use super::row::{Blob, Sql, from_json, one};
 
-// A new turn takes all that is pending, or one inbound of a range that was split.
-pub(super) const TAKE: &str = "
-UPDATE conversations SET
-    epoch      = epoch + 1,
-    holder     = unhex(i.value->>'p'),
-    claim_id   = unhex(i.value->>'t'),
-    expires_at = i.value->>'x',
-    pending    = CASE WHEN open_turn IS NOT NULL THEN pending
-                      WHEN split_until > consumed THEN pending - 1 ELSE 0 END,
-    opened_at  = CASE WHEN open_turn IS NOT NULL OR split_until > consumed THEN opened_at END,
-    closes_at  = CASE WHEN open_turn IS NOT NULL OR split_until > consumed THEN closes_at END,
-    open_turn  = coalesce(open_turn, unhex(i.value->>'t'))
-FROM json_each($10) i
-WHERE conversations.id = unhex(i.value->>'c') AND due_at <= $1
-  AND (holder IS NULL OR expires_at <= $1)
-  AND (open_turn IS NOT NULL OR pending > 0);";
-
-pub(super) const TURNS: &str = "
-INSERT INTO turns (id, conversation, first, last, epoch, process, mode, state, runs, claimed_at,
-                   session_id, request_id, trace_id)
-SELECT c.open_turn, c.id, f.number,
-       CASE WHEN c.split_until > c.consumed THEN f.number
-            ELSE (SELECT max(b.number) FROM inbounds b
-                  WHERE b.conversation = c.id AND b.number > c.consumed AND b.state = 'queued') END,
-       c.epoch, c.holder, i.value->>'m', 'running', 1, $1, c.session_id, f.request_id, f.trace_id
-FROM json_each($10) i
-JOIN conversations c ON c.id = unhex(i.value->>'c') AND c.claim_id = unhex(i.value->>'t')
-JOIN inbounds f ON f.conversation = c.id
-     AND f.number = (SELECT min(b.number) FROM inbounds b
-                     WHERE b.conversation = c.id AND b.number > c.consumed AND b.state = 'queued')
-WHERE true
-ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, process = excluded.process,
-    mode = excluded.mode, state = 'running', runs = runs + 1, not_before = NULL;";
-
-pub(super) const ANSWERS: &str = "
-SELECT 'claim', i.key, c.claim_id IS unhex(i.value->>'t'), c.id, c.due_at,
-       CASE WHEN c.expires_at > $1 AND c.holder IS NOT NULL THEN c.expires_at END,
-       t.id, c.epoch, t.runs, t.failures, t.provider_failures, c.tenant, c.channel, c.alias,
-       c.audit_number, c.audit_hash, t.request_id, t.trace_id,
-       EXISTS (SELECT 1 FROM outbox o WHERE o.conversation = c.id
-               AND o.state IN ('queued', 'sending', 'retry', 'in_doubt'))
-FROM json_each($10) i
-LEFT JOIN conversations c ON c.id = unhex(i.value->>'c')
-LEFT JOIN turns t ON t.id = c.open_turn;";
-
-pub(super) const INBOUNDS: &str = "
-SELECT 'inbound', i.key, b.event_id, b.number, b.accepted_at, b.content
-FROM json_each($10) i
-JOIN conversations c ON c.id = unhex(i.value->>'c') AND c.claim_id = unhex(i.value->>'t')
-JOIN turns t ON t.id = c.open_turn
-JOIN inbounds b ON b.conversation = c.id AND b.number BETWEEN t.first AND t.last
-               AND b.state = 'queued'
-ORDER BY i.key, b.number;";
-
-pub(super) const STEPS: &str = "
-SELECT 'step', i.key, s.step_key, s.input, s.result
-FROM json_each($10) i
-JOIN conversations c ON c.id = unhex(i.value->>'c') AND c.claim_id = unhex(i.value->>'t')
-JOIN turns t ON t.id = c.open_turn AND t.runs > 1
-JOIN steps s ON s.turn_id = t.id;";
-
-pub(super) const RENEW: &str = "
-UPDATE conversations SET expires_at = i.value->>'x'
-FROM json_each($11) i
-WHERE conversations.id = unhex(i.value->>'c') AND epoch = i.value->>'ep' AND holder IS NOT NULL;";
-
-#[derive(Serialize)]
-pub(super) struct Item {
-    c: String,
-    t: String,
-    p: String,
-    x: i64,
-    m: u8,
+/// The conversation's row, as far as a claim looks at it.
+struct Seen {
+    due_at: Option<i64>,
+    held_until: Option<i64>,
+    epoch: i64,
+    open_turn: Option<Blob>,
+    pending: i64,
+    consumed: i64,
+    split_until: i64,
+    address: (String, String, String),
+    audit: (i64, [u8; 32]),
 }
 
-pub(super) fn item(claim: &Claim) -> Item {
-    Item {
-        c: hex::encode(claim.conversation.as_bytes()),
-        t: hex::encode(claim.turn.as_bytes()),
-        p: hex::encode(claim.process.as_bytes()),
-        x: claim.expires_at.0,
-        m: mode_number(claim.mode),
+/// Takes a conversation, or says why not.
+pub(super) fn claim(connection: &Connection, wish: &Claim, now: Timestamp) -> Result<ClaimOutcome> {
+    let Some(seen) = see(connection, wish)? else {
+        return Ok(ClaimOutcome::Nothing);
+    };
+    if seen.open_turn.is_none() && seen.pending == 0 {
+        return Ok(ClaimOutcome::Nothing);
     }
-}
-
-#[derive(Serialize)]
-pub(super) struct RenewItem {
-    c: String,
-    ep: u64,
-    x: i64,
-}
-
-pub(super) fn renew_item(renew: &Renew) -> RenewItem {
-    RenewItem {
-        c: hex::encode(renew.conversation.as_bytes()),
-        ep: renew.epoch.0,
-        x: renew.expires_at.0,
+    if let Some(until) = seen.held_until.filter(|until| *until > now.0) {
+        return Ok(ClaimOutcome::Held(Timestamp(until)));
     }
+    match seen.due_at {
+        None => return Ok(ClaimOutcome::Nothing),
+        Some(due_at) if due_at > now.0 => return Ok(ClaimOutcome::NotYet(Timestamp(due_at))),
+        Some(_) => {}
+    }
+    let turn = match seen.open_turn {
+        Some(turn) => rerun(connection, wish, &seen, turn)?,
+        None => start(connection, wish, &seen, now)?,
+    };
+    Ok(ClaimOutcome::Taken(Box::new(turn)))
 }
 
-pub(super) fn mode_number(mode: ClaimMode) -> u8 {
+fn see(connection: &Connection, wish: &Claim) -> Result<Option<Seen>> {
+    connection.maybe(
+        "SELECT due_at, CASE WHEN holder IS NOT NULL THEN expires_at END, epoch, open_turn,
+                pending, consumed, split_until, tenant, channel, alias, audit_number, audit_hash
+         FROM conversations WHERE id = ?1",
+        params![wish.conversation.as_bytes()],
+        |row| {
+            Ok(Seen {
+                due_at: row.get(0)?,
+                held_until: row.get(1)?,
+                epoch: row.get(2)?,
+                open_turn: row.get(3)?,
+                pending: row.get(4)?,
+                consumed: row.get(5)?,
+                split_until: row.get(6)?,
+                address: (row.get(7)?, row.get(8)?, row.get(9)?),
+                audit: (row.get(10)?, row.get(11)?),
+            })
+        },
+    )
+}
+
+/// A new turn takes all that is pending, or one inbound of a range that was
+/// split.
+fn start(
+    connection: &Connection,
+    wish: &Claim,
+    seen: &Seen,
+    now: Timestamp,
+) -> Result<ClaimedTurn> {
+    let one_by_one = seen.split_until > seen.consumed;
+    let limit = if one_by_one { 1 } else { -1 };
+    let inbounds = inbounds(connection, wish, seen.consumed + 1, i64::MAX, limit)?;
+    let correlation = inbounds.correlation;
+    let turn = claimed(
+        wish,
+        seen,
+        *wish.turn.as_bytes(),
+        inbounds.claimed,
+        correlation,
+    )?;
+    connection.run(
+        "INSERT INTO turns (id, conversation, first, last, epoch, process, mode, state, runs,
+             claimed_at, request_id, trace_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', 1, ?8, ?9, ?10)",
+        params![
+            turn.turn.as_bytes(),
+            turn.conversation.as_bytes(),
+            turn.first().0.cast_signed(),
+            turn.last().0.cast_signed(),
+            seen.epoch + 1,
+            wish.process.as_bytes(),
+            mode_number(wish.mode),
+            now.0,
+            turn.correlation.request_id,
+            turn.correlation.trace_id
+        ],
+    )?;
+    connection.run(
+        "UPDATE conversations SET epoch = epoch + 1, holder = ?2, expires_at = ?3, open_turn = ?4,
+             pending = CASE WHEN ?5 THEN pending - 1 ELSE 0 END,
+             opened_at = CASE WHEN ?5 THEN opened_at END,
+             closes_at = CASE WHEN ?5 THEN closes_at END
+         WHERE id = ?1",
+        params![
+            wish.conversation.as_bytes(),
+            wish.process.as_bytes(),
+            wish.expires_at.0,
+            turn.turn.as_bytes(),
+            one_by_one
+        ],
+    )?;
+    with_outbox(connection, turn)
+}
+
+/// The open turn runs again, over the same range, with what it recorded.
+fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Result<ClaimedTurn> {
+    let (first, last, runs, failures, provider_failures): (i64, i64, u32, u32, u32) = connection
+        .one(
+            "SELECT first, last, runs, failures, provider_failures FROM turns WHERE id = ?1",
+            params![turn],
+            |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                ))
+            },
+        )?;
+    connection.run(
+        "UPDATE turns SET epoch = ?2, process = ?3, mode = ?4, state = 'running', runs = runs + 1,
+             not_before = NULL WHERE id = ?1",
+        params![
+            turn,
+            seen.epoch + 1,
+            wish.process.as_bytes(),
+            mode_number(wish.mode)
+        ],
+    )?;
+    connection.run(
+        "UPDATE conversations SET epoch = epoch + 1, holder = ?2, expires_at = ?3 WHERE id = ?1",
+        params![
+            wish.conversation.as_bytes(),
+            wish.process.as_bytes(),
+            wish.expires_at.0
+        ],
+    )?;
+    let inbounds = inbounds(connection, wish, first, last, -1)?;
+    let mut claimed = claimed(wish, seen, turn, inbounds.claimed, inbounds.correlation)?;
+    (claimed.runs, claimed.failures) = (runs + 1, failures);
+    claimed.provider_failures = provider_failures;
+    claimed.steps = connection.all(
+        "SELECT step_key, input, result FROM steps WHERE turn_id = ?1",
+        params![turn],
+        |row| {
+            Ok(Step {
+                key: row.get(0)?,
+                input: Digest(row.get(1)?),
+                result: row.get(2)?,
+            })
+        },
+    )?;
+    with_outbox(connection, claimed)
+}
+
+struct Inbounds {
+    claimed: Vec<Claimed>,
+    correlation: Correlation,
+}
+
+fn inbounds(
+    connection: &Connection,
+    wish: &Claim,
+    first: i64,
+    last: i64,
+    limit: i64,
+) -> Result<Inbounds> {
+    let rows = connection.all(
+        "SELECT event_id, number, accepted_at, content, request_id, trace_id FROM inbounds
+         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'
+         ORDER BY number LIMIT ?4",
+        params![wish.conversation.as_bytes(), first, last, limit],
+        |row: &Row<'_>| {
+            let correlation = Correlation {
+                request_id: row.get(4)?,
+                trace_id: row.get(5)?,
+            };
+            let event = EventId(Uuid::from_bytes(row.get(0)?));
+            let number = Number(row.get::<_, i64>(1)?.cast_unsigned());
+            Ok((
+                event,
+                number,
+                Timestamp(row.get(2)?),
+                row.get::<_, String>(3)?,
+                correlation,
+            ))
+        },
+    )?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    let mut first_correlation = None;
+    for (event, number, accepted_at, content, correlation) in rows {
+        first_correlation.get_or_insert(correlation);
+        claimed.push(Claimed {
+            event,
+            number,
+            accepted_at,
+            content: from_json(&content)?,
+        });
+    }
+    Ok(Inbounds {
+        claimed,
+        correlation: first_correlation.unwrap_or_default(),
+    })
+}
+
+fn claimed(
+    wish: &Claim,
+    seen: &Seen,
+    turn: Blob,
+    inbounds: Vec<Claimed>,
+    correlation: Correlation,
+) -> Result<ClaimedTurn> {
+    let (tenant, channel, alias) = &seen.address;
+    Ok(ClaimedTurn {
+        turn: TurnId(Uuid::from_bytes(turn)),
+        conversation: wish.conversation,
+        address: Address {
+            tenant: TenantId::parse(tenant.as_str())?,
+            channel: ChannelId::parse(channel.as_str())?,
+            alias: Alias::parse(alias.as_str())?,
+        },
+        epoch: Epoch((seen.epoch + 1).cast_unsigned()),
+        runs: 1,
+        failures: 0,
+        provider_failures: 0,
+        inbounds,
+        steps: Vec::new(),
+        audit: AuditHead {
+            number: seen.audit.0.cast_unsigned(),
+            hash: Digest(seen.audit.1),
+        },
+        outbox_busy: false,
+        correlation,
+    })
+}
+
+fn with_outbox(connection: &Connection, mut turn: ClaimedTurn) -> Result<ClaimedTurn> {
+    turn.outbox_busy = connection.one(
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE conversation = ?1 AND open = 1)",
+        params![turn.conversation.as_bytes()],
+        one,
+    )?;
+    Ok(turn)
+}
+
+/// Prolongs a claim, if it is still the one.
+pub(super) fn renew(connection: &Connection, renew: &Renew) -> Result<()> {
+    connection.run(
+        "UPDATE conversations SET expires_at = ?3
+         WHERE id = ?1 AND epoch = ?2 AND holder IS NOT NULL",
+        params![
+            renew.conversation.as_bytes(),
+            renew.epoch.0.cast_signed(),
+            renew.expires_at.0
+        ],
+    )?;
+    Ok(())
+}
+
+fn mode_number(mode: ClaimMode) -> u8 {
     match mode {
         ClaimMode::Normal => 0,
         ClaimMode::Suspect => 1,
         ClaimMode::Alone => 2,
-    }
-}
-
-/// Reads one row of [`ANSWERS`].
-pub(super) fn answer(row: &SqliteRow) -> Result<(usize, ClaimOutcome)> {
-    let place = decode::place(row, 1)?;
-    let known: Option<&[u8]> = row.try_get(3).map_err(decode::broken)?;
-    if known.is_none() {
-        return Ok((place, ClaimOutcome::Nothing));
-    }
-    let taken: bool = row.try_get(2).map_err(decode::broken)?;
-    if !taken {
-        let due_at: Option<i64> = row.try_get(4).map_err(decode::broken)?;
-        let held_until: Option<i64> = row.try_get(5).map_err(decode::broken)?;
-        return Ok((
-            place,
-            match (due_at, held_until) {
-                (None, _) => ClaimOutcome::Nothing,
-                (_, Some(until)) => ClaimOutcome::Held(Timestamp(until)),
-                (Some(due_at), None) => ClaimOutcome::NotYet(Timestamp(due_at)),
-            },
-        ));
-    }
-    let turn = ClaimedTurn {
-        turn: TurnId(decode::uuid(row, 6)?),
-        conversation: ConversationId(decode::uuid(row, 3)?),
-        address: Address {
-            tenant: TenantId::parse(decode::text(row, 11)?)?,
-            channel: ChannelId::parse(decode::text(row, 12)?)?,
-            alias: Alias::parse(decode::text(row, 13)?)?,
-        },
-        epoch: Epoch(decode::number(row, 7)?),
-        runs: decode::count(row, 8)?,
-        failures: decode::count(row, 9)?,
-        provider_failures: decode::count(row, 10)?,
-        inbounds: Vec::new(),
-        steps: Vec::new(),
-        audit: AuditHead {
-            number: decode::number(row, 14)?,
-            hash: decode::digest(row, 15)?,
-        },
-        outbox_busy: row.try_get(18).map_err(decode::broken)?,
-        correlation: Correlation {
-            request_id: decode::maybe_text(row, 16)?,
-            trace_id: decode::maybe_text(row, 17)?,
-        },
-    };
-    Ok((place, ClaimOutcome::Taken(Box::new(turn))))
-}
-
-/// Reads one row of [`INBOUNDS`].
-pub(super) fn inbound(row: &SqliteRow) -> Result<(usize, Claimed)> {
-    let claimed = Claimed {
-        event: EventId(decode::uuid(row, 2)?),
-        number: Number(decode::number(row, 3)?),
-        accepted_at: Timestamp(row.try_get(4).map_err(decode::broken)?),
-        content: decode::json(row, 5)?,
-    };
-    Ok((decode::place(row, 1)?, claimed))
-}
-
-/// Reads one row of [`STEPS`].
-pub(super) fn step(row: &SqliteRow) -> Result<(usize, Step)> {
-    let step = Step {
-        key: decode::text(row, 2)?,
-        input: decode::digest(row, 3)?,
-        result: decode::text(row, 4)?,
-    };
-    Ok((decode::place(row, 1)?, step))
-}
-
-/// The turn at `place`, if the wish was granted.
-pub(super) fn taken(
-    answers: &mut [Option<Result<ClaimOutcome>>],
-    place: usize,
-) -> Result<&mut ClaimedTurn> {
-    match answers.get_mut(place) {
-        Some(Some(Ok(ClaimOutcome::Taken(turn)))) => Ok(turn),
-        _ => Err(Error::new(
-            ErrorKind::Internal,
-            "a claim answered rows but was not taken",
-        )),
     }
 }

@@ -1,7 +1,5 @@
 //! Reading columns into words of the core.
 
-use std::time::Duration;
-
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -42,10 +40,6 @@ pub(crate) fn count(row: &SqliteRow, column: usize) -> Result<u32> {
         .map_err(|_| Error::new(ErrorKind::Corrupt, "a stored count is out of range"))
 }
 
-pub(crate) fn place(row: &SqliteRow, column: usize) -> Result<usize> {
-    number(row, column).map(|number| number as usize)
-}
-
 pub(crate) fn text(row: &SqliteRow, column: usize) -> Result<String> {
     row.try_get(column).map_err(broken)
 }
@@ -59,8 +53,4 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: usiz
     serde_json::from_str(text).map_err(|source| {
         Error::new(ErrorKind::Corrupt, "stored JSON cannot be read").with_source(source)
     })
-}
-
-pub(crate) fn micros(of: Duration) -> i64 {
-    i64::try_from(of.as_micros()).unwrap_or(i64::MAX)
 }

@@ -1,315 +1,340 @@
 //! Stop 4, `commit`, in SQL.
 //!
-//! *Arrives*: ends of turns, each under the claim it ran under.
+//! *Arrives*: the end of a run, under the claim it ran under.
 //! *Leaves*: range, outbox rows, audit entries, turn and conversation, all or
-//! nothing per item; a stale item changes nothing.
+//! nothing; a stale run changes nothing.
 //! *If the process dies here*: the transaction is there or not.
-//!
-//! Every statement joins the same fence: the conversation still has the epoch,
-//! the open turn, a holder, and the audit head that the end was chained to. The
-//! conversation's row changes last, so the fence stands for all of them.
 
-use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-use zupa_core::store::{FailureNote, Finish, Finished, TurnEnd, Verdict};
-use zupa_core::{AuditHead, DeliveryState, Error, Number, Result, Timestamp};
+use rusqlite::{Connection, params};
+use zupa_core::store::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
+use zupa_core::{AuditHead, AuditLink, DeliveryState, Digest, Number, Result, Timestamp};
 
-use super::decode;
+use super::row::{Blob, Sql, json};
+use crate::faults::Planted;
 
-macro_rules! fenced {
-    ($before:literal, $after:literal) => {
-        concat!(
-            $before,
-            " JOIN conversations c ON c.id = unhex(i.value->>'c') AND c.epoch = i.value->>'ep'
-               AND c.open_turn = unhex(i.value->>'t') AND c.holder IS NOT NULL
-               AND c.audit_number = i.value->>'an' ",
-            $after
-        )
+/// What the fence needs to know, and what follows from it.
+struct Fenced {
+    last_number: i64,
+    pending: i64,
+    closes_at: Option<i64>,
+    split_until: i64,
+    due_at: Option<i64>,
+    audit: AuditHead,
+}
+
+/// Ends a run: fence first, then the writes.
+pub(super) fn finish(
+    connection: &Connection,
+    item: &Finish,
+    now: Timestamp,
+    planted: Planted,
+) -> Result<Finished> {
+    let Some(fenced) = fence(connection, item, planted)? else {
+        return already_or_stale(connection, item);
     };
-}
-
-// What the fence says of each item, before anything changes.
-pub(super) const JUDGE: &str = "
-SELECT 'finish', i.key, t.state, t.epoch = i.value->>'ep',
-       c.id IS NOT NULL AND c.audit_number <> i.value->>'an', c.id IS NOT NULL,
-       c.audit_number, c.audit_hash, c.last_number,
-       CASE WHEN i.value->>'k' = 'retry' THEN i.value->>'nb'
-            WHEN i.value->>'k' = 'split' THEN $1
-            WHEN i.value->>'k' = 'release' THEN c.due_at
-            WHEN c.pending > 0 THEN coalesce(c.closes_at, $1) END
-FROM json_each($5) i
-LEFT JOIN turns t ON t.id = unhex(i.value->>'t')
-LEFT JOIN conversations c ON c.id = unhex(i.value->>'c') AND c.epoch = i.value->>'ep'
-     AND c.open_turn = unhex(i.value->>'t') AND c.holder IS NOT NULL;";
-
-pub(super) const TURNS: &str = fenced!(
-    "
-UPDATE turns SET
-    state = i.value->>'ts', reason = i.value->>'rs', not_before = i.value->>'nb',
-    ended_at = CASE WHEN i.value->>'k' IN ('commit', 'split') THEN $1 END,
-    failures = failures + (i.value->>'cf'),
-    provider_failures = CASE WHEN i.value->>'pf' THEN provider_failures + 1 ELSE 0 END,
-    first_outbound = CASE WHEN i.value->>'no' > 0 THEN c.last_number + 1 END,
-    outbounds = i.value->>'no'
-FROM json_each($5) i",
-    "WHERE turns.id = c.open_turn AND i.value->>'k' <> 'release';"
-);
-
-pub(super) const INBOUNDS: &str = fenced!(
-    "
-UPDATE inbounds SET state = i.value->>'st', reason = i.value->>'rs', turn_id = c.open_turn
-FROM json_each($5) i",
-    "JOIN turns t ON t.id = c.open_turn
-     WHERE i.value->>'k' = 'commit' AND inbounds.conversation = c.id
-       AND inbounds.number BETWEEN t.first AND t.last AND inbounds.state = 'queued';"
-);
-
-pub(super) const OUTBOX: &str = fenced!(
-    "
-INSERT INTO outbox (conversation, number, turn_id, ordinal, lane, content, state, attempts,
-                    not_before, committed_at, settled_at)
-SELECT c.id, c.last_number + 1 + (i.value->>'o'), c.open_turn, i.value->>'o', i.value->>'ln',
-       i.value->>'ct', i.value->>'s', i.value->>'n', i.value->>'by', $1,
-       CASE WHEN i.value->>'s' = 'sent' THEN $1 END
-FROM json_each($6) i",
-    ";"
-);
-
-// A planted bug needs the same rows without fence or transaction.
-pub(super) const OUTBOX_ALONE: &str = "
-INSERT INTO outbox (conversation, number, turn_id, ordinal, lane, content, state, attempts,
-                    not_before, committed_at, settled_at)
-SELECT t.conversation, t.first_outbound + (i.value->>'o'), t.id, i.value->>'o', i.value->>'ln',
-       i.value->>'ct', i.value->>'s', i.value->>'n', i.value->>'by', $1,
-       CASE WHEN i.value->>'s' = 'sent' THEN $1 END
-FROM json_each($6) i JOIN turns t ON t.id = unhex(i.value->>'t') AND t.state = 'committed';";
-
-pub(super) const AUDIT: &str = fenced!(
-    "
-INSERT INTO audit (stream, number, at, actor, action, reason, turn_id, config, commitment, salt,
-                   hash)
-SELECT c.id, i.value->>'n', i.value->>'at', i.value->>'ac', i.value->>'do', i.value->>'rs',
-       unhex(i.value->>'tu'), unhex(i.value->>'cf'), unhex(i.value->>'cm'), i.value->>'sa',
-       unhex(i.value->>'h')
-FROM json_each($7) i",
-    ";"
-);
-
-pub(super) const CONVERSATIONS: &str = "
-UPDATE conversations SET
-    holder       = NULL,
-    open_turn    = CASE WHEN i.value->>'k' IN ('commit', 'split') THEN NULL ELSE open_turn END,
-    last_number  = last_number + (i.value->>'no'),
-    consumed     = CASE WHEN i.value->>'k' = 'commit' THEN max(consumed, t.last) ELSE consumed END,
-    split_until  = CASE WHEN i.value->>'k' = 'split' THEN t.last ELSE split_until END,
-    pending      = CASE WHEN i.value->>'k' = 'split'
-                        THEN pending + (SELECT count(*) FROM inbounds b
-                                        WHERE b.conversation = conversations.id
-                                          AND b.number BETWEEN t.first AND t.last
-                                          AND b.state = 'queued')
-                        ELSE pending END,
-    due_at       = CASE WHEN i.value->>'k' = 'retry' THEN i.value->>'nb'
-                        WHEN i.value->>'k' = 'split' THEN $1
-                        WHEN i.value->>'k' = 'release' THEN due_at
-                        WHEN pending > 0 THEN coalesce(closes_at, $1) END,
-    audit_number = audit_number + (i.value->>'na'),
-    audit_hash   = coalesce(unhex(i.value->>'nh'), audit_hash)
-FROM json_each($5) i JOIN turns t ON t.id = unhex(i.value->>'t')
-WHERE conversations.id = unhex(i.value->>'c') AND conversations.epoch = i.value->>'ep'
-  AND conversations.open_turn = t.id AND conversations.holder IS NOT NULL
-  AND conversations.audit_number = i.value->>'an';";
-
-#[derive(Serialize)]
-pub(super) struct Item {
-    c: String,
-    t: String,
-    ep: u64,
-    an: u64,
-    k: &'static str,
-    ts: &'static str,
-    st: &'static str,
-    rs: Option<String>,
-    nb: Option<i64>,
-    cf: u8,
-    pf: u8,
-    no: usize,
-    na: usize,
-    nh: Option<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct OutboxItem {
-    c: String,
-    t: String,
-    ep: u64,
-    an: u64,
-    o: usize,
-    ln: &'static str,
-    ct: String,
-    s: &'static str,
-    n: u8,
-    by: Option<i64>,
-}
-
-#[derive(Serialize)]
-pub(super) struct AuditItem<'a> {
-    c: String,
-    t: String,
-    ep: u64,
-    an: u64,
-    n: u64,
-    at: i64,
-    ac: &'a str,
-    r#do: &'a str,
-    rs: &'a str,
-    tu: Option<String>,
-    cf: String,
-    cm: Option<String>,
-    sa: Option<i64>,
-    h: String,
-}
-
-/// One end, as the statements read it.
-pub(super) struct Items<'a> {
-    pub turn: Item,
-    pub outbox: Vec<OutboxItem>,
-    pub audit: Vec<AuditItem<'a>>,
-}
-
-pub(super) fn items(finish: &Finish) -> Result<Items<'_>> {
-    let c = hex::encode(finish.conversation.as_bytes());
-    let t = hex::encode(finish.turn.as_bytes());
-    let (ep, an) = (finish.epoch.0, finish.audit_head.number);
-    let mut turn = Item {
-        c: c.clone(),
-        t: t.clone(),
-        ep,
-        an,
-        k: "release",
-        ts: "running",
-        st: "queued",
-        rs: None,
-        nb: None,
-        cf: 0,
-        pf: 0,
-        no: 0,
-        na: finish.audit.len(),
-        nh: finish.audit.last().map(|link| link.hash.to_hex()),
-    };
-    let mut outbox = Vec::new();
-    match &finish.end {
-        TurnEnd::Release => {}
+    if fenced.audit != item.audit_head {
+        return Ok(Finished::HeadMoved(fenced.audit));
+    }
+    for link in &item.audit {
+        audit(connection, item, link)?;
+    }
+    let next = match &item.end {
+        TurnEnd::Release => Next {
+            due_at: fenced.due_at,
+            ..Next::open()
+        },
         TurnEnd::Retry {
             not_before,
             failure,
         } => {
-            (turn.k, turn.ts) = ("retry", "retry");
-            turn.nb = Some(not_before.0);
-            turn.rs = Some(reason(failure));
-            (turn.cf, turn.pf) = (u8::from(failure.counts), u8::from(!failure.counts));
-        }
-        TurnEnd::Split { failure } => {
-            (turn.k, turn.ts) = ("split", "superseded");
-            turn.rs = Some(reason(failure));
-            turn.cf = 1;
-        }
-        TurnEnd::Commit(commit) => {
-            turn.k = "commit";
-            (turn.ts, turn.st, turn.rs, turn.cf) = match &commit.verdict {
-                Verdict::Answered => ("committed", "answered", None, 0),
-                Verdict::Silent(why) => ("committed", "silent", Some(why.clone()), 0),
-                Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure)), 1),
-            };
-            turn.no = commit.outbound.len();
-            for (o, row) in commit.outbound.iter().enumerate() {
-                outbox.push(OutboxItem {
-                    c: c.clone(),
-                    t: t.clone(),
-                    ep,
-                    an,
-                    o,
-                    ln: row.outbound.lane.as_str(),
-                    ct: serde_json::to_string(&row.outbound.content).map_err(|source| {
-                        Error::invalid("an outbound's content is not JSON").with_source(source)
-                    })?,
-                    s: row.state.as_str(),
-                    n: u8::from(row.state == DeliveryState::Sending),
-                    by: row.answer_by.map(|at| at.0),
-                });
+            retry(connection, item, *not_before, failure)?;
+            Next {
+                due_at: Some(not_before.0),
+                ..Next::open()
             }
         }
-    }
-    let audit = finish
-        .audit
-        .iter()
-        .map(|link| AuditItem {
-            c: c.clone(),
-            t: t.clone(),
-            ep,
-            an,
-            n: link.number,
-            at: link.entry.at.0,
-            ac: &link.entry.actor,
-            r#do: &link.entry.action,
-            rs: &link.entry.reason,
-            tu: link.entry.turn.map(|turn| hex::encode(turn.as_bytes())),
-            cf: link.entry.config.to_hex(),
-            cm: link.entry.commitment.map(|digest| digest.to_hex()),
-            sa: link.salt.map(u64::cast_signed),
-            h: link.hash.to_hex(),
-        })
-        .collect();
-    Ok(Items {
-        turn,
-        outbox,
-        audit,
+        TurnEnd::Split { failure } => split(connection, item, failure, now)?,
+        TurnEnd::Commit(commit) => self::commit(connection, item, commit, &fenced, now, planted)?,
+    };
+    conversation(connection, item, &next)?;
+    Ok(Finished::Done {
+        numbers: (1..=next.outbounds)
+            .map(|offset| Number((fenced.last_number + offset).cast_unsigned()))
+            .collect(),
+        due_at: next.due_at.map(Timestamp),
     })
 }
 
-/// A failure as one line of a row.
-pub(super) fn reason(failure: &FailureNote) -> String {
-    format!("{}: {}", failure.kind.as_str(), failure.message)
+fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Option<Fenced>> {
+    let any_epoch = planted == Planted::CommitWithoutEpoch;
+    connection.maybe(
+        "SELECT last_number, pending, closes_at, due_at, audit_number, audit_hash, split_until
+         FROM conversations
+         WHERE id = ?1 AND (epoch = ?2 OR ?4) AND open_turn = ?3 AND holder IS NOT NULL",
+        params![
+            item.conversation.as_bytes(),
+            item.epoch.0.cast_signed(),
+            item.turn.as_bytes(),
+            any_epoch
+        ],
+        |row| {
+            Ok(Fenced {
+                last_number: row.get(0)?,
+                pending: row.get(1)?,
+                closes_at: row.get(2)?,
+                due_at: row.get(3)?,
+                split_until: row.get(6)?,
+                audit: AuditHead {
+                    number: row.get::<_, i64>(4)?.cast_unsigned(),
+                    hash: Digest(row.get(5)?),
+                },
+            })
+        },
+    )
 }
 
-/// Reads one row of [`JUDGE`]: the item's place and its answer.
-pub(super) fn answer(
-    row: &SqliteRow,
-    outbounds: impl Fn(usize) -> u64,
-) -> Result<(usize, Finished)> {
-    let place = decode::place(row, 1)?;
-    let fenced_in: bool = row.try_get(5).map_err(decode::broken)?;
-    if !fenced_in {
-        let state: Option<&str> = row.try_get(2).map_err(decode::broken)?;
-        let same_epoch: Option<bool> = row.try_get(3).map_err(decode::broken)?;
-        let ended = matches!(state, Some("committed" | "dead" | "superseded"));
-        let already = ended && same_epoch == Some(true);
-        return Ok((
-            place,
-            if already {
-                Finished::Already
-            } else {
-                Finished::Stale
-            },
-        ));
+/// An end that was written under the same claim is the same end.
+fn already_or_stale(connection: &Connection, item: &Finish) -> Result<Finished> {
+    let ended: Option<bool> = connection.maybe(
+        "SELECT state IN ('committed', 'dead', 'superseded') AND epoch = ?2
+         FROM turns WHERE id = ?1",
+        params![item.turn.as_bytes(), item.epoch.0.cast_signed()],
+        super::row::one,
+    )?;
+    Ok(if ended == Some(true) {
+        Finished::Already
+    } else {
+        Finished::Stale
+    })
+}
+
+/// How the conversation stands after the end.
+struct Next {
+    turn_stays_open: bool,
+    outbounds: i64,
+    /// The end of the range, if it was consumed.
+    consumed: Option<i64>,
+    /// The end of the range, if it was split, and how many are queued again.
+    split: Option<(i64, i64)>,
+    due_at: Option<i64>,
+}
+
+impl Next {
+    fn open() -> Self {
+        Self {
+            turn_stays_open: true,
+            outbounds: 0,
+            consumed: None,
+            split: None,
+            due_at: None,
+        }
     }
-    let moved: bool = row.try_get(4).map_err(decode::broken)?;
-    if moved {
-        let head = AuditHead {
-            number: decode::number(row, 6)?,
-            hash: decode::digest(row, 7)?,
-        };
-        return Ok((place, Finished::HeadMoved(head)));
+}
+
+fn retry(
+    connection: &Connection,
+    item: &Finish,
+    not_before: Timestamp,
+    failure: &FailureNote,
+) -> Result<()> {
+    connection.run(
+        "UPDATE turns SET state = 'retry', reason = ?2, not_before = ?3,
+             failures = failures + ?4,
+             provider_failures = CASE WHEN ?4 THEN 0 ELSE provider_failures + 1 END
+         WHERE id = ?1",
+        params![
+            item.turn.as_bytes(),
+            reason(failure),
+            not_before.0,
+            failure.counts
+        ],
+    )?;
+    Ok(())
+}
+
+fn split(
+    connection: &Connection,
+    item: &Finish,
+    failure: &FailureNote,
+    now: Timestamp,
+) -> Result<Next> {
+    let last: i64 = connection.one(
+        "UPDATE turns SET state = 'superseded', reason = ?2, ended_at = ?3, not_before = NULL,
+             failures = failures + 1 WHERE id = ?1 RETURNING last",
+        params![item.turn.as_bytes(), reason(failure), now.0],
+        super::row::one,
+    )?;
+    let queued: i64 = connection.one(
+        "SELECT count(*) FROM inbounds b JOIN turns t ON t.id = ?2
+         WHERE b.conversation = ?1 AND b.number BETWEEN t.first AND t.last AND b.state = 'queued'",
+        params![item.conversation.as_bytes(), item.turn.as_bytes()],
+        super::row::one,
+    )?;
+    Ok(Next {
+        turn_stays_open: false,
+        split: Some((last, queued)),
+        due_at: Some(now.0),
+        ..Next::open()
+    })
+}
+
+fn commit(
+    connection: &Connection,
+    item: &Finish,
+    commit: &Commit,
+    fenced: &Fenced,
+    now: Timestamp,
+    planted: Planted,
+) -> Result<Next> {
+    let (turn_state, inbound_state, why, failed) = match &commit.verdict {
+        Verdict::Answered => ("committed", "answered", None, false),
+        Verdict::Silent(why) => ("committed", "silent", Some(why.clone()), false),
+        Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure)), true),
+    };
+    let outbounds = commit.outbound.len() as i64;
+    let first_outbound = (outbounds > 0).then_some(fenced.last_number + 1);
+    let (first, last): (i64, i64) = connection.one(
+        "UPDATE turns SET state = ?2, reason = ?3, ended_at = ?4, not_before = NULL,
+             failures = failures + ?5, provider_failures = 0, first_outbound = ?6, outbounds = ?7
+         WHERE id = ?1 RETURNING first, last",
+        params![
+            item.turn.as_bytes(),
+            turn_state,
+            why,
+            now.0,
+            failed,
+            first_outbound,
+            outbounds
+        ],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    connection.run(
+        "UPDATE inbounds SET state = ?4, reason = ?5, turn_id = ?6
+         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
+        params![
+            item.conversation.as_bytes(),
+            first,
+            last,
+            inbound_state,
+            why,
+            item.turn.as_bytes()
+        ],
+    )?;
+    if planted != Planted::OutboxOutsideTransaction {
+        outbox(connection, item, commit, fenced.last_number, now)?;
     }
-    let last = decode::number(row, 8)?;
-    let due_at: Option<i64> = row.try_get(9).map_err(decode::broken)?;
-    Ok((
-        place,
-        Finished::Done {
-            numbers: (1..=outbounds(place))
-                .map(|offset| Number(last + offset))
-                .collect(),
-            due_at: due_at.map(Timestamp),
+    Ok(Next {
+        turn_stays_open: false,
+        outbounds,
+        consumed: Some(last),
+        due_at: due_after(fenced, last, now),
+        split: None,
+    })
+}
+
+/// When what is pending is due. The rest of a range that was split is due at
+/// once: it has waited for its window before.
+fn due_after(fenced: &Fenced, consumed: i64, now: Timestamp) -> Option<i64> {
+    if fenced.pending == 0 {
+        return None;
+    }
+    if fenced.split_until > consumed {
+        return Some(now.0);
+    }
+    Some(fenced.closes_at.unwrap_or(now.0))
+}
+
+/// Writes the outbox rows behind the numbers given so far.
+pub(super) fn outbox(
+    connection: &Connection,
+    item: &Finish,
+    commit: &Commit,
+    last_number: i64,
+    now: Timestamp,
+) -> Result<()> {
+    for (
+        ordinal,
+        OutboxRow {
+            outbound,
+            state,
+            answer_by,
         },
-    ))
+    ) in commit.outbound.iter().enumerate()
+    {
+        let ordinal = ordinal as i64;
+        connection.run(
+            "INSERT INTO outbox (conversation, number, turn_id, ordinal, lane, content, state, open,
+                 attempts, not_before, committed_at, settled_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?12, ?8, ?9, ?10, ?11)",
+            params![
+                item.conversation.as_bytes(),
+                last_number + 1 + ordinal,
+                item.turn.as_bytes(),
+                ordinal,
+                outbound.lane.as_str(),
+                json(&outbound.content)?,
+                state.as_str(),
+                *state == DeliveryState::Sending,
+                answer_by.map(|at| at.0),
+                now.0,
+                (*state == DeliveryState::Sent).then_some(now.0),
+                state.is_open()
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+fn audit(connection: &Connection, item: &Finish, link: &AuditLink) -> Result<()> {
+    let entry = &link.entry;
+    let turn: Option<Blob> = entry.turn.map(|turn| *turn.as_bytes());
+    connection.run(
+        "INSERT INTO audit (stream, number, at, actor, action, reason, turn_id, config,
+             commitment, salt, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            item.conversation.as_bytes(),
+            link.number.cast_signed(),
+            entry.at.0,
+            entry.actor,
+            entry.action,
+            entry.reason,
+            turn,
+            entry.config.0,
+            entry.commitment.map(|digest| digest.0),
+            link.salt.map(u64::cast_signed),
+            link.hash.0
+        ],
+    )?;
+    Ok(())
+}
+
+fn conversation(connection: &Connection, item: &Finish, next: &Next) -> Result<()> {
+    let head = item.audit.last().map(|link| link.hash.0);
+    connection.run(
+        "UPDATE conversations SET holder = NULL,
+             open_turn = CASE WHEN ?2 THEN open_turn END,
+             last_number = last_number + ?3,
+             consumed = max(consumed, coalesce(?4, consumed)),
+             split_until = coalesce(?5, split_until), pending = pending + ?6, due_at = ?7,
+             audit_number = audit_number + ?8, audit_hash = coalesce(?9, audit_hash)
+         WHERE id = ?1",
+        params![
+            item.conversation.as_bytes(),
+            next.turn_stays_open,
+            next.outbounds,
+            next.consumed,
+            next.split.map(|(last, _)| last),
+            next.split.map_or(0, |(_, queued)| queued),
+            next.due_at,
+            item.audit.len() as i64,
+            head
+        ],
+    )?;
+    Ok(())
+}
+
+/// A failure as one line of a row.
+fn reason(failure: &FailureNote) -> String {
+    format!("{}: {}", failure.kind.as_str(), failure.message)
 }

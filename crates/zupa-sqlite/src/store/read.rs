@@ -10,7 +10,7 @@ use zupa_core::{
 };
 
 use super::decode;
-use crate::error::error;
+use crate::error;
 
 pub(super) async fn due(
     readers: &SqlitePool,
@@ -28,7 +28,7 @@ pub(super) async fn due(
     .bind(limit as i64)
     .fetch_all(readers)
     .await
-    .map_err(|source| error("list what is due", source))?;
+    .map_err(|source| error::of_reader("list what is due", source))?;
     rows.iter()
         .map(|row| {
             Ok(Due {
@@ -48,18 +48,16 @@ pub(super) async fn due_deliveries(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
                 c.tenant, c.channel, c.alias
          FROM outbox o INDEXED BY outbox_open JOIN conversations c ON c.id = o.conversation
-         WHERE o.state IN ('queued', 'sending', 'retry', 'in_doubt')
-           AND (o.state = 'queued' OR o.not_before <= $1)
+         WHERE o.open = 1 AND (o.state = 'queued' OR o.not_before <= $1)
            AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.conversation = o.conversation
-                           AND e.lane = o.lane AND e.number < o.number
-                           AND e.state IN ('queued', 'sending', 'retry', 'in_doubt'))
+                           AND e.lane = o.lane AND e.number < o.number AND e.open = 1)
          ORDER BY o.committed_at LIMIT $2",
     )
     .bind(now.0)
     .bind(limit as i64)
     .fetch_all(readers)
     .await
-    .map_err(|source| error("list deliveries that are due", source))?;
+    .map_err(|source| error::of_reader("list deliveries that are due", source))?;
     rows.iter().map(delivery).collect()
 }
 
@@ -110,7 +108,7 @@ pub(super) async fn history(
     .bind(limit as i64)
     .fetch_all(readers)
     .await
-    .map_err(|source| error("read a conversation's history", source))?;
+    .map_err(|source| error::of_reader("read a conversation's history", source))?;
     rows.iter().rev().map(message).collect()
 }
 
@@ -134,6 +132,6 @@ pub(super) async fn backlog(readers: &SqlitePool) -> Result<u64> {
     )
     .fetch_one(readers)
     .await
-    .map_err(|source| error("count the backlog", source))?;
+    .map_err(|source| error::of_reader("count the backlog", source))?;
     decode::number(&row, 0)
 }

@@ -1,202 +1,144 @@
-//! One batch, one transaction, one hop to the connection's thread.
+//! One batch, one transaction.
 
-use futures_util::TryStreamExt;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Either, Executor};
-use zupa_core::store::{Applied, Attempt, Batch, Claim, Durability, Finish, Record};
-use zupa_core::{Error, ErrorKind, Outcome, ProcessId, Result, Timestamp};
+use rusqlite::Connection;
+use zupa_core::store::{Applied, Batch, TurnEnd};
+use zupa_core::{ErrorKind, Result};
 
-use super::request::Request;
-use super::sql::Frame;
-use super::{Writer, rivals, sql};
-use crate::config::{self, SqliteConfig};
-use crate::error::error;
+use super::{accept, claim, deliver, finish, receipts, record};
+use crate::error;
 use crate::faults::Planted;
 
-/// Applies a batch. If one item breaks a constraint, every item is applied on
-/// its own, so that the bad one fails alone.
-pub(super) async fn write(
-    writer: &mut Writer,
-    config: &SqliteConfig,
-    batch: Batch,
-) -> Result<Applied> {
-    if batch.is_empty() {
-        return Ok(Applied::default());
-    }
-    let flush =
-        batch.durability() == Durability::Flushed && config.durability == config::Durability::Full;
-    set_flushing(writer, flush).await?;
-    let planted = config.planted();
-    if rivals::any(&batch) {
-        return one_by_one(&mut writer.connection, batch, planted).await;
-    }
-    match transaction(&mut writer.connection, &batch, planted, Frame::Transaction).await {
-        Err(error) if error.kind() == ErrorKind::Conflict => {
-            one_by_one(&mut writer.connection, batch, planted).await
-        }
+/// Applies a batch. If an item is refused, the batch is applied once more with
+/// a savepoint around each, so that the bad one fails alone.
+pub(super) fn write(connection: &Connection, batch: &Batch, planted: Planted) -> Result<Applied> {
+    let applied = match transaction(connection, || {
+        items(connection, batch, planted, Guard::None)
+    }) {
+        Err(error) if is_the_items_fault(&error) => transaction(connection, || {
+            items(connection, batch, planted, Guard::Savepoint)
+        }),
         applied => applied,
+    }?;
+    if planted == Planted::OutboxOutsideTransaction {
+        outbox_alone(connection, batch, &applied)?;
     }
+    Ok(applied)
 }
 
-/// Notes that the process lives.
-pub(super) async fn heartbeat(
-    writer: &mut Writer,
-    process: ProcessId,
-    now: Timestamp,
-) -> Result<()> {
-    set_flushing(writer, false).await?;
-    sqlx::query("UPDATE installation SET heartbeat_at = $2 WHERE process = $1")
-        .bind(process.as_bytes().as_slice())
-        .bind(now.0)
-        .execute(&mut writer.connection)
-        .await
-        .map_err(|source| error("note that the process lives", source))?;
-    Ok(())
-}
-
-async fn set_flushing(writer: &mut Writer, flush: bool) -> Result<()> {
-    if writer.flushes == flush {
-        return Ok(());
+/// Runs the work in a transaction of its own.
+pub(super) fn transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    let done = work().and_then(|done| execute(connection, "COMMIT").map(|()| done));
+    if done.is_err() {
+        // SQLite has ended the transaction by itself after some errors.
+        let _ = connection.execute_batch("ROLLBACK");
     }
-    let pragma = if flush {
-        "PRAGMA synchronous = FULL"
-    } else {
-        "PRAGMA synchronous = NORMAL"
-    };
-    sqlx::query(pragma)
-        .execute(&mut writer.connection)
-        .await
-        .map_err(|source| error("choose how commits flush", source))?;
-    writer.flushes = flush;
-    Ok(())
+    done
 }
 
-async fn transaction(
-    connection: &mut SqliteConnection,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    None,
+    Savepoint,
+}
+
+/// In the order that the port promises.
+fn items(
+    connection: &Connection,
     batch: &Batch,
     planted: Planted,
-    frame: Frame,
-) -> Result<Applied> {
-    let request = Request::of(batch, planted, frame)?;
-    let mut answers = request.answers;
-    let mut failed = None;
-    {
-        let query = sqlx::query_with(request.sql, request.arguments);
-        let mut rows = (&mut *connection).fetch_many(query);
-        loop {
-            match rows.try_next().await {
-                Ok(Some(Either::Right(row))) => answers.read(&row, batch)?,
-                Ok(Some(Either::Left(_))) => {}
-                Ok(None) => break,
-                Err(source) => {
-                    failed = Some(source);
-                    break;
-                }
-            }
-        }
-    }
-    if let Some(source) = failed {
-        undo(connection, frame).await?;
-        return Err(error("write a batch", source));
-    }
-    if let Some(arguments) = request.planted_outbox {
-        sqlx::query_with(sql::outbox_alone(), arguments)
-            .execute(connection)
-            .await
-            .map_err(|source| error("write outbox rows", source))?;
-    }
-    Ok(answers.into_applied())
-}
-
-/// Undoes what failed half-way. SQLite has ended the whole transaction by itself
-/// after some errors; then there is nothing to undo and it says so.
-async fn undo(connection: &mut SqliteConnection, frame: Frame) -> Result<()> {
-    match sqlx::raw_sql(frame.undoing()).execute(connection).await {
-        Ok(_) | Err(sqlx::Error::Database(_)) => Ok(()),
-        Err(source) => Err(error("undo a batch", source).with_outcome(Outcome::Unknown)),
-    }
-}
-
-/// Applies every item on its own, within one transaction: for items that are
-/// about the same thing, which one statement cannot tell apart, and for finding
-/// the one that breaks a constraint.
-async fn one_by_one(
-    connection: &mut SqliteConnection,
-    batch: Batch,
-    planted: Planted,
-) -> Result<Applied> {
-    execute(connection, "BEGIN IMMEDIATE").await?;
-    match items(connection, batch, planted).await {
-        Ok(applied) => {
-            execute(connection, "COMMIT").await?;
-            Ok(applied)
-        }
-        Err(error) => {
-            undo(connection, Frame::Transaction).await?;
-            Err(error)
-        }
-    }
-}
-
-async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<()> {
-    match sqlx::query(sql).execute(&mut *connection).await {
-        Ok(_) => Ok(()),
-        Err(source) => {
-            undo(connection, Frame::Transaction).await?;
-            Err(error("write a batch", source))
-        }
-    }
-}
-
-async fn items(
-    connection: &mut SqliteConnection,
-    batch: Batch,
-    planted: Planted,
+    guard: Guard,
 ) -> Result<Applied> {
     let now = batch.now;
-    let mut all = Applied::default();
-    // In the order that the port promises.
-    macro_rules! each {
-        ($list:ident) => {
-            for item in batch.$list {
-                let one = Batch {
-                    now,
-                    $list: vec![item],
-                    ..Batch::default()
-                };
-                let applied = match transaction(connection, &one, planted, Frame::Savepoint).await {
-                    Err(error) if error.kind() == ErrorKind::Conflict => alone(&one, error),
-                    applied => applied?,
-                };
-                all.record.extend(applied.record);
-                all.finish.extend(applied.finish);
-                all.accept.extend(applied.accept);
-                all.attempt.extend(applied.attempt);
-                all.claim.extend(applied.claim);
-            }
-        };
+    for item in &batch.settle {
+        guarded(connection, guard, || deliver::settle(connection, item, now))?.ok();
     }
-    each!(settle);
-    each!(receipts);
-    each!(record);
-    each!(finish);
-    each!(accept);
-    each!(attempt);
-    each!(claim);
-    each!(renew);
-    Ok(all)
+    for item in &batch.receipts {
+        guarded(connection, guard, || {
+            receipts::receipt(connection, item, now)
+        })?
+        .ok();
+    }
+    let mut applied = Applied::default();
+    for item in &batch.record {
+        applied.record.push(guarded(connection, guard, || {
+            record::record(connection, item, now)
+        })?);
+    }
+    for item in &batch.finish {
+        let finish = || finish::finish(connection, item, now, planted);
+        applied.finish.push(guarded(connection, guard, finish)?);
+    }
+    for item in &batch.accept {
+        let accept = || accept::accept(connection, item, now, planted);
+        applied.accept.push(guarded(connection, guard, accept)?);
+    }
+    for item in &batch.attempt {
+        applied.attempt.push(guarded(connection, guard, || {
+            deliver::attempt(connection, item)
+        })?);
+    }
+    for item in &batch.claim {
+        applied.claim.push(guarded(connection, guard, || {
+            claim::claim(connection, item, now)
+        })?);
+    }
+    for item in &batch.renew {
+        guarded(connection, guard, || claim::renew(connection, item))?.ok();
+    }
+    Ok(applied)
 }
 
-/// The answer to a batch of one whose item broke a constraint.
-fn alone(batch: &Batch, error: Error) -> Applied {
-    fn one<I, T>(items: &[I], error: &Error) -> Vec<Result<T>> {
-        items.iter().map(|_| Err(error.clone())).collect()
+/// The inner result is the item's, the outer one the batch's.
+fn guarded<T>(
+    connection: &Connection,
+    guard: Guard,
+    item: impl FnOnce() -> Result<T>,
+) -> Result<Result<T>> {
+    if guard == Guard::None {
+        return item().map(Ok);
     }
-    Applied {
-        record: one::<Record, _>(&batch.record, &error),
-        finish: one::<Finish, _>(&batch.finish, &error),
-        accept: one(&batch.accept, &error),
-        attempt: one::<Attempt, _>(&batch.attempt, &error),
-        claim: one::<Claim, _>(&batch.claim, &error),
+    execute(connection, "SAVEPOINT item")?;
+    match item() {
+        Ok(done) => {
+            execute(connection, "RELEASE item")?;
+            Ok(Ok(done))
+        }
+        Err(error) if is_the_items_fault(&error) => {
+            execute(connection, "ROLLBACK TO item")?;
+            execute(connection, "RELEASE item")?;
+            Ok(Err(error))
+        }
+        Err(error) => Err(error),
     }
+}
+
+fn is_the_items_fault(error: &zupa_core::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid)
+}
+
+fn execute(connection: &Connection, sql: &'static str) -> Result<()> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]))
+        .map(drop)
+        .map_err(|source| error::of_writer("write a batch", source))
+}
+
+/// A planted bug: the outbox rows, written on their own after the commit.
+fn outbox_alone(connection: &Connection, batch: &Batch, applied: &Applied) -> Result<()> {
+    for (item, finished) in batch.finish.iter().zip(&applied.finish) {
+        if let (TurnEnd::Commit(commit), Ok(zupa_core::store::Finished::Done { numbers, .. })) =
+            (&item.end, finished)
+            && let Some(first) = numbers.first()
+        {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            let last = first.0.cast_signed() - 1;
+            finish::outbox(connection, item, commit, last, batch.now)?;
+        }
+    }
+    Ok(())
 }
