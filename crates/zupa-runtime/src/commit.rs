@@ -262,7 +262,7 @@ impl Committer {
                 };
                 self.deliveries.send_now(delivery).await;
             }
-            DeliveryState::Queued => self.deliveries.look(),
+            DeliveryState::Queued => self.deliveries.look(turn.conversation),
             _ => {}
         }
     }

@@ -33,29 +33,57 @@ const QUEUE: usize = 1_024;
 #[derive(Debug, Clone)]
 pub(crate) struct DeliveryQueue {
     now: mpsc::Sender<Delivery>,
+    hands: Hands,
+}
+
+/// What is in this process's hands, and who waits for it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hands {
+    held: Arc<Mutex<Held>>,
     look: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    deliveries: HashSet<(ConversationId, Number)>,
+    /// Conversations with a row behind the one at work: look when it is settled.
+    waiting: HashSet<ConversationId>,
+}
+
+impl Hands {
+    /// Takes a delivery; false when it is in hand already.
+    fn take(&self, key: (ConversationId, Number)) -> bool {
+        self.lock().deliveries.insert(key)
+    }
+
+    /// Lets a delivery go, and looks for what waited behind it.
+    fn let_go(&self, key: (ConversationId, Number)) {
+        let mut held = self.lock();
+        held.deliveries.remove(&key);
+        if held.waiting.remove(&key.0) {
+            self.look.notify_one();
+        }
+    }
+
+    fn wait_behind(&self, conversation: ConversationId) {
+        self.lock().waiting.insert(conversation);
+        self.look.notify_one();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The other end.
 pub(crate) struct DeliveryIntake {
     now: mpsc::Receiver<Delivery>,
-    look: Arc<Notify>,
 }
 
 impl DeliveryQueue {
-    pub(crate) fn channel() -> (Self, DeliveryIntake) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let look = Arc::new(Notify::new());
-        (
-            Self {
-                now: sender,
-                look: look.clone(),
-            },
-            DeliveryIntake {
-                now: receiver,
-                look,
-            },
-        )
+    pub(crate) fn channel(hands: Hands) -> (Self, DeliveryIntake) {
+        let (now, intake) = mpsc::channel(QUEUE);
+        (Self { now, hands }, DeliveryIntake { now: intake })
     }
 
     /// Sends a delivery whose first attempt is on record. If it is lost, it is
@@ -64,14 +92,9 @@ impl DeliveryQueue {
         let _ = self.now.send(delivery).await;
     }
 
-    /// What [`Self::look`] rings.
-    pub(crate) fn notice(&self) -> Arc<Notify> {
-        self.look.clone()
-    }
-
-    /// Says that the outbox has something due.
-    pub(crate) fn look(&self) {
-        self.look.notify_one();
+    /// Says that the outbox has a row that is not on its way yet.
+    pub(crate) fn look(&self, conversation: ConversationId) {
+        self.hands.wait_behind(conversation);
     }
 }
 
@@ -84,9 +107,7 @@ pub(crate) struct Deliverer {
     pub doors: Doors,
     pub settings: Arc<Settings>,
     pub sends: TaskTracker,
-    pub look: Arc<Notify>,
-    /// Deliveries in this process's hands.
-    pub at_work: Arc<Mutex<HashSet<(ConversationId, Number)>>>,
+    pub hands: Hands,
 }
 
 impl Deliverer {
@@ -104,7 +125,7 @@ impl Deliverer {
                     None => return,
                 },
                 () = stop.cancelled() => return,
-                () = intake.look.notified() => self.clone().look().await,
+                () = self.hands.look.notified() => self.clone().look().await,
                 _ = poll.tick() => self.clone().look().await,
             }
         }
@@ -121,12 +142,12 @@ impl Deliverer {
 
     fn spawn(self: Arc<Self>, delivery: Delivery) {
         let key = (delivery.conversation, delivery.number);
-        if !self.lock().insert(key) {
+        if !self.hands.take(key) {
             return;
         }
         self.sends.clone().spawn(async move {
             self.advance(delivery).await;
-            self.lock().remove(&key);
+            self.hands.let_go(key);
         });
     }
 
@@ -144,11 +165,13 @@ impl Deliverer {
                 };
                 info!(delivery.id = %delivery.id, ?settlement, "settling a send in doubt");
                 self.settle(&delivery, settlement).await;
-                self.look.notify_one();
+                self.hands.wait_behind(delivery.conversation);
             }
             DeliveryState::Sending => self.send(delivery).await,
             _ => {
                 let attempt = delivery.attempts + 1;
+                // More may wait behind a row that had to wait itself.
+                self.hands.wait_behind(delivery.conversation);
                 if self.may_send(&delivery, attempt).await {
                     self.send(Delivery {
                         attempts: attempt,
@@ -218,7 +241,6 @@ impl Deliverer {
             );
         }
         self.settle(&delivery, settlement).await;
-        self.look.notify_one();
     }
 
     fn judge(&self, delivery: &Delivery, deduplicates: Deduplicates, error: Error) -> Settlement {
@@ -253,10 +275,8 @@ impl Deliverer {
             attempt: delivery.attempts,
             settlement,
         };
-        self.writer.settle(settle).await;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<(ConversationId, Number)>> {
-        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Err(error) = self.writer.settle(settle).await {
+            warn!(delivery.id = %delivery.id, %error, "could not settle; the send is in doubt");
+        }
     }
 }

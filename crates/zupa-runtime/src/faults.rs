@@ -33,6 +33,9 @@ mod planted {
     impl Faults {
         pub(crate) async fn mark(&self, _id: super::Uuid, _phase: super::Phase) {}
         pub(crate) async fn mark_claimed(&self, _turn: super::Uuid, _events: &[super::Uuid]) {}
+        pub(crate) fn is_marking(&self) -> bool {
+            false
+        }
         pub(crate) fn acknowledges_before_commit(&self) -> bool {
             false
         }
@@ -115,6 +118,11 @@ mod planted {
                 let share = (roll & 0xff) as u32;
                 tokio::time::sleep(self.stall * share / 255).await;
             }
+        }
+
+        /// True when somebody reads the marks, and stages must be told apart.
+        pub(crate) fn is_marking(&self) -> bool {
+            self.marks.is_some()
         }
 
         pub(crate) fn acknowledges_before_commit(&self) -> bool {

@@ -19,7 +19,7 @@ use zupa_core::{
 use crate::accept::Acceptor;
 use crate::claim::{Dispatcher, InFlight, Quarantine, Worker};
 use crate::commit::Committer;
-use crate::deliver::{Deliverer, DeliveryQueue};
+use crate::deliver::{Deliverer, DeliveryQueue, Hands};
 use crate::faults::Faults;
 use crate::housekeeping::Housekeeper;
 use crate::memory::Memory;
@@ -144,7 +144,8 @@ impl Builder {
         let (report, health) = HealthReport::channel();
         let (writer, writing) = Writer::start(store.clone(), clock.clone(), report.clone());
         let (intake, queue) = Intake::channel(INTAKE);
-        let (deliveries, delivery_intake) = DeliveryQueue::channel();
+        let hands = Hands::default();
+        let (deliveries, delivery_intake) = DeliveryQueue::channel(hands.clone());
         let (intake_stop, turns_stop, last_stop) = (
             CancellationToken::new(),
             CancellationToken::new(),
@@ -211,8 +212,7 @@ impl Builder {
             doors,
             settings: settings.clone(),
             sends: sends.clone(),
-            look: deliveries.notice(),
-            at_work: Arc::default(),
+            hands,
         });
         let housekeeper = Housekeeper {
             process,

@@ -40,7 +40,7 @@ enum Job {
     Record(Box<Record>, Answer<Recorded>),
     Finish(Box<Finish>, Answer<Finished>),
     Attempt(Box<Attempt>, Answer<Attempted>),
-    Settle(Box<Settle>),
+    Settle(Box<Settle>, Answer<()>),
     Renew(Vec<Renew>),
 }
 
@@ -147,10 +147,13 @@ impl Writer {
             .await
     }
 
-    /// Hands a settlement in without waiting for it: it is evidence, and if it
-    /// is lost the attempt is in doubt, which is settled again.
-    pub(crate) async fn settle(&self, settle: Settle) {
-        let _ = self.jobs.send(Job::Settle(Box::new(settle))).await;
+    /// Hands a settlement in. It is evidence: if it is lost the attempt is in
+    /// doubt, which is settled again.
+    pub(crate) async fn settle(&self, settle: Settle) -> Result<()> {
+        self.enqueue(|answer| Job::Settle(Box::new(settle), answer))
+            .await
+            .answer()
+            .await
     }
 
     pub(crate) async fn renew(&self, renewals: Vec<Renew>) {
@@ -205,6 +208,7 @@ struct Answers {
     record: Vec<Answer<Recorded>>,
     finish: Vec<Answer<Finished>>,
     attempt: Vec<Answer<Attempted>>,
+    settle: Vec<Answer<()>>,
 }
 
 impl Answers {
@@ -235,7 +239,10 @@ impl Answers {
                 batch.attempt.push(*attempt);
                 self.attempt.push(answer);
             }
-            Job::Settle(settle) => batch.settle.push(*settle),
+            Job::Settle(settle, answer) => {
+                batch.settle.push(*settle);
+                self.settle.push(answer);
+            }
             Job::Renew(renewals) => batch.renew.extend(renewals),
         }
     }
@@ -250,6 +257,9 @@ impl Answers {
         tell_each(self.record, applied.record);
         tell_each(self.finish, applied.finish);
         tell_each(self.attempt, applied.attempt);
+        for answer in self.settle {
+            let _ = answer.send(Ok(()));
+        }
     }
 
     fn fail(self, error: &Error) {
@@ -260,6 +270,7 @@ impl Answers {
         fail_each(self.record, error);
         fail_each(self.finish, error);
         fail_each(self.attempt, error);
+        fail_each(self.settle, error);
     }
 }
 

@@ -1,5 +1,9 @@
 -- The path of a message: what accept, claim, turn, commit and deliver write.
 -- Ids of ours are 16-byte blobs, times are microseconds since 1970 (UTC).
+--
+-- Tables that grow with every turn are in the order of their writing, with the
+-- conversation in an index beside: the rows of a batch share pages, and so do
+-- the changes that follow soon after.
 
 CREATE TABLE installation (
     only_row        INTEGER PRIMARY KEY CHECK (only_row = 1),
@@ -75,10 +79,10 @@ CREATE TABLE inbounds (
     content       TEXT NOT NULL,
     raw           TEXT,
     request_id    TEXT,
-    trace_id      TEXT,
-    PRIMARY KEY (conversation, number)
-) STRICT, WITHOUT ROWID;
+    trace_id      TEXT
+) STRICT;
 
+CREATE UNIQUE INDEX inbounds_place ON inbounds (conversation, number);
 CREATE UNIQUE INDEX inbounds_event ON inbounds (event_id);
 
 CREATE TABLE turns (
@@ -130,10 +134,10 @@ CREATE TABLE outbox (
     platform_id  TEXT,
     receipt      INTEGER NOT NULL DEFAULT 0,
     committed_at INTEGER NOT NULL,
-    settled_at   INTEGER,
-    PRIMARY KEY (conversation, number)
-) STRICT, WITHOUT ROWID;
+    settled_at   INTEGER
+) STRICT;
 
+CREATE UNIQUE INDEX outbox_place ON outbox (conversation, number);
 CREATE INDEX outbox_open ON outbox (conversation, lane, number) WHERE open = 1;
 CREATE INDEX outbox_platform ON outbox (platform_id) WHERE platform_id IS NOT NULL;
 
@@ -158,6 +162,9 @@ CREATE TABLE audit (
     config     BLOB NOT NULL,
     commitment BLOB,
     salt       INTEGER,             -- opens the commitment; erased with the words
-    hash       BLOB NOT NULL,
-    PRIMARY KEY (stream, number)
-) STRICT, WITHOUT ROWID;
+    hash       BLOB NOT NULL
+) STRICT;
+
+-- Whole chains are read rarely, by operators, so they have no index: it would
+-- cost every turn a page.
+CREATE INDEX audit_turn ON audit (turn_id);

@@ -29,6 +29,7 @@ use zupa_core::{ConversationId, Error, ErrorKind, Number, ProcessId, Result, Sto
 use crate::config::{self, SqliteConfig};
 use crate::lock::Lock;
 use crate::open;
+use checkpoint::When;
 use writer::{Writer, Writing};
 
 /// Store and Desk in one SQLite file.
@@ -179,12 +180,15 @@ impl Store for SqliteStore {
 
     async fn checkpoint(&self) -> Result<()> {
         self.refuse_if_poisoned()?;
-        checkpoint::checkpoint(&self.checkpointer, &self.writer)
+        checkpoint::checkpoint(&self.checkpointer, &self.writer, When::Long)
             .await
             .map_err(|error| self.noted(error))
     }
 
     async fn close(&self) -> Result<()> {
-        self.work(Flush::Yes, recover::close).await
+        self.work(Flush::Yes, recover::close).await?;
+        checkpoint::checkpoint(&self.checkpointer, &self.writer, When::Now)
+            .await
+            .map_err(|error| self.noted(error))
     }
 }
