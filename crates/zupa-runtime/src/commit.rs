@@ -42,8 +42,6 @@ pub(crate) enum End {
     Failed(Error),
     /// Not at all: the process is stopping.
     Release,
-    /// Somebody else has the claim.
-    Lost,
     /// The store could not be asked or told. The claim is left to expire.
     Unwritten(Error),
 }
@@ -71,10 +69,6 @@ impl Committer {
             End::Silent(why) => self.consumed(turn, Verdict::Silent(why), Vec::new()),
             End::Failed(error) => self.failed(turn, error),
             End::Release => TurnEnd::Release,
-            End::Lost => {
-                info!(turn.id = %turn.turn, "lost the claim; somebody else runs the turn");
-                return Next::Idle;
-            }
             End::Unwritten(error) => {
                 warn!(turn.id = %turn.turn, %error, "the store failed a turn; it runs again");
                 return Next::Due(self.clock.wall().plus(self.settings.claim_expiry));
