@@ -21,7 +21,7 @@ pub use delivery::{Attempt, Attempted, Delivery, Settle, Settlement};
 pub use finish::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
 
 use crate::error::Result;
-use crate::id::{ConversationId, Number, ProcessId};
+use crate::id::{ConversationId, ProcessId};
 use crate::time::Timestamp;
 use crate::turn::Message;
 
@@ -101,19 +101,16 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// *Cancel safety*: safe.
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>>;
 
-    /// Reads the newest `limit` messages of a conversation's history with
-    /// numbers below `before`, oldest first.
+    /// Reads the newest `limit` lines of a conversation's history: what its ended
+    /// turns heard and said, oldest first.
     ///
-    /// *Behaviour*: the lines are the inbounds of turns that ended well
-    /// (answered or silent), as the user, and what the turns sent, as the
-    /// assistant. Cost does not grow with the history's length.
+    /// *Behaviour*: a turn that ended well (answered or silent) has its inbounds,
+    /// as the user, then what it sent, as the assistant; a dead one only what it
+    /// sent; turns follow each other in the order of their commits, whatever the
+    /// numbers: a message that came while a turn ran is behind that turn's answer.
+    /// Cost does not grow with the history's length.
     /// *Cancel safety*: safe.
-    async fn history(
-        &self,
-        conversation: ConversationId,
-        before: Number,
-        limit: usize,
-    ) -> Result<Vec<Message>>;
+    async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>>;
 
     /// Counts inbounds that have not ended, for admission.
     ///

@@ -38,7 +38,7 @@ impl Memory {
         }
     }
 
-    /// The lines before a claim's range, if they are known for sure.
+    /// The lines before a claim, if they are known for sure.
     pub(crate) fn recall(&self, turn: &ClaimedTurn) -> Option<Vec<Message>> {
         let mut kept = self.lock();
         let known = kept.get(&turn.conversation)?;

@@ -24,7 +24,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Recovery};
 use zupa_core::turn::Message;
-use zupa_core::{ConversationId, Error, ErrorKind, Number, ProcessId, Result, Store, Timestamp};
+use zupa_core::{ConversationId, Error, ErrorKind, ProcessId, Result, Store, Timestamp};
 
 use crate::config::{self, SqliteConfig};
 use crate::lock::Lock;
@@ -151,13 +151,8 @@ impl Store for SqliteStore {
         read::due_deliveries(&self.readers, now, limit).await
     }
 
-    async fn history(
-        &self,
-        conversation: ConversationId,
-        before: Number,
-        limit: usize,
-    ) -> Result<Vec<Message>> {
-        read::history(&self.readers, conversation, before, limit).await
+    async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
+        read::history(&self.readers, conversation, limit).await
     }
 
     async fn backlog(&self) -> Result<u64> {

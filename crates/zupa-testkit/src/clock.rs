@@ -1,9 +1,14 @@
-//! `ManualClock`: time stands still until a test moves it.
+//! `ManualClock`: time stands still until a test moves it. `TokioClock`: time
+//! follows tokio's, which a test pauses.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use zupa_core::{Clock, Timestamp};
+
+/// The first microsecond of 2026.
+const NEW_YEAR: Timestamp = Timestamp(1_767_225_600_000_000);
 
 /// A clock that a test moves. Clones share the time.
 #[derive(Debug, Clone)]
@@ -50,7 +55,7 @@ impl ManualClock {
 impl Default for ManualClock {
     /// A clock that shows the first microsecond of 2026.
     fn default() -> Self {
-        Self::at(Timestamp(1_767_225_600_000_000))
+        Self::at(NEW_YEAR)
     }
 }
 
@@ -64,6 +69,41 @@ impl Clock for ManualClock {
     }
 }
 
+/// A clock that follows tokio's time. Where a test pauses that, wall time moves
+/// exactly as sleeps and deadlines do, and nobody waits for it.
+#[derive(Debug, Clone)]
+pub struct TokioClock {
+    wall: Timestamp,
+    started: Instant,
+}
+
+impl TokioClock {
+    /// A clock that shows `wall` now. Belongs to the tokio runtime it is made in.
+    pub fn at(wall: Timestamp) -> Self {
+        Self {
+            wall,
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Default for TokioClock {
+    /// A clock that shows the first microsecond of 2026.
+    fn default() -> Self {
+        Self::at(NEW_YEAR)
+    }
+}
+
+impl Clock for TokioClock {
+    fn wall(&self) -> Timestamp {
+        self.wall.plus(self.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +114,14 @@ mod tests {
         clock.advance(Duration::from_secs(3));
         clock.clone().jump_to(Timestamp(7));
         assert_eq!(clock.wall(), Timestamp(7));
+        assert_eq!(clock.monotonic(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wall_time_moves_with_tokio_time() {
+        let clock = TokioClock::at(Timestamp(0));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(clock.clone().wall(), Timestamp(3_000_000));
         assert_eq!(clock.monotonic(), Duration::from_secs(3));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
-use zupa_core::{ConversationId, Message, Number, ProcessId, Result, Store, Timestamp};
+use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
 
 use plan::Plan;
 pub use plan::{Call, Fault};
@@ -139,13 +139,8 @@ impl Store for FaultyStore {
             .await
     }
 
-    async fn history(
-        &self,
-        conversation: ConversationId,
-        before: Number,
-        limit: usize,
-    ) -> Result<Vec<Message>> {
-        let forward = self.inner.history(conversation, before, limit);
+    async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
+        let forward = self.inner.history(conversation, limit);
         self.through(Call::History, forward).await
     }
 

@@ -8,7 +8,7 @@ pub mod ids;
 pub mod memory;
 
 pub use channel::{Answer, RecordingChannel};
-pub use clock::ManualClock;
+pub use clock::{ManualClock, TokioClock};
 pub use faulty::{Call, Fault, FaultyStore};
 pub use ids::SeqIds;
 pub use memory::{MemoryStore, Planted};

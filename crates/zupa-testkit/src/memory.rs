@@ -1,7 +1,7 @@
 //! `MemoryStore`: the ports `Store` and `Desk` in plain Rust over one mutex.
 //!
 //! The reference: where the words of the ports leave a doubt, this is what they
-//! mean. Reading order: [`rows`], then the stops `accept`, `claim`, `finish`,
+//! mean. Reading order: `rows`, then the stops `accept`, `claim`, `finish`,
 //! `deliver`, `receipts`, then `recover`, `purge` and `desk`.
 
 mod accept;
@@ -119,13 +119,8 @@ impl Store for MemoryStore {
         Ok(self.lock().due_deliveries(now, limit))
     }
 
-    async fn history(
-        &self,
-        conversation: ConversationId,
-        before: Number,
-        limit: usize,
-    ) -> Result<Vec<Message>> {
-        Ok(self.lock().history(conversation, before, limit))
+    async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
+        Ok(self.lock().history(conversation, limit))
     }
 
     async fn backlog(&self) -> Result<u64> {

@@ -22,6 +22,8 @@ pub struct Judgement {
     pub replies: u64,
     /// Turns whose model calls could be compared from outside.
     pub compared: u64,
+    /// Whether the marks told what each turn took.
+    pub claims_named: bool,
     /// Whether there was an `sqlite3` to ask.
     pub integrity: bool,
 }
@@ -48,8 +50,11 @@ pub async fn judge(
     violations.extend(check::coverage::check(&truth, &replies));
     violations.extend(check::order::check(&replies));
     violations.extend(check::duplicates::check(&replies));
-    let model = check::model::check(&history, &truth);
+    let model = check::model::check(&history, &truth, &replies);
     violations.extend(model.violations);
+    let turns = check::turns::check(&history, &replies, truth.poisons());
+    let claims_named = turns.is_some();
+    violations.extend(turns.into_iter().flatten());
     violations.extend(
         healed
             .accounting
@@ -66,6 +71,7 @@ pub async fn judge(
         violations,
         replies,
         compared: model.compared,
+        claims_named,
         integrity: asked,
     })
 }

@@ -8,6 +8,7 @@ use anyhow::ensure;
 
 use super::check::{Check, Violation, conservation, integrity};
 use super::life::Life;
+use super::marks::{Mark, Phase, UnderWay};
 use super::nemesis::Nemesis;
 use super::operator;
 use super::server::{Faults, Server, Startup};
@@ -58,7 +59,9 @@ impl Nemesis {
 
     /// The server ended by itself.
     pub fn found_dead(&mut self, life: Life, status: ExitStatus) -> anyhow::Result<()> {
-        self.tally.ended(life.last_words()?);
+        let marks = life.last_words()?;
+        self.suspects = suspects(&marks);
+        self.tally.ended(marks);
         if self.aborts_left > 0 {
             self.aborts_left -= 1;
             self.stats.aborts += 1;
@@ -69,10 +72,10 @@ impl Nemesis {
             Check::Server,
             format!("it ended by itself: {status}"),
         ));
-        let log = self.stage.server_log();
+        let (aborts, log) = (self.stats.aborts, self.stage.server_log());
         ensure!(
             self.unasked_deaths <= PATIENCE,
-            "the server ends by itself again and again, see {}",
+            "the server ends by itself again and again, after {aborts} aborts by poison; see {}",
             log.display()
         );
         Ok(())
@@ -112,6 +115,41 @@ impl Nemesis {
                 Report::Finished => self.finished = true,
             }
         }
+        Ok(())
+    }
+}
+
+/// The events of the turns that were under way at an end: one of them is the
+/// poison, and at the last end only the poison is left.
+fn suspects(marks: &[Mark]) -> Vec<String> {
+    let mut under_way = UnderWay::default();
+    marks.iter().for_each(|mark| under_way.apply(mark));
+    let claims = marks.iter().filter(|mark| mark.phase == Phase::Claimed);
+    claims
+        .filter(|mark| under_way.turns.contains_key(&mark.subject))
+        .flat_map(|mark| mark.events.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_under_way_is_suspected() -> anyhow::Result<()> {
+        let lines = [
+            "e9 accepted 1",
+            "t1 claimed 1 e1,e2",
+            "t2 claimed 2 e3",
+            "t3 claimed 3 e4",
+            "t1 model 4",
+            "t2 committed 5",
+        ];
+        let marks: Vec<Mark> = lines
+            .iter()
+            .map(|line| Mark::parse(line))
+            .collect::<Result<_, _>>()?;
+        assert_eq!(suspects(&marks), ["e1", "e2", "e4"]);
         Ok(())
     }
 }

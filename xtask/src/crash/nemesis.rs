@@ -29,6 +29,8 @@ pub struct Nemesis {
     pub stats: Stats,
     pub violations: Vec<Violation>,
     pub poisoned: BTreeMap<u32, (String, String)>,
+    /// Events that the last end without a kill may be laid to.
+    pub suspects: Vec<String>,
     pub finished: bool,
     /// A life that the next cycle takes over.
     pub running: Option<Life>,
@@ -57,6 +59,7 @@ impl Nemesis {
             stats: Stats::default(),
             violations: Vec::new(),
             poisoned: BTreeMap::new(),
+            suspects: Vec::new(),
             finished: false,
             running: None,
             aborts_left: 0,
@@ -86,7 +89,7 @@ impl Nemesis {
                 self.poison(index).await?;
             }
             let freeze = spread(self.options.pauses.unwrap_or(0), cycle, cycles).is_some();
-            let plan = if self.dice.random() {
+            let plan = if cycle % 2 == 1 {
                 Plan::In(self.tally.pick(&mut self.dice))
             } else {
                 self.any_time()

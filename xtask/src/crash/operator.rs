@@ -42,12 +42,14 @@ pub async fn accounting(stage: &Stage) -> anyhow::Result<Accounting> {
     http::get_json(stage.port, "/api/v1/accounting", &token(stage)?, ANSWER).await
 }
 
-/// What the server says about an inbound, or nothing when it does not know it.
-///
-/// The route takes a turn's id or a message's; which spelling of the message it
-/// knows is its own affair, so the id of the acknowledgement comes first.
-pub async fn inbound(stage: &Stage, ids: [&str; 2]) -> anyhow::Result<Option<Inbound>> {
+/// What the server says about an inbound: of several ids the first dead one,
+/// else the last one it knows, or nothing.
+pub async fn inbound<'a>(
+    stage: &Stage,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> anyhow::Result<Option<Inbound>> {
     let token = token(stage)?;
+    let mut known = None;
     for id in ids {
         let path = format!("/api/v1/turns/{id}");
         let answer = http::get(stage.port, &path, Some(&token), ANSWER).await?;
@@ -55,13 +57,16 @@ pub async fn inbound(stage: &Stage, ids: [&str; 2]) -> anyhow::Result<Option<Inb
             StatusCode::OK => {
                 let json: Value = serde_json::from_slice(&answer.body)
                     .with_context(|| format!("{path} is no JSON"))?;
-                return Ok(ids.iter().find_map(|id| find(&json, id)));
+                known = find(&json, id).or(known);
             }
             StatusCode::NOT_FOUND => {}
             _ => bail!("{path} answered {}", answer.excerpt()),
         }
+        if known.as_ref().is_some_and(Inbound::dead) {
+            break;
+        }
     }
-    Ok(None)
+    Ok(known)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,6 +21,7 @@ impl Nemesis {
     /// Nothing else is killed meanwhile, or nobody could tell who did it.
     pub async fn poison(&mut self, index: u32) -> anyhow::Result<()> {
         let before = self.stats.aborts;
+        self.suspects.clear();
         self.aborts_left = MOST_ABORTS + 1;
         self.oracle.tell(&Order::Poison { index }).await?;
         let outcome = self.restart_until_dead(index, before).await?;
@@ -52,7 +53,8 @@ impl Nemesis {
                 && looked.elapsed() > LOOK
             {
                 // It may abort in mid-answer: only what it does say counts.
-                if let Ok(inbound) = operator::inbound(&self.stage, [answer, id]).await {
+                let ids = self.suspects.iter().chain([answer, id]);
+                if let Ok(inbound) = operator::inbound(&self.stage, ids.map(String::as_str)).await {
                     seen = Some(inbound);
                 }
                 looked = Instant::now();

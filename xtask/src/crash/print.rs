@@ -36,11 +36,11 @@ impl Display for Report {
             writeln!(f, "VIOLATED   {violation}")?;
         }
         if self.violations_total > self.violations.len() {
-            writeln!(
-                f,
-                "           and {} more",
-                self.violations_total - self.violations.len()
-            )?;
+            let counts = self.violations_by_check.iter();
+            let counts: Vec<String> = counts
+                .map(|(check, count)| format!("{check} {count}"))
+                .collect();
+            writeln!(f, "           in all: {}", counts.join(", "))?;
         }
         let caught_by = self
             .caught_by

@@ -1,7 +1,7 @@
 //! The report of a run: what was asked, what was seen, and the verdict. How it
 //! reads on a terminal is in `print`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -32,7 +32,11 @@ pub struct Report {
     pub verdict: Verdict,
     pub caught_by: BTreeSet<Check>,
     pub violations_total: usize,
+    pub violations_by_check: BTreeMap<Check, usize>,
     pub violations: Vec<Violation>,
+    /// Every finding, for the file beside the logs.
+    #[serde(skip)]
+    pub all: Vec<Violation>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -103,6 +107,24 @@ impl Times {
     }
 }
 
+/// The first of each checker, then the second of each, and so on: a loud checker
+/// must not hide a quiet one.
+fn shown(violations: Vec<Violation>) -> Vec<Violation> {
+    let mut before: BTreeMap<Check, usize> = BTreeMap::new();
+    let mut ranked: Vec<_> = violations
+        .into_iter()
+        .map(|found| {
+            let rank = before.entry(found.check).or_default();
+            *rank += 1;
+            (*rank, found)
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.truncate(SHOWN);
+    ranked.sort_by_key(|(rank, found)| (found.check, *rank));
+    ranked.into_iter().map(|(_, found)| found).collect()
+}
+
 /// With `--expect-caught` a run is good when a checker found something about messages.
 pub fn verdict(expect_caught: bool, violations: &[Violation]) -> (Verdict, BTreeSet<Check>) {
     let caught_by: BTreeSet<Check> = violations
@@ -123,7 +145,11 @@ impl Report {
     pub fn judged(mut self, violations: Vec<Violation>) -> Self {
         (self.verdict, self.caught_by) = verdict(self.options.expect_caught, &violations);
         self.violations_total = violations.len();
-        self.violations = violations.into_iter().take(SHOWN).collect();
+        for found in &violations {
+            *self.violations_by_check.entry(found.check).or_default() += 1;
+        }
+        self.violations = shown(violations.clone());
+        self.all = violations;
         self
     }
 
@@ -164,6 +190,15 @@ mod tests {
     fn a_clean_run_is_ok_only_when_nothing_was_to_be_caught() {
         assert_eq!(of(&[], false), Verdict::Ok);
         assert_eq!(of(&[], true), Verdict::NotCaught);
+    }
+
+    #[test]
+    fn a_quiet_checker_is_shown_beside_a_loud_one() {
+        let loud = (0..100).map(|n| Violation::new(Check::Coverage, n.to_string()));
+        let quiet = Violation::new(Check::Quarantine, "quiet");
+        let shown = shown(loud.chain([quiet.clone()]).collect());
+        assert_eq!((shown.len(), shown.last()), (SHOWN, Some(&quiet)));
+        assert_eq!(shown[0].detail, "0");
     }
 
     #[test]

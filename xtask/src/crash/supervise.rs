@@ -1,5 +1,7 @@
 //! One run from its build to its report.
 
+use std::fs;
+
 use anyhow::Context as _;
 use tokio::time::Instant;
 
@@ -25,6 +27,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     } else {
         println!("{report}");
     }
+    let all: Vec<String> = report.all.iter().map(Violation::to_string).collect();
+    fs::write(place.join("violations"), all.join("\n"))?;
     if report.good() && !report.options.keep {
         stage.strike()?;
     } else {
@@ -62,7 +66,9 @@ async fn perform(options: Options, stage: Stage) -> anyhow::Result<Report> {
         verdict: Verdict::NotCaught,
         caught_by: Default::default(),
         violations_total: 0,
+        violations_by_check: Default::default(),
         violations: Vec::new(),
+        all: Vec::new(),
     };
 
     if options.recovery {
@@ -75,7 +81,14 @@ async fn perform(options: Options, stage: Stage) -> anyhow::Result<Report> {
     }
 
     let mut nemesis = Nemesis::new(stage.clone(), options, script, oracle);
-    nemesis.haunt().await?;
+    if let Err(error) = nemesis.haunt().await {
+        // No report will follow: what is known so far is better than nothing.
+        let found = &nemesis.violations;
+        found
+            .iter()
+            .for_each(|found| eprintln!("VIOLATED   {found}"));
+        return Err(error);
+    }
     let healed = nemesis.heal().await?;
     let enough = nemesis.enough();
     let Nemesis {
@@ -101,7 +114,7 @@ async fn perform(options: Options, stage: Stage) -> anyhow::Result<Report> {
     Ok(seen(report, judgement, violations))
 }
 
-/// Findings about messages come first: they are what a reader looks for.
+/// Puts what the judge and what the nemesis saw into the report.
 fn seen(mut report: Report, judgement: Judgement, others: Vec<Violation>) -> Report {
     let truth = &judgement.truth;
     report.counts = Counts {
@@ -122,11 +135,14 @@ fn seen(mut report: Report, judgement: Judgement, others: Vec<Violation>) -> Rep
     }
     if judgement.compared == 0 {
         report.skipped.push(
-            "model calls compared from outside: the marks name no acknowledged ids".to_owned(),
+            "model calls compared from outside: no reply names a turn of the marks".to_owned(),
         );
+    }
+    if !judgement.claims_named {
+        let skipped = "turns compared with their claims: the marks name no events";
+        report.skipped.push(skipped.to_owned());
     }
     let mut violations = judgement.violations;
     violations.extend(others);
-    violations.sort_by_key(|violation| !violation.check.proves());
     report.judged(violations)
 }

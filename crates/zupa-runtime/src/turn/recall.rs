@@ -1,7 +1,7 @@
-//! Node `recall`: the newest lines of the conversation before this range.
+//! Node `recall`: the newest lines of the turns before this one.
 //!
-//! The lines below a claimed range do not change while the claim holds, so a
-//! re-run reads the same; they need no step of their own.
+//! They do not change while the claim holds, so a re-run reads the same; they
+//! need no step of their own.
 
 use zupa_core::turn::Message;
 use zupa_core::{Number, Store};
@@ -23,14 +23,11 @@ pub(super) async fn recall(
     if let Some(lines) = memory.recall(cx.turn) {
         return Ok(lines);
     }
-    let before = cx.turn.first();
     // A conversation's first message has nothing before it.
-    let lines = if before <= Number(1) {
+    let lines = if cx.turn.first() <= Number(1) {
         Vec::new()
     } else {
-        let read = store
-            .history(cx.turn.conversation, before, agent.history)
-            .await;
+        let read = store.history(cx.turn.conversation, agent.history).await;
         read.map_err(End::Unwritten)?
     };
     memory.keep(cx.turn, lines.clone());

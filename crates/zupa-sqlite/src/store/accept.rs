@@ -30,9 +30,13 @@ pub(super) fn accept(
         .ok_or_else(|| zupa_core::Error::invalid("an inbound to accept has no platform id"))?;
     let content = json(&inbound.content)?;
     let digest = inbound.content.digest();
-    let tenant = match planted {
-        Planted::DedupeWithoutTenant => "",
-        _ => inbound.address.tenant.as_str(),
+    // A channel belongs to one tenant, so the planted key has to forget both.
+    let (tenant, channel) = match planted {
+        Planted::DedupeWithoutTenant => ("", ""),
+        _ => (
+            inbound.address.tenant.as_str(),
+            inbound.address.channel.as_str(),
+        ),
     };
     // The unique key decides, in one statement.
     let first_sighting = connection.run(
@@ -42,7 +46,7 @@ pub(super) fn accept(
         params![
             platform_id.as_str(),
             inbound.scope,
-            inbound.address.channel.as_str(),
+            channel,
             tenant,
             item.event.as_bytes(),
             digest.0,
@@ -50,7 +54,7 @@ pub(super) fn accept(
         ],
     )? == 1;
     if !first_sighting {
-        return duplicate(connection, inbound, platform_id, tenant, digest);
+        return duplicate(connection, inbound, (platform_id, channel, tenant), digest);
     }
     let conversation = conversation_of(connection, item, now)?;
     let expired = inbound
@@ -96,19 +100,13 @@ pub(super) fn accept(
 fn duplicate(
     connection: &Connection,
     inbound: &Inbound,
-    platform_id: &PlatformId,
-    tenant: &str,
+    (platform_id, channel, tenant): (&PlatformId, &str, &str),
     digest: Digest,
 ) -> Result<Accepted> {
     let (event, known): (Blob, [u8; 32]) = connection.one(
         "SELECT event_id, digest FROM processed_events
          WHERE platform_id = ?1 AND scope = ?2 AND channel = ?3 AND tenant = ?4",
-        params![
-            platform_id.as_str(),
-            inbound.scope,
-            inbound.address.channel.as_str(),
-            tenant
-        ],
+        params![platform_id.as_str(), inbound.scope, channel, tenant],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let first_sighting = EventId(uuid::Uuid::from_bytes(event));

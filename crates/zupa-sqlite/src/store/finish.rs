@@ -7,7 +7,9 @@
 
 use rusqlite::{Connection, params};
 use zupa_core::store::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
-use zupa_core::{AuditHead, AuditLink, DeliveryState, Digest, Number, Result, Timestamp};
+use zupa_core::{
+    AuditHead, AuditLink, ConversationId, DeliveryState, Digest, Number, Result, Timestamp,
+};
 
 use super::row::{Blob, Sql, json};
 use crate::faults::Planted;
@@ -36,7 +38,7 @@ pub(super) fn finish(
         return Ok(Finished::HeadMoved(fenced.audit));
     }
     for link in &item.audit {
-        audit(connection, item, link)?;
+        audit(connection, item.conversation, link)?;
     }
     let next = match &item.end {
         TurnEnd::Release => Next {
@@ -285,7 +287,12 @@ pub(super) fn outbox(
     Ok(())
 }
 
-fn audit(connection: &Connection, item: &Finish, link: &AuditLink) -> Result<()> {
+/// Writes an entry of a conversation's chain.
+pub(super) fn audit(
+    connection: &Connection,
+    conversation: ConversationId,
+    link: &AuditLink,
+) -> Result<()> {
     let entry = &link.entry;
     let turn: Option<Blob> = entry.turn.map(|turn| *turn.as_bytes());
     connection.run(
@@ -293,7 +300,7 @@ fn audit(connection: &Connection, item: &Finish, link: &AuditLink) -> Result<()>
              commitment, salt, hash)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
-            item.conversation.as_bytes(),
+            conversation.as_bytes(),
             link.number.cast_signed(),
             entry.at.0,
             entry.actor,

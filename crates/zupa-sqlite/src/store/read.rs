@@ -88,23 +88,23 @@ fn delivery(row: &SqliteRow) -> Result<Delivery> {
 pub(super) async fn history(
     readers: &SqlitePool,
     conversation: ConversationId,
-    before: Number,
     limit: usize,
 ) -> Result<Vec<Message>> {
-    // Each side is a short walk back along its primary key, whatever lies before.
+    // Each side is a short walk back along its index, whatever lies before. An
+    // inbound stands where its turn's first answer stands.
     let rows = sqlx::query(
         "SELECT number, speaker, content FROM (
-             SELECT * FROM (SELECT number, 'user' AS speaker, content FROM inbounds
-                 WHERE conversation = $1 AND number < $2 AND state IN ('answered', 'silent')
-                   AND reason IS NOT 'revoked'
-                 ORDER BY number DESC LIMIT $3)
+             SELECT * FROM (SELECT coalesce(t.first_outbound, b.number) AS place, 0 AS side,
+                     b.number AS number, 'user' AS speaker, b.content AS content
+                 FROM inbounds b JOIN turns t ON t.id = b.turn_id
+                 WHERE b.conversation = $1 AND (b.state = 'answered' OR b.state = 'silent')
+                 ORDER BY b.number DESC LIMIT $2)
              UNION ALL
-             SELECT * FROM (SELECT number, 'assistant', content FROM outbox
-                 WHERE conversation = $1 AND number < $2 ORDER BY number DESC LIMIT $3))
-         ORDER BY number DESC LIMIT $3",
+             SELECT * FROM (SELECT number, 1, number, 'assistant', content FROM outbox
+                 WHERE conversation = $1 ORDER BY number DESC LIMIT $2))
+         ORDER BY place DESC, side DESC, number DESC LIMIT $2",
     )
     .bind(conversation.as_bytes().as_slice())
-    .bind(before.0.cast_signed())
     .bind(limit as i64)
     .fetch_all(readers)
     .await

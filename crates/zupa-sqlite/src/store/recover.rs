@@ -14,6 +14,7 @@ use zupa_core::{
     AuditEntry, AuditHead, ConversationId, Digest, ProcessId, Result, Timestamp, TurnId,
 };
 
+use super::finish;
 use super::row::{Blob, Sql, one};
 
 /// A turn that was running at this many starts is suspected of the deaths.
@@ -75,11 +76,13 @@ pub(super) fn recover(
 }
 
 /// Looks at the turns that were running at the death: who ran too often becomes
-/// a suspect, a suspect that ran at the death must run alone, and who died alone
-/// often enough is given up.
+/// a suspect, or is divided if it has several inbounds; a suspect that ran at the
+/// death must run alone; who died alone often enough is given up.
 fn judge_the_dead(connection: &Connection, now: Timestamp) -> Result<()> {
-    let running: Vec<(Blob, Blob, u32, u32, u32)> = connection.all(
-        "SELECT t.id, t.conversation, t.mode, t.runs, t.deaths_alone
+    let running: Vec<(Blob, Blob, u32, u32, u32, i64)> = connection.all(
+        "SELECT t.id, t.conversation, t.mode, t.runs, t.deaths_alone,
+                (SELECT count(*) FROM inbounds b WHERE b.conversation = c.id
+                 AND b.number BETWEEN t.first AND t.last AND b.state = 'queued')
          FROM conversations c JOIN turns t ON t.id = c.open_turn
          WHERE c.holder IS NOT NULL AND t.state = 'running'",
         [],
@@ -90,10 +93,11 @@ fn judge_the_dead(connection: &Connection, now: Timestamp) -> Result<()> {
                 row.get(2)?,
                 row.get(3)?,
                 row.get(4)?,
+                row.get(5)?,
             ))
         },
     )?;
-    for (turn, conversation, mode, runs, deaths) in running {
+    for (turn, conversation, mode, runs, deaths, inbounds) in running {
         let deaths_alone = deaths + u32::from(mode == 2);
         if mode == 2 && deaths_alone >= PROOF_DEATHS {
             give_up(connection, turn, conversation, now)?;
@@ -101,6 +105,10 @@ fn judge_the_dead(connection: &Connection, now: Timestamp) -> Result<()> {
         }
         let mode = match mode {
             0 if runs < SUSPECT_RUNS => continue,
+            0 if inbounds > 1 => {
+                divide(connection, turn, conversation, inbounds, now)?;
+                continue;
+            }
             0 => 1,
             _ => 2,
         };
@@ -112,8 +120,64 @@ fn judge_the_dead(connection: &Connection, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Ends a turn as dead, its inbounds with it, and says so in the audit.
+/// Ends a turn of several inbounds, which are then tried one by one, so that
+/// only the one that is to blame can be given up.
+fn divide(
+    connection: &Connection,
+    turn: Blob,
+    conversation: Blob,
+    inbounds: i64,
+    now: Timestamp,
+) -> Result<()> {
+    audit(connection, turn, conversation, "turn.split", now)?;
+    let (_, last) = end(connection, turn, "superseded", now)?;
+    connection.run(
+        "UPDATE conversations SET holder = NULL, open_turn = NULL, split_until = ?2,
+             pending = pending + ?3, due_at = ?4 WHERE id = ?1",
+        params![conversation, last, inbounds, now.0],
+    )?;
+    Ok(())
+}
+
+/// Ends a turn as dead, its inbounds with it.
 fn give_up(connection: &Connection, turn: Blob, conversation: Blob, now: Timestamp) -> Result<()> {
+    audit(connection, turn, conversation, "turn.dead", now)?;
+    let (first, last) = end(connection, turn, "dead", now)?;
+    connection.run(
+        "UPDATE inbounds SET state = 'dead', reason = ?4, turn_id = ?5
+         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
+        params![conversation, first, last, CRASHED, turn],
+    )?;
+    connection.run(
+        "UPDATE conversations SET holder = NULL, open_turn = NULL, consumed = max(consumed, ?2),
+             due_at = CASE WHEN pending > 0 THEN ?3 END WHERE id = ?1",
+        params![conversation, last, now.0],
+    )?;
+    Ok(())
+}
+
+fn end(
+    connection: &Connection,
+    turn: Blob,
+    state: &'static str,
+    now: Timestamp,
+) -> Result<(i64, i64)> {
+    connection.one(
+        "UPDATE turns SET state = ?2, reason = ?3, ended_at = ?4, mode = 0 WHERE id = ?1
+         RETURNING first, last",
+        params![turn, state, CRASHED, now.0],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// Says in the conversation's chain what became of a turn, and moves the head.
+fn audit(
+    connection: &Connection,
+    turn: Blob,
+    conversation: Blob,
+    action: &'static str,
+    now: Timestamp,
+) -> Result<()> {
     let (number, hash): (i64, [u8; 32]) = connection.one(
         "SELECT audit_number, audit_hash FROM conversations WHERE id = ?1",
         params![conversation],
@@ -126,49 +190,18 @@ fn give_up(connection: &Connection, turn: Blob, conversation: Blob, now: Timesta
     let entry = AuditEntry {
         at: now,
         actor: "runtime".into(),
-        action: "turn.dead".into(),
+        action: action.into(),
         reason: CRASHED.into(),
         turn: Some(TurnId(Uuid::from_bytes(turn))),
         config: Digest::default(),
         commitment: None,
     };
-    let stream = ConversationId(Uuid::from_bytes(conversation)).to_string();
-    let link = head.append(&stream, entry, None);
+    let conversation_id = ConversationId(Uuid::from_bytes(conversation));
+    let link = head.append(&conversation_id.to_string(), entry, None);
+    finish::audit(connection, conversation_id, &link)?;
     connection.run(
-        "INSERT INTO audit (stream, number, at, actor, action, reason, turn_id, config, hash)
-         VALUES (?1, ?2, ?3, 'runtime', 'turn.dead', ?4, ?5, ?6, ?7)",
-        params![
-            conversation,
-            link.number.cast_signed(),
-            now.0,
-            CRASHED,
-            turn,
-            link.entry.config.0,
-            link.hash.0
-        ],
-    )?;
-    let (first, last): (i64, i64) = connection.one(
-        "UPDATE turns SET state = 'dead', reason = ?2, ended_at = ?3, mode = 0 WHERE id = ?1
-         RETURNING first, last",
-        params![turn, CRASHED, now.0],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    connection.run(
-        "UPDATE inbounds SET state = 'dead', reason = ?4, turn_id = ?5
-         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
-        params![conversation, first, last, CRASHED, turn],
-    )?;
-    connection.run(
-        "UPDATE conversations SET holder = NULL, open_turn = NULL, consumed = max(consumed, ?2),
-             due_at = CASE WHEN pending > 0 THEN ?3 END, audit_number = ?4, audit_hash = ?5
-         WHERE id = ?1",
-        params![
-            conversation,
-            last,
-            now.0,
-            link.number.cast_signed(),
-            link.hash.0
-        ],
+        "UPDATE conversations SET audit_number = ?2, audit_hash = ?3 WHERE id = ?1",
+        params![conversation, link.number.cast_signed(), link.hash.0],
     )?;
     Ok(())
 }

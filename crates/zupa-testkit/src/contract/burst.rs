@@ -8,7 +8,7 @@ use zupa_core::{Burst, ConversationId, DeliveryState, Timestamp};
 
 use super::Harness;
 use super::world::World;
-use super::world::path::{answered, texts};
+use super::world::path::{answered, failure, texts};
 
 const SECOND: Duration = Duration::from_secs(1);
 const BURST: Burst = Burst {
@@ -154,4 +154,37 @@ pub async fn a_window_outlives_a_death(harness: &dyn Harness) {
     world.pass(2 * SECOND);
     let turn = world.claim(due[0].conversation).await;
     assert_eq!(texts(&turn), ["a", "b"]);
+}
+
+/// A window that opens while a range waits for its retry does not delay it.
+pub async fn a_window_does_not_delay_a_retry(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let (conversation, _) = world.hear_gathering(BURST, "a").await;
+    world.pass(2 * SECOND);
+    let turn = world.claim(conversation).await;
+    let not_before = world.after(3);
+    let failure = failure();
+    world
+        .end(
+            &turn,
+            TurnEnd::Retry {
+                not_before,
+                failure,
+            },
+        )
+        .await;
+    world.pass(2 * SECOND);
+    world.hear_gathering(BURST, "b").await;
+    let closes = world.after(2);
+    assert_eq!(world.not_before(conversation).await, not_before);
+
+    world.pass(SECOND);
+    assert_eq!(world.due().await, [conversation]);
+    let again = world.claim(conversation).await;
+    assert_eq!(
+        (again.turn, texts(&again)),
+        (turn.turn, vec!["a".to_owned()])
+    );
+    world.answer(&again, "hi").await;
+    assert_eq!(world.not_before(conversation).await, closes);
 }

@@ -48,6 +48,7 @@ macro_rules! each {
                 a_window_closes_by_its_longest_wait
                 a_message_during_a_turn_waits_for_the_next
                 a_window_outlives_a_death
+                a_window_does_not_delay_a_retry
             }
             claim {
                 only_one_holder_under_64_claimers
@@ -57,6 +58,7 @@ macro_rules! each {
                 expired_claim_is_taken_over_with_a_higher_epoch
                 rerun_takes_exactly_the_same_range_and_turn_id
                 renew_extends_only_own_epoch
+                an_expired_claim_that_nobody_took_still_commits
                 due_lists_longest_due_first
                 a_fresh_turn_id_is_kept_only_without_an_open_turn
             }
@@ -93,6 +95,7 @@ macro_rules! each {
                 a_suspect_at_a_death_runs_alone
                 a_suspect_that_did_not_run_stays_suspect
                 three_deaths_alone_are_dead_lettered_as_crashed
+                a_crashed_claim_of_several_is_tried_one_by_one
                 a_clean_close_leaves_no_suspects
                 a_waiting_turn_is_no_suspect
                 recover_is_safe_to_call_again
@@ -144,6 +147,7 @@ macro_rules! each {
             }
             reads {
                 history_is_oldest_first_and_bounded
+                history_follows_the_turns
                 lines_resume_after_a_number
                 turn_view_by_turn_event_and_platform_id
                 the_store_describes_itself

@@ -205,6 +205,30 @@ pub async fn renew_extends_only_own_epoch(harness: &dyn Harness) {
     assert_eq!(world.claim(conversation).await.turn, next.turn);
 }
 
+/// A claim that has ended, but that nobody took since, is still the newest: the
+/// epoch fences, not the clock. It can be renewed, and its turn can commit.
+pub async fn an_expired_claim_that_nobody_took_still_commits(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let conversation = world.hear("ana", "hello").await;
+    let turn = world.claim(conversation).await;
+    world.pass(2 * EXPIRY);
+    let batch = Batch {
+        renew: vec![Renew {
+            conversation,
+            epoch: turn.epoch,
+            expires_at: world.now.plus(EXPIRY),
+        }],
+        ..world.batch()
+    };
+    world.write(batch).await;
+    let outcome = world.try_claim(conversation).await;
+    assert!(matches!(outcome, ClaimOutcome::Held(_)));
+    world.pass(2 * EXPIRY);
+    world.answer(&turn, "hi").await;
+    let outcome = world.try_claim(conversation).await;
+    assert!(matches!(outcome, ClaimOutcome::Nothing));
+}
+
 /// Longest due first; the future up to a limit; the held left out.
 pub async fn due_lists_longest_due_first(harness: &dyn Harness) {
     let mut world = World::open(harness).await;

@@ -96,7 +96,9 @@ pub async fn an_end_without_an_answer_has_a_reason(harness: &dyn Harness) {
         let view = world.view(turn.turn).await;
         assert_eq!(view.inbounds[0].state, state);
         assert!(view.inbounds[0].reason.as_ref().unwrap().contains(reason));
-        assert!(view.turn.unwrap().reason.unwrap().contains(reason));
+        let summary = view.turn.unwrap();
+        assert!(summary.reason.unwrap().contains(reason));
+        assert_eq!(summary.failures, u32::from(state == InboundState::Dead));
         assert_eq!(count(&world.counts().await.ended, state.as_str()), 1);
     }
 }

@@ -120,16 +120,20 @@ pub async fn attempt_granted_once(harness: &dyn Harness) {
 /// wait for it.
 pub async fn order_head_of_line_per_conversation(harness: &dyn Harness) {
     let mut world = World::open(harness).await;
+    // Bob was heard first and answered last: a delivery is as old as its commit.
+    let bob = world.hear("bob", "hello").await;
     let ana = world.talk("ana", THREE).await;
     world.pass(Duration::from_secs(1));
-    let bob = world.talk("bob", ONE).await;
+    let turn = world.claim(bob).await;
+    let bob = world.say(&turn, ONE).await;
     let later = world.talk("ana", ONE).await;
-    let heads = |ana: &Talk, place: usize| [ana.rows[place].number, bob.rows[0].number];
+    let heads = |ana: &Talk, place: usize| [ana.rows[place].number, bob[0]];
     for place in 0..3 {
         let listed: Vec<_> = world.listed().await.iter().map(|row| row.0).collect();
         assert_eq!(listed, heads(&ana, place), "oldest first, heads only");
         let first = world.store.due_deliveries(world.now, 1).await.unwrap();
-        assert_eq!(first[0].number, ana.rows[place].number);
+        assert_eq!(first.len(), 1);
+        assert_eq!(first[0].id.turn, ana.turn.turn);
         world.grant(&ana, place, 1).await;
         assert_eq!(world.listed().await.len(), 1, "the line is kept");
         world
@@ -204,6 +208,7 @@ pub async fn unknown_lets_the_rest_go(harness: &dyn Harness) {
     world.settle(talk.rows[0], 1, Settlement::Unknown).await;
     let states = world.states(&talk).await;
     assert_eq!(states, [DeliveryState::Unknown, QUEUED, QUEUED]);
+    assert!(world.delivery(&talk, 0).await.settled_at.is_some());
     world.assert_head(&talk, 1, QUEUED).await;
     assert_eq!(world.attempt(talk.rows[0], 2).await, Attempted::Lost);
     assert_eq!(count(&world.counts().await.deliveries, "unknown"), 1);
@@ -214,7 +219,7 @@ pub async fn unknown_lets_the_rest_go(harness: &dyn Harness) {
 pub async fn terminal_failure_cancels_later_parts_of_the_same_turn_only(harness: &dyn Harness) {
     let world = World::open(harness).await;
     let talk = world.talk("ana", THREE).await;
-    let later = world.talk("ana", ONE).await;
+    let later = world.talk("ana", THREE).await;
     let bob = world.talk("bob", THREE).await;
     world.grant(&talk, 0, 1).await;
     world.settle(talk.rows[0], 1, sent("p1")).await;
@@ -238,9 +243,17 @@ pub async fn terminal_failure_cancels_later_parts_of_the_same_turn_only(harness:
     let cancelled = world.delivery(&talk, 2).await;
     assert!(cancelled.reason.is_some() && cancelled.settled_at.is_some());
     assert_eq!(world.attempt(talk.rows[2], 1).await, Attempted::Lost);
-    assert_eq!(world.states(&later).await, [QUEUED]);
+    assert_eq!(world.states(&later).await, [QUEUED; 3]);
     assert_eq!(world.states(&bob).await, [QUEUED; 3]);
     assert_eq!(world.listed().await.len(), 2);
+
+    world.grant(&bob, 0, 1).await;
+    world
+        .settle(bob.rows[0], 1, Settlement::Failed { kind })
+        .await;
+    let (failed, cancelled) = (DeliveryState::Failed, DeliveryState::Cancelled);
+    assert_eq!(world.states(&bob).await, [failed, cancelled, cancelled]);
+    world.assert_head(&later, 0, QUEUED).await;
 }
 
 /// An attempt that nobody settled in its time is listed as in doubt.

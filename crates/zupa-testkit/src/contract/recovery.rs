@@ -159,6 +159,28 @@ pub async fn three_deaths_alone_are_dead_lettered_as_crashed(harness: &dyn Harne
     world.answer(&next, "hi").await;
 }
 
+/// A claim of several inbounds that would be suspect is divided first, so that
+/// only the one that is to blame can be given up.
+pub async fn a_crashed_claim_of_several_is_tried_one_by_one(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let killer = world.hear("ana", "boom").await;
+    world.hear("ana", "hello").await;
+    let mut last = Recovery::default();
+    for _ in 0..3 {
+        (world, last) = world.killed_by(killer, ClaimMode::Normal).await;
+    }
+    assert!(modes(&last).is_empty(), "nobody is suspect yet");
+    let first = world.claim(killer).await;
+    assert_eq!((texts(&first), first.runs), (vec!["boom".to_owned()], 1));
+    world.answer(&first, "hi").await;
+    let second = world.claim(killer).await;
+    assert_eq!(texts(&second), ["hello"]);
+    world.answer(&second, "hi").await;
+    let chain = world.desk.audit(killer).await.unwrap();
+    assert_eq!(chain[0].entry.action, "turn.split");
+    assert!(audit::verify(&killer.to_string(), AuditHead::default(), &chain).is_ok());
+}
+
 /// A process that ended cleanly leaves no suspects, and whatever it still held
 /// runs again.
 pub async fn a_clean_close_leaves_no_suspects(harness: &dyn Harness) {
@@ -196,8 +218,8 @@ pub async fn a_waiting_turn_is_no_suspect(harness: &dyn Harness) {
     assert_eq!(world.claim(conversation).await.failures, 4);
 }
 
-/// Asking again, because the answer was lost, finds the same and counts no
-/// death.
+/// Asking again, because the answer was lost, finds the same suspects and counts
+/// no death.
 pub async fn recover_is_safe_to_call_again(harness: &dyn Harness) {
     let mut world = World::open(harness).await;
     let killer = world.hear("ana", "boom").await;

@@ -51,6 +51,9 @@ pub async fn retry_blocks_later_inbounds_until_not_before(harness: &dyn Harness)
     let again = world.claim(conversation).await;
     assert_eq!((again.turn, again.runs), (turn.turn, 2));
     assert_eq!(texts(&again), ["a"]);
+    let summary = world.view(turn.turn).await.turn.unwrap();
+    assert_eq!(summary.state, TurnState::Running);
+    assert_eq!(summary.not_before, None);
     world.answer(&again, "hi").await;
     assert_eq!(texts(&world.claim(conversation).await), ["b"]);
 }

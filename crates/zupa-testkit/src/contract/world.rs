@@ -189,10 +189,7 @@ impl<'h> World<'h> {
     }
 
     pub async fn history(&self, conversation: ConversationId) -> Vec<Message> {
-        let all = self
-            .store
-            .history(conversation, Number(u32::MAX.into()), 100);
-        all.await.unwrap()
+        self.store.history(conversation, 100).await.unwrap()
     }
 }
 

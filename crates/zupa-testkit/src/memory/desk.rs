@@ -4,9 +4,7 @@ use zupa_core::desk::{
     Accounting, AuditView, DeliveryView, InboundView, Line, Speaker, StoreStatus, TurnSummary,
     TurnView,
 };
-use zupa_core::{
-    Address, AuditLink, ConversationId, DeliveryState, InboundState, Message, Number, Role, TurnId,
-};
+use zupa_core::{Address, AuditLink, ConversationId, InboundState, Message, Number, Role, TurnId};
 
 use super::rows::{Conversation, DeliveryRow, InboundRow, State, TurnRow};
 
@@ -94,36 +92,46 @@ impl State {
         lines
     }
 
-    /// What the model remembers: what turns that ended well heard and said.
-    pub(super) fn history(
-        &self,
-        conversation: ConversationId,
-        before: Number,
-        limit: usize,
-    ) -> Vec<Message> {
+    /// What the model remembers: turn by turn, what each heard and said.
+    pub(super) fn history(&self, conversation: ConversationId, limit: usize) -> Vec<Message> {
         let Some(conversation) = self.conversations.get(&conversation) else {
             return Vec::new();
         };
-        let heard = conversation
-            .inbounds
-            .iter()
-            .filter(|(_, row)| row.turn.is_some())
-            .filter(|(_, row)| matches!(row.state, InboundState::Answered | InboundState::Silent))
-            .map(|(number, row)| (*number, Role::User, row.content.as_prompt_text()));
-        let said = conversation
-            .outbox
-            .iter()
-            .filter(|(_, row)| {
-                !matches!(row.state, DeliveryState::Cancelled | DeliveryState::Failed)
-            })
-            .map(|(number, row)| (*number, Role::Assistant, row.content.as_prompt_text()));
-        let mut lines: Vec<_> = heard
-            .chain(said)
-            .filter(|(number, ..)| *number < before)
-            .map(|(number, role, text)| Message { number, role, text })
-            .collect();
-        lines.sort_by_key(|line| line.number);
-        lines.split_off(lines.len().saturating_sub(limit))
+        let first_said = |turn| {
+            let mut rows = conversation.outbox.iter();
+            rows.find(|(_, row)| row.id.turn == turn)
+                .map(|(number, _)| *number)
+        };
+        let heard = conversation.inbounds.iter().filter_map(|(number, row)| {
+            let well = matches!(row.state, InboundState::Answered | InboundState::Silent);
+            let turn = row.turn.filter(|_| well)?;
+            let place = first_said(turn).unwrap_or(*number);
+            let text = row.content.as_prompt_text();
+            Some((
+                (place, 0),
+                Message {
+                    number: *number,
+                    role: Role::User,
+                    text,
+                },
+            ))
+        });
+        let said = conversation.outbox.iter().map(|(number, row)| {
+            let text = row.content.as_prompt_text();
+            (
+                (*number, 1),
+                Message {
+                    number: *number,
+                    role: Role::Assistant,
+                    text,
+                },
+            )
+        });
+        let mut lines: Vec<_> = heard.chain(said).collect();
+        lines.sort_by_key(|((place, side), line)| (*place, *side, line.number));
+        let surplus = lines.len().saturating_sub(limit);
+        lines.drain(..surplus);
+        lines.into_iter().map(|(_, line)| line).collect()
     }
 
     pub(super) fn description(&self) -> StoreStatus {

@@ -13,10 +13,6 @@ const DEATHS_OF_PROOF: u32 = 3;
 
 impl State {
     pub(super) fn recover(&mut self, process: ProcessId, now: Timestamp) -> Recovery {
-        // The same process asks again: its first answer was lost on the way.
-        if self.process == Some(process) {
-            return self.recovery.clone();
-        }
         let unclean = self.process.is_some() && !self.clean;
         let mut recovery = Recovery {
             unclean,
@@ -28,7 +24,6 @@ impl State {
         }
         self.process = Some(process);
         self.clean = false;
-        self.recovery = recovery.clone();
         recovery
     }
 }
@@ -61,7 +56,12 @@ impl Conversation {
             (true, true) => turn.after_death(),
         };
         if turn.deaths_alone >= DEATHS_OF_PROOF {
-            self.dead_letter_crashed(now);
+            self.give_up_crashed("turn.dead", now);
+            return;
+        }
+        if turn.suspicion != ClaimMode::Normal && turn.range.len() > 1 {
+            self.split_until = turn.range.last().copied().unwrap_or_default();
+            self.give_up_crashed("turn.split", now);
             return;
         }
         found.turns_resumed += u64::from(was_running);
@@ -73,7 +73,8 @@ impl Conversation {
         }
     }
 
-    fn dead_letter_crashed(&mut self, now: Timestamp) {
+    /// Ends the turn as dead, or divides its range.
+    fn give_up_crashed(&mut self, action: &str, now: Timestamp) {
         let Some(turn) = self.open else {
             return;
         };
@@ -81,7 +82,7 @@ impl Conversation {
         let entry = AuditEntry {
             at: now,
             actor: "runtime".into(),
-            action: "turn.dead".into(),
+            action: action.into(),
             reason: reason.into(),
             turn: Some(turn),
             config: Digest::default(),
@@ -90,7 +91,11 @@ impl Conversation {
         let link = self.head().append(&self.stream(), entry, None);
         self.audit.push(link);
         let reason = Some(reason.to_owned());
-        self.end(turn, TurnState::Dead, InboundState::Dead, reason, now);
+        let (turn_state, inbound) = match action {
+            "turn.split" => (TurnState::Superseded, InboundState::Queued),
+            _ => (TurnState::Dead, InboundState::Dead),
+        };
+        self.end(turn, turn_state, inbound, reason, now);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zupa_core::store::{ClaimMode, Recovery};
+use zupa_core::store::ClaimMode;
 use zupa_core::{
     Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
     DeliveryId, DeliveryState, Digest, Epoch, EventId, InboundState, Lane, Number, PlatformId,
@@ -18,7 +18,6 @@ pub(super) struct State {
     pub planted: Option<Planted>,
     pub process: Option<ProcessId>,
     pub clean: bool,
-    pub recovery: Recovery,
     /// Counted at accept, apart from the rows, so that the sum can be wrong.
     pub accepted: u64,
     pub aliases: BTreeMap<(TenantId, ChannelId, Alias), ConversationId>,

@@ -9,6 +9,7 @@ pub mod integrity;
 pub mod model;
 pub mod order;
 pub mod thresholds;
+pub mod turns;
 
 use std::fmt;
 
@@ -27,6 +28,8 @@ pub enum Check {
     Duplicates,
     /// M: a recorded model result is never paid again.
     Model,
+    /// Each turn speaks once, of what it took.
+    Turns,
     /// C: the conservation law, and the right number of ends.
     Conservation,
     /// The database file is sound.
@@ -50,7 +53,14 @@ impl Check {
         use Check::*;
         matches!(
             self,
-            Acks | Coverage | Order | Duplicates | Model | Conservation | Integrity | Quarantine
+            Acks | Coverage
+                | Order
+                | Duplicates
+                | Model
+                | Turns
+                | Conservation
+                | Integrity
+                | Quarantine
         )
     }
 }
