@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use zupa_core::store::{
@@ -19,6 +20,9 @@ use zupa_core::{Clock, Error, ErrorKind, Receipt, Result, Store};
 const BATCH: usize = 512;
 /// Jobs that may wait for the writer; callers beyond wait their turn.
 const QUEUE: usize = 8_192;
+
+/// How long what nobody waits for may wait for company.
+const RIDE: Duration = Duration::from_millis(2);
 
 /// The callers' end. Cheap to clone; the writer ends when the last is dropped.
 #[derive(Debug, Clone)]
@@ -81,6 +85,14 @@ impl HealthReport {
             *health = next;
             true
         });
+    }
+}
+
+impl Job {
+    /// True for what no caller is held up by: a step in front of its commit, a
+    /// settlement, a renewal.
+    fn may_ride(&self) -> bool {
+        matches!(self, Self::Record(..) | Self::Settle(..) | Self::Renew(_))
     }
 }
 
@@ -182,6 +194,10 @@ async fn run(
 ) {
     let mut jobs = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut jobs, BATCH).await > 0 {
+        if jobs.iter().all(Job::may_ride) {
+            // What somebody waits for mostly follows at once, and carries these.
+            let _ = tokio::time::timeout(RIDE, queue.recv_many(&mut jobs, BATCH)).await;
+        }
         let mut answers = Answers::default();
         let mut batch = Batch {
             now: clock.wall(),

@@ -104,6 +104,8 @@ CREATE TABLE turns (
     ended_at          INTEGER,
     first_outbound    INTEGER,
     outbounds         INTEGER NOT NULL DEFAULT 0,
+    first_audit       INTEGER,            -- rowid of its first audit entry
+    audits            INTEGER NOT NULL DEFAULT 0,
     session_id        BLOB,
     request_id        TEXT,
     trace_id          TEXT
@@ -165,6 +167,5 @@ CREATE TABLE audit (
     hash       BLOB NOT NULL
 ) STRICT;
 
--- Whole chains are read rarely, by operators, so they have no index: it would
--- cost every turn a page.
-CREATE INDEX audit_turn ON audit (turn_id);
+-- A turn's entries are found through its row. Whole chains are read rarely, by
+-- operators, so they have no index: it would cost every turn a page.

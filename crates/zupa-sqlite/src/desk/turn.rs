@@ -140,7 +140,7 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
     .await
     .map_err(failed)?;
     let conversation = ConversationId(decode::uuid(&row, 11)?);
-    let audit = links(snapshot, conversation, Some(turn)).await?;
+    let audit = links_of_turn(snapshot, turn).await?;
     Ok(TurnView {
         turn: Some(summary),
         conversation,
@@ -226,20 +226,32 @@ pub(super) async fn audit(
     conversation: ConversationId,
 ) -> Result<Vec<AuditLink>> {
     let mut snapshot = readers.begin().await.map_err(failed)?;
-    links(&mut snapshot, conversation, None).await
+    links(&mut snapshot, conversation).await
 }
 
 async fn links(
     snapshot: &mut SqliteConnection,
     conversation: ConversationId,
-    of: Option<Uuid>,
 ) -> Result<Vec<AuditLink>> {
     let rows = sqlx::query(
         "SELECT number, at, actor, action, reason, turn_id, config, commitment, salt, hash
-         FROM audit WHERE stream = $1 AND ($2 IS NULL OR turn_id = $2) ORDER BY number",
+         FROM audit WHERE stream = $1 ORDER BY number",
     )
     .bind(conversation.as_bytes().as_slice())
-    .bind(of.map(|turn| turn.as_bytes().to_vec()))
+    .fetch_all(snapshot)
+    .await
+    .map_err(failed)?;
+    rows.iter().map(link).collect()
+}
+
+async fn links_of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<Vec<AuditLink>> {
+    let rows = sqlx::query(
+        "SELECT a.number, a.at, a.actor, a.action, a.reason, a.turn_id, a.config, a.commitment,
+                a.salt, a.hash
+         FROM turns t JOIN audit a ON a.rowid BETWEEN t.first_audit AND t.first_audit + t.audits - 1
+         WHERE t.id = $1 ORDER BY a.rowid",
+    )
+    .bind(turn.as_bytes().as_slice())
     .fetch_all(snapshot)
     .await
     .map_err(failed)?;

@@ -15,8 +15,8 @@ use super::decode;
 use super::writer::Writer;
 use crate::error;
 
-/// The log is copied when it holds this many pages: 32 MiB.
-const LONG_LOG: i64 = 8_192;
+/// The log is copied when it holds this many pages: 64 MiB.
+const LONG_LOG: i64 = 16_384;
 /// The writer copies this many pages itself: 1 MiB.
 const LITTLE: i64 = 256;
 /// Copies beside the commits before the writer has to do the rest.

@@ -20,6 +20,8 @@ struct Fenced {
     pending: i64,
     closes_at: Option<i64>,
     split_until: i64,
+    first: i64,
+    last: i64,
     due_at: Option<i64>,
     audit: AuditHead,
 }
@@ -37,9 +39,7 @@ pub(super) fn finish(
     if fenced.audit != item.audit_head {
         return Ok(Finished::HeadMoved(fenced.audit));
     }
-    for link in &item.audit {
-        audit(connection, item.conversation, link)?;
-    }
+    let first_audit = audits(connection, item)?;
     let next = match &item.end {
         TurnEnd::Release => Next {
             due_at: fenced.due_at,
@@ -55,8 +55,15 @@ pub(super) fn finish(
                 ..Next::open()
             }
         }
-        TurnEnd::Split { failure } => split(connection, item, failure, now)?,
-        TurnEnd::Commit(commit) => self::commit(connection, item, commit, &fenced, now, planted)?,
+        TurnEnd::Split { failure } => split(connection, item, failure, &fenced, first_audit, now)?,
+        TurnEnd::Commit(commit) => self::commit(
+            connection,
+            item,
+            commit,
+            &fenced,
+            first_audit,
+            (now, planted),
+        )?,
     };
     conversation(connection, item, &next)?;
     Ok(Finished::Done {
@@ -70,9 +77,10 @@ pub(super) fn finish(
 fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Option<Fenced>> {
     let any_epoch = planted == Planted::CommitWithoutEpoch;
     connection.maybe(
-        "SELECT last_number, pending, closes_at, due_at, audit_number, audit_hash, split_until
-         FROM conversations
-         WHERE id = ?1 AND (epoch = ?2 OR ?4) AND open_turn = ?3 AND holder IS NOT NULL",
+        "SELECT c.last_number, c.pending, c.closes_at, c.due_at, c.audit_number, c.audit_hash,
+                c.split_until, t.first, t.last
+         FROM conversations c JOIN turns t ON t.id = c.open_turn
+         WHERE c.id = ?1 AND (c.epoch = ?2 OR ?4) AND c.open_turn = ?3 AND c.holder IS NOT NULL",
         params![
             item.conversation.as_bytes(),
             item.epoch.0.cast_signed(),
@@ -86,6 +94,8 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
                 closes_at: row.get(2)?,
                 due_at: row.get(3)?,
                 split_until: row.get(6)?,
+                first: row.get(7)?,
+                last: row.get(8)?,
                 audit: AuditHead {
                     number: row.get::<_, i64>(4)?.cast_unsigned(),
                     hash: Digest(row.get(5)?),
@@ -158,23 +168,30 @@ fn split(
     connection: &Connection,
     item: &Finish,
     failure: &FailureNote,
+    fenced: &Fenced,
+    first_audit: Option<i64>,
     now: Timestamp,
 ) -> Result<Next> {
-    let last: i64 = connection.one(
+    connection.run(
         "UPDATE turns SET state = 'superseded', reason = ?2, ended_at = ?3, not_before = NULL,
-             failures = failures + 1 WHERE id = ?1 RETURNING last",
-        params![item.turn.as_bytes(), reason(failure), now.0],
-        super::row::one,
+             failures = failures + 1, first_audit = ?4, audits = ?5 WHERE id = ?1",
+        params![
+            item.turn.as_bytes(),
+            reason(failure),
+            now.0,
+            first_audit,
+            item.audit.len() as i64
+        ],
     )?;
     let queued: i64 = connection.one(
-        "SELECT count(*) FROM inbounds b JOIN turns t ON t.id = ?2
-         WHERE b.conversation = ?1 AND b.number BETWEEN t.first AND t.last AND b.state = 'queued'",
-        params![item.conversation.as_bytes(), item.turn.as_bytes()],
+        "SELECT count(*) FROM inbounds
+         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
+        params![item.conversation.as_bytes(), fenced.first, fenced.last],
         super::row::one,
     )?;
     Ok(Next {
         turn_stays_open: false,
-        split: Some((last, queued)),
+        split: Some((fenced.last, queued)),
         due_at: Some(now.0),
         ..Next::open()
     })
@@ -185,8 +202,8 @@ fn commit(
     item: &Finish,
     commit: &Commit,
     fenced: &Fenced,
-    now: Timestamp,
-    planted: Planted,
+    first_audit: Option<i64>,
+    (now, planted): (Timestamp, Planted),
 ) -> Result<Next> {
     let (turn_state, inbound_state, why, failed) = match &commit.verdict {
         Verdict::Answered => ("committed", "answered", None, false),
@@ -195,10 +212,11 @@ fn commit(
     };
     let outbounds = commit.outbound.len() as i64;
     let first_outbound = (outbounds > 0).then_some(fenced.last_number + 1);
-    let (first, last): (i64, i64) = connection.one(
+    connection.run(
         "UPDATE turns SET state = ?2, reason = ?3, ended_at = ?4, not_before = NULL,
-             failures = failures + ?5, provider_failures = 0, first_outbound = ?6, outbounds = ?7
-         WHERE id = ?1 RETURNING first, last",
+             failures = failures + ?5, provider_failures = 0, first_outbound = ?6, outbounds = ?7,
+             first_audit = ?8, audits = ?9
+         WHERE id = ?1",
         params![
             item.turn.as_bytes(),
             turn_state,
@@ -206,17 +224,18 @@ fn commit(
             now.0,
             failed,
             first_outbound,
-            outbounds
+            outbounds,
+            first_audit,
+            item.audit.len() as i64
         ],
-        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     connection.run(
         "UPDATE inbounds SET state = ?4, reason = ?5, turn_id = ?6
          WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
         params![
             item.conversation.as_bytes(),
-            first,
-            last,
+            fenced.first,
+            fenced.last,
             inbound_state,
             why,
             item.turn.as_bytes()
@@ -228,19 +247,19 @@ fn commit(
     Ok(Next {
         turn_stays_open: false,
         outbounds,
-        consumed: Some(last),
-        due_at: due_after(fenced, last, now),
+        consumed: Some(fenced.last),
+        due_at: due_after(fenced, now),
         split: None,
     })
 }
 
 /// When what is pending is due. The rest of a range that was split is due at
 /// once: it has waited for its window before.
-fn due_after(fenced: &Fenced, consumed: i64, now: Timestamp) -> Option<i64> {
+fn due_after(fenced: &Fenced, now: Timestamp) -> Option<i64> {
     if fenced.pending == 0 {
         return None;
     }
-    if fenced.split_until > consumed {
+    if fenced.split_until > fenced.last {
         return Some(now.0);
     }
     Some(fenced.closes_at.unwrap_or(now.0))
@@ -285,6 +304,17 @@ pub(super) fn outbox(
         )?;
     }
     Ok(())
+}
+
+/// Writes the entries of an end; answers the rowid of the first. They follow each
+/// other, because nothing else writes meanwhile.
+fn audits(connection: &Connection, item: &Finish) -> Result<Option<i64>> {
+    let mut first = None;
+    for link in &item.audit {
+        audit(connection, item.conversation, link)?;
+        first.get_or_insert(connection.last_insert_rowid());
+    }
+    Ok(first)
 }
 
 /// Writes an entry of a conversation's chain.

@@ -200,6 +200,10 @@ fn audit(
     let link = head.append(&conversation_id.to_string(), entry, None);
     finish::audit(connection, conversation_id, &link)?;
     connection.run(
+        "UPDATE turns SET first_audit = ?2, audits = 1 WHERE id = ?1",
+        params![turn, connection.last_insert_rowid()],
+    )?;
+    connection.run(
         "UPDATE conversations SET audit_number = ?2, audit_hash = ?3 WHERE id = ?1",
         params![conversation, link.number.cast_signed(), link.hash.0],
     )?;
