@@ -32,6 +32,24 @@ pub struct Inbound {
     pub correlation: Correlation,
 }
 
+impl Inbound {
+    /// A message of which nothing is known but where it came from and what it
+    /// says.
+    pub fn new(address: Address, content: Content) -> Self {
+        Self {
+            address,
+            also: Vec::new(),
+            speaker: None,
+            platform_id: None,
+            scope: String::new(),
+            platform_time: None,
+            content,
+            raw: None,
+            correlation: Correlation::default(),
+        }
+    }
+}
+
 /// The ids of a request that travel with what it caused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correlation {

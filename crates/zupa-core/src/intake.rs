@@ -15,6 +15,15 @@ pub struct IntakeBatch {
     pub receipts: Vec<Receipt>,
 }
 
+impl From<Inbound> for IntakeBatch {
+    fn from(inbound: Inbound) -> Self {
+        Self {
+            inbounds: vec![inbound],
+            receipts: Vec::new(),
+        }
+    }
+}
+
 /// What became of one message of a batch. Durable when it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {

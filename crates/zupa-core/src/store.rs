@@ -14,7 +14,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-pub use accept::{Accept, Accepted};
+pub use accept::{Accept, Accepted, Offer};
 pub use batch::{Applied, Batch, Durability};
 pub use claim::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Record, Recorded, Renew};
 pub use delivery::{Attempt, Attempted, Delivery, Settle, Settlement};
@@ -63,9 +63,9 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Applies a batch in one transaction.
     ///
-    /// *Behaviour*: settlements, receipts, records, ends, inbounds, attempts
-    /// and claims are applied in this order, so that a claim sees what the same
-    /// batch accepted. Every item gets its own answer, in its list's order.
+    /// *Behaviour*: settlements, receipts, records, ends, inbounds, attempts,
+    /// claims and offers are applied in this order, so that a claim sees what the
+    /// same batch accepted. Every item gets its own answer, in its list's order.
     /// Items fence themselves: a stale epoch changes nothing and says so. An
     /// item that breaks a constraint fails alone and the rest is applied. With
     /// [`Durability::Flushed`] the batch is on disk when this returns (if the

@@ -12,22 +12,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use zupa_core::intake::IntakeQueue;
-use zupa_core::store::{Accept, Accepted};
+use zupa_core::store::{Accept, Accepted, Offer};
 use zupa_core::{
     Address, Clock, Content, ConversationId, Delivered, Error, ErrorKind, EventId, Hint, Ids,
-    Inbound, IntakeAnswer, IntakeBatch, PlatformId, Result, Retry, Stage, Timestamp, Wakeup,
+    Inbound, IntakeAnswer, IntakeBatch, PlatformId, ProcessId, Result, Retry, Stage, Timestamp,
+    TurnId, Wakeup,
 };
 
+use crate::claim::{Hiring, Permit};
 use crate::faults::{Faults, Phase};
 use crate::runtime::Doors;
 use crate::settings::{Agent, Settings};
-use crate::writer::{Pending, Writer};
+use crate::writer::{Pending, Reception, Writer};
 
 /// A day: platform times this close to the retention's end are not trusted.
 const MARGIN: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 /// The stop and what it needs.
 pub(crate) struct Acceptor {
+    pub process: ProcessId,
     pub writer: Writer,
     pub wakeup: Arc<dyn Wakeup>,
     pub clock: Arc<dyn Clock>,
@@ -37,6 +40,7 @@ pub(crate) struct Acceptor {
     pub settings: Arc<Settings>,
     /// Open inbounds, roughly: counted up here, down at the end of turns.
     pub backlog: Arc<AtomicU64>,
+    pub hiring: Hiring,
     pub faults: Faults,
 }
 
@@ -65,10 +69,10 @@ impl Acceptor {
         }
         let now = self.clock.wall();
         let IntakeBatch { inbounds, receipts } = batch;
-        let items: Vec<_> = inbounds
+        let (items, permits): (Vec<_>, Vec<_>) = inbounds
             .into_iter()
             .map(|inbound| self.item(inbound, now))
-            .collect();
+            .unzip();
         let told: Vec<_> = items
             .iter()
             .map(|item| (item.event, item.inbound.address.clone()))
@@ -85,12 +89,19 @@ impl Acceptor {
             };
             let _ = answer.send(Ok(told.iter().map(claims).collect()));
             self.faults.mark(self.ids.fresh(), Phase::Accepted).await;
+            let items = items
+                .into_iter()
+                .map(|item| Accept {
+                    offer: None,
+                    ..item
+                })
+                .collect();
             let _ = self.writer.accept(items, receipts).await;
             return;
         }
         let pending = self.writer.accept(items, receipts).await;
         tokio::spawn(async move {
-            let answers = self.wait(pending, told).await;
+            let answers = self.wait(pending, told, permits).await;
             // A door that went away delivers again.
             let _ = answer.send(answers);
         });
@@ -120,7 +131,7 @@ impl Acceptor {
         Ok(())
     }
 
-    fn item(&self, mut inbound: Inbound, now: Timestamp) -> Accept {
+    fn item(&self, mut inbound: Inbound, now: Timestamp) -> (Accept, Option<Permit>) {
         let event = EventId(self.ids.fresh());
         if inbound.platform_id.is_none() {
             // No id, no dedupe promised: our own id is as good as any. A UUID
@@ -128,19 +139,29 @@ impl Acceptor {
             inbound.platform_id = PlatformId::parse(event.to_string()).ok();
         }
         let trusted = self.settings.dedupe_retention.saturating_sub(MARGIN);
-        Accept {
+        // Whoever is free may have the turn at once.
+        let permit = self.hiring.try_hire();
+        let offer = permit.as_ref().map(|_| Offer {
+            turn: TurnId(self.ids.fresh()),
+            process: self.process,
+            expires_at: now.plus(self.settings.claim_expiry),
+        });
+        let accept = Accept {
             event,
             conversation: ConversationId(self.ids.fresh()),
             inbound,
             burst: self.agent.burst,
             expires_before: now.minus(trusted),
-        }
+            offer,
+        };
+        (accept, permit)
     }
 
     async fn wait(
         &self,
-        pending: Pending<Vec<Result<Accepted>>>,
+        pending: Pending<Reception>,
         told: Vec<(EventId, Address)>,
+        permits: Vec<Option<Permit>>,
     ) -> IntakeAnswer {
         let answered = tokio::time::timeout(self.settings.store_timeout, pending.answer()).await;
         let answers = answered.unwrap_or_else(|_| {
@@ -152,16 +173,30 @@ impl Acceptor {
             )
         })?;
         let mut delivered = Vec::with_capacity(answers.len());
-        for (answer, (event, address)) in answers.into_iter().zip(told) {
+        let hired = told.into_iter().zip(permits);
+        for ((answer, turn), ((event, address), permit)) in answers.into_iter().zip(hired) {
             delivered.push(match answer {
-                Ok(accepted) => Ok(self.told(accepted, event, &address).await),
+                Ok(accepted) => {
+                    let at_once = turn.is_some();
+                    let told = self.told(accepted, event, &address, at_once).await;
+                    if let (Some(turn), Some(permit)) = (turn, permit) {
+                        self.hiring.start(turn, permit);
+                    }
+                    Ok(told)
+                }
                 Err(error) => Err(error),
             });
         }
         Ok(delivered)
     }
 
-    async fn told(&self, accepted: Accepted, event: EventId, address: &Address) -> Delivered {
+    async fn told(
+        &self,
+        accepted: Accepted,
+        event: EventId,
+        address: &Address,
+        at_once: bool,
+    ) -> Delivered {
         match accepted {
             Accepted::Queued {
                 conversation,
@@ -170,7 +205,9 @@ impl Acceptor {
             } => {
                 self.backlog.fetch_add(1, Ordering::Relaxed);
                 self.faults.mark(event.0, Phase::Accepted).await;
-                self.wakeup.wake(conversation);
+                if !at_once {
+                    self.wakeup.wake(conversation);
+                }
                 self.doors.hint(
                     address,
                     Hint::Stage {

@@ -6,6 +6,7 @@
 //! *If the process dies here*: the claim row is there or not; the next start
 //! runs the turn again over the same range.
 
+mod hiring;
 mod quarantine;
 mod worker;
 
@@ -14,14 +15,15 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
-use zupa_core::store::ClaimMode;
+use zupa_core::store::{ClaimMode, ClaimedTurn};
 use zupa_core::{Clock, ConversationId, Store, Timestamp, Wakeup};
 
 use crate::settings::Settings;
+pub(crate) use hiring::{Hired, Hiring, Permit};
 pub(crate) use quarantine::Quarantine;
 pub(crate) use worker::{InFlight, Next, Worker};
 
@@ -36,6 +38,8 @@ pub(crate) struct Dispatcher {
     pub settings: Arc<Settings>,
     pub worker: Arc<Worker>,
     pub quarantine: Quarantine,
+    pub hiring: Hiring,
+    pub hired: Hired,
     pub workers: TaskTracker,
 }
 
@@ -91,7 +95,7 @@ impl Dispatcher {
             return;
         }
         self.run_those_alone(&stop).await;
-        let permits = Arc::new(Semaphore::new(self.settings.turns_in_flight.max(1)));
+        self.hiring.open(self.settings.turns_in_flight);
         let (ended, mut endings) = mpsc::unbounded_channel();
         let mut work = Work::default();
         let mut poll = tokio::time::interval(self.settings.poll);
@@ -105,10 +109,14 @@ impl Dispatcher {
                 Some((conversation, next)) = endings.recv() => {
                     work.ended(conversation, next, self.clock.wall());
                 }
-                permit = permits.clone().acquire_owned(), if !work.ready.is_empty() => {
-                    if let (Ok(permit), Some(next)) = (permit, work.ready.pop_front()) {
+                permit = self.hiring.hire(), if !work.ready.is_empty() => {
+                    if let (Some(permit), Some(next)) = (permit, work.ready.pop_front()) {
                         self.spawn(next, permit, ended.clone());
                     }
+                }
+                Some((turn, permit)) = self.hired.recv() => {
+                    work.known.entry(turn.conversation).or_insert(false);
+                    self.spawn_claimed(turn, permit, ended.clone());
                 }
                 conversation = self.wakeup.woken() => work.offer(conversation),
                 _ = poll.tick() => self.poll(&mut work).await,
@@ -137,7 +145,7 @@ impl Dispatcher {
     fn spawn(
         &self,
         conversation: ConversationId,
-        permit: OwnedSemaphorePermit,
+        permit: Permit,
         ended: mpsc::UnboundedSender<(ConversationId, Next)>,
     ) {
         let worker = self.worker.clone();
@@ -153,6 +161,20 @@ impl Dispatcher {
             drop(permit);
             // The dispatcher is gone only when the process is stopping.
             let _ = ended.send((conversation, next));
+        });
+    }
+
+    fn spawn_claimed(
+        &self,
+        turn: Box<ClaimedTurn>,
+        permit: Permit,
+        ended: mpsc::UnboundedSender<(ConversationId, Next)>,
+    ) {
+        let worker = self.worker.clone();
+        self.workers.spawn(async move {
+            let next = worker.run_claimed(&turn).await;
+            drop(permit);
+            let _ = ended.send((turn.conversation, next));
         });
     }
 

@@ -17,7 +17,7 @@ use zupa_core::{
 };
 
 use crate::accept::Acceptor;
-use crate::claim::{Dispatcher, InFlight, Quarantine, Worker};
+use crate::claim::{Dispatcher, Hiring, InFlight, Quarantine, Worker};
 use crate::commit::Committer;
 use crate::deliver::{Deliverer, DeliveryQueue, Hands};
 use crate::faults::Faults;
@@ -155,7 +155,9 @@ impl Builder {
         let in_flight = InFlight::default();
         let memory = Arc::new(Memory::new(agent.history));
 
+        let (hiring, hired) = Hiring::closed();
         let acceptor = Arc::new(Acceptor {
+            process,
             writer: writer.clone(),
             wakeup: wakeup.clone(),
             clock: clock.clone(),
@@ -164,6 +166,7 @@ impl Builder {
             agent: agent.clone(),
             settings: settings.clone(),
             backlog: backlog.clone(),
+            hiring: hiring.clone(),
             faults: faults.clone(),
         });
         let worker = Arc::new(Worker {
@@ -202,6 +205,8 @@ impl Builder {
             settings: settings.clone(),
             worker,
             quarantine: Quarantine::of(&recovery.suspects),
+            hiring,
+            hired,
             workers: workers.clone(),
         };
         let deliverer = Arc::new(Deliverer {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use zupa_core::store::{
-    Accept, Accepted, Applied, Attempt, Attempted, Batch, Claim, ClaimOutcome, Finish, Finished,
-    Record, Recorded, Renew, Settle,
+    Accept, Accepted, Applied, Attempt, Attempted, Batch, Claim, ClaimOutcome, ClaimedTurn, Finish,
+    Finished, Record, Recorded, Renew, Settle,
 };
 use zupa_core::{Clock, Error, ErrorKind, Receipt, Result, Store};
 
@@ -31,6 +31,9 @@ pub(crate) struct Writer {
     written: Arc<AtomicU64>,
 }
 
+/// What became of each inbound, and the turn if its offer was taken up.
+pub(crate) type Reception = Vec<(Result<Accepted>, Option<Box<ClaimedTurn>>)>;
+
 type Answer<T> = oneshot::Sender<Result<T>>;
 
 #[derive(Debug)]
@@ -38,7 +41,7 @@ enum Job {
     Accept {
         items: Vec<Accept>,
         receipts: Vec<Receipt>,
-        answer: Answer<Vec<Result<Accepted>>>,
+        answer: Answer<Reception>,
     },
     Claim(Box<Claim>, Answer<ClaimOutcome>),
     Record(Box<Record>, Answer<Recorded>),
@@ -124,7 +127,7 @@ impl Writer {
         &self,
         items: Vec<Accept>,
         receipts: Vec<Receipt>,
-    ) -> Pending<Vec<Result<Accepted>>> {
+    ) -> Pending<Reception> {
         self.enqueue(|answer| Job::Accept {
             items,
             receipts,
@@ -219,7 +222,7 @@ async fn run(
 /// Who waits for which part of a batch, in the batch's order.
 #[derive(Default)]
 struct Answers {
-    accept: Vec<(usize, Answer<Vec<Result<Accepted>>>)>,
+    accept: Vec<(usize, Answer<Reception>)>,
     claim: Vec<Answer<ClaimOutcome>>,
     record: Vec<Answer<Recorded>>,
     finish: Vec<Answer<Finished>>,
@@ -265,7 +268,7 @@ impl Answers {
 
     /// A caller that has gone away misses its answer, which is its choice.
     fn tell(self, applied: Applied) {
-        let mut accepted = applied.accept.into_iter();
+        let mut accepted = applied.accept.into_iter().zip(applied.taken);
         for (count, answer) in self.accept {
             let _ = answer.send(Ok(accepted.by_ref().take(count).collect()));
         }

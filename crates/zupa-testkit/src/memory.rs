@@ -71,7 +71,9 @@ impl State {
         for finish in batch.finish {
             applied.finish.push(Ok(self.finish(finish, now)));
         }
+        let mut offers = Vec::with_capacity(batch.accept.len());
         for accept in batch.accept {
+            offers.push(accept.offer);
             applied.accept.push(self.accept(accept, now));
         }
         for attempt in batch.attempt {
@@ -79,6 +81,10 @@ impl State {
         }
         for claim in batch.claim {
             applied.claim.push(Ok(self.claim(&claim, now)));
+        }
+        for (offer, accepted) in offers.into_iter().zip(&applied.accept) {
+            let taken = offer.and_then(|offer| self.take_up(offer, accepted, now));
+            applied.taken.push(taken);
         }
         for renew in batch.renew {
             self.renew(&renew);

@@ -1,7 +1,7 @@
 //! Stop 1, `accept`: what is written, and what is answered.
 
 use crate::burst::Burst;
-use crate::id::{ConversationId, EventId, Number};
+use crate::id::{ConversationId, EventId, Number, ProcessId, TurnId};
 use crate::inbound::Inbound;
 use crate::time::Timestamp;
 
@@ -18,6 +18,21 @@ pub struct Accept {
     pub burst: Burst,
     /// Platform times before this end as expired.
     pub expires_before: Timestamp,
+    /// Somebody who would run the turn at once.
+    pub offer: Option<Offer>,
+}
+
+/// A worker that is free now. If the inbound is queued, its conversation due, and
+/// no turn of it open, the same transaction claims it: a turn then waits for one
+/// write less.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// A fresh turn.
+    pub turn: TurnId,
+    /// Who offers.
+    pub process: ProcessId,
+    /// When the claim ends if it is not renewed.
+    pub expires_at: Timestamp,
 }
 
 /// What became of it.

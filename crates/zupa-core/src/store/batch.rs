@@ -1,8 +1,8 @@
 //! What one transaction holds.
 
 use super::{
-    Accept, Accepted, Attempt, Attempted, Claim, ClaimOutcome, Finish, Finished, Record, Recorded,
-    Renew, Settle,
+    Accept, Accepted, Attempt, Attempted, Claim, ClaimOutcome, ClaimedTurn, Finish, Finished,
+    Record, Recorded, Renew, Settle,
 };
 use crate::error::Result;
 use crate::inbound::Receipt;
@@ -84,6 +84,8 @@ pub struct Applied {
     pub finish: Vec<Result<Finished>>,
     /// To `accept`.
     pub accept: Vec<Result<Accepted>>,
+    /// To the offers of `accept`: what was taken.
+    pub taken: Vec<Option<Box<ClaimedTurn>>>,
     /// To `attempt`.
     pub attempt: Vec<Result<Attempted>>,
     /// To `claim`.

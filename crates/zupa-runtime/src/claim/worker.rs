@@ -58,10 +58,15 @@ impl Worker {
                 return Next::Idle;
             }
         };
-        let _held = self.in_flight.hold(&turn, self.clock.wall());
-        self.show(&turn).await;
-        let end = self.advance(&turn).await;
-        self.committer.commit(&turn, end).await
+        self.run_claimed(&turn).await
+    }
+
+    /// Runs and ends a turn that is claimed.
+    pub(crate) async fn run_claimed(&self, turn: &ClaimedTurn) -> Next {
+        let _held = self.in_flight.hold(turn, self.clock.wall());
+        self.show(turn).await;
+        let end = self.advance(turn).await;
+        self.committer.commit(turn, end).await
     }
 
     async fn claim(

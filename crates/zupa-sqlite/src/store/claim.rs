@@ -8,10 +8,10 @@
 
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
-use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Renew};
+use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Offer, Renew};
 use zupa_core::{
-    Address, Alias, AuditHead, ChannelId, Claimed, Correlation, Digest, Epoch, EventId, Number,
-    Result, Step, TenantId, Timestamp, TurnId,
+    Address, Alias, AuditHead, ChannelId, Claimed, ConversationId, Correlation, Digest, Epoch,
+    EventId, Number, Result, Step, TenantId, Timestamp, TurnId,
 };
 
 use super::row::{Blob, Sql, from_json, one};
@@ -50,6 +50,31 @@ pub(super) fn claim(connection: &Connection, wish: &Claim, now: Timestamp) -> Re
         None => start(connection, wish, &seen, now)?,
     };
     Ok(ClaimOutcome::Taken(Box::new(turn)))
+}
+
+/// Takes an offer up: as a claim, but never of a turn that is open, which may
+/// have to run in another way.
+pub(super) fn take_up(
+    connection: &Connection,
+    offer: Offer,
+    conversation: ConversationId,
+    now: Timestamp,
+) -> Result<Option<Box<ClaimedTurn>>> {
+    let wish = Claim {
+        conversation,
+        turn: offer.turn,
+        process: offer.process,
+        expires_at: offer.expires_at,
+        mode: ClaimMode::Normal,
+    };
+    let Some(seen) = see(connection, &wish)? else {
+        return Ok(None);
+    };
+    let due = seen.due_at.is_some_and(|due_at| due_at <= now.0);
+    if seen.open_turn.is_some() || seen.pending == 0 || !due {
+        return Ok(None);
+    }
+    start(connection, &wish, &seen, now).map(|turn| Some(Box::new(turn)))
 }
 
 fn see(connection: &Connection, wish: &Claim) -> Result<Option<Seen>> {

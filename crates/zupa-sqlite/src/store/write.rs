@@ -1,7 +1,7 @@
 //! One batch, one transaction.
 
 use rusqlite::Connection;
-use zupa_core::store::{Applied, Batch, TurnEnd};
+use zupa_core::store::{Accepted, Applied, Batch, TurnEnd};
 use zupa_core::{ErrorKind, Result};
 
 use super::{accept, claim, deliver, finish, receipts, record};
@@ -85,6 +85,15 @@ fn items(
         applied.claim.push(guarded(connection, guard, || {
             claim::claim(connection, item, now)
         })?);
+    }
+    for (item, accepted) in batch.accept.iter().zip(&applied.accept) {
+        let taken = match (item.offer, accepted) {
+            (Some(offer), Ok(Accepted::Queued { conversation, .. })) => {
+                claim::take_up(connection, offer, *conversation, now)?
+            }
+            _ => None,
+        };
+        applied.taken.push(taken);
     }
     for item in &batch.renew {
         guarded(connection, guard, || claim::renew(connection, item))?.ok();

@@ -5,7 +5,7 @@ use zupa_core::ErrorKind;
 use zupa_core::store::{
     Accepted, Applied, Attempted, Batch, ClaimOutcome, Finished, Recorded, TurnEnd, Verdict,
 };
-use zupa_core::{DeliveryState, Number};
+use zupa_core::{DeliveryState, EventId, Ids, Number};
 
 use super::Harness;
 use super::world::path::{answered, queued, record_of, taken, texts, wordless};
@@ -21,9 +21,10 @@ pub async fn an_empty_batch_changes_nothing(harness: &dyn Harness) {
         accept,
         attempt,
         claim,
+        taken: offers,
     } = world.write(world.batch()).await;
     assert!(record.is_empty() && finish.is_empty() && accept.is_empty());
-    assert!(attempt.is_empty() && claim.is_empty());
+    assert!(attempt.is_empty() && claim.is_empty() && offers.is_empty());
     assert_eq!(world.counts().await.accepted, 0);
 }
 
@@ -68,6 +69,57 @@ pub async fn one_bad_item_fails_alone(harness: &dyn Harness) {
     assert_eq!(keys, ["finalize/1/x", "recall/1/history"]);
     assert_eq!(world.counts().await.accepted, 3);
     world.answer(&turn, "hi").await;
+}
+
+/// An offer takes what is pending once the whole batch is accepted, and holds it
+/// as a claim does; a second offer for the same conversation finds it held.
+pub async fn an_offer_takes_what_the_batch_accepted(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let mut first = world.message("ana", "m1", "a");
+    let mut second = world.message("ana", "m2", "b");
+    first.offer = Some(world.offer());
+    second.offer = Some(world.offer());
+    let batch = Batch {
+        accept: vec![first, second],
+        ..world.batch()
+    };
+    let mut applied = world.write(batch).await;
+    assert!(applied.taken[1].is_none());
+    let turn = applied.taken.remove(0).unwrap();
+    assert_eq!(texts(&turn), ["a", "b"]);
+    assert_eq!((turn.epoch.0, turn.runs), (1, 1));
+    assert!(matches!(
+        world.try_claim(turn.conversation).await,
+        ClaimOutcome::Held(_)
+    ));
+    world.answer(&turn, "hi").await;
+}
+
+/// An offer never takes a duplicate, a conversation that is not due, or a turn
+/// that is open.
+pub async fn an_offer_takes_only_what_a_new_turn_may_have(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let conversation = world.hear("ana", "hello").await;
+    let open = world.claim(conversation).await;
+    world.end(&open, TurnEnd::Release).await;
+    let mut behind = world.message("ana", "m2", "b");
+    behind.offer = Some(world.offer());
+    let mut again = behind.clone();
+    again.event = EventId(world.ids.fresh());
+    let mut waits = world.message("bob", "m3", "c");
+    waits.offer = Some(world.offer());
+    waits.burst.silence = std::time::Duration::from_secs(5);
+    let batch = Batch {
+        accept: vec![behind, again, waits],
+        ..world.batch()
+    };
+    let applied = world.write(batch).await;
+    assert!(applied.taken.iter().all(Option::is_none));
+    assert_eq!(
+        world.claim(conversation).await.turn,
+        open.turn,
+        "the open turn goes first"
+    );
 }
 
 /// A claim sees what its own batch accepted.

@@ -136,6 +136,8 @@ macro_rules! each {
                 an_empty_batch_changes_nothing
                 one_bad_item_fails_alone
                 a_claim_sees_what_its_batch_accepted
+                an_offer_takes_what_the_batch_accepted
+                an_offer_takes_only_what_a_new_turn_may_have
                 rivals_in_one_batch_have_one_winner
                 answers_keep_the_order_of_their_list
             }

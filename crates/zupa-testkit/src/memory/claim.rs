@@ -6,7 +6,9 @@
 //! *If the process dies here*: the next start voids the claim; the turn stays
 //! open and runs again over the same range with the same steps.
 
-use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Record, Recorded, Renew};
+use zupa_core::store::{
+    Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Offer, Record, Recorded, Renew,
+};
 use zupa_core::{
     Claimed, DeliveryState, Epoch, Error, InboundState, Number, Result, Timestamp, TurnId,
     TurnState,
@@ -57,6 +59,32 @@ impl State {
         match conversation.hand_over(turn, planted) {
             Some(claimed) => ClaimOutcome::Taken(Box::new(claimed)),
             None => ClaimOutcome::Nothing,
+        }
+    }
+
+    /// Takes an offer up: as a claim, but never of a turn that is open.
+    pub(super) fn take_up(
+        &mut self,
+        offer: Offer,
+        accepted: &Result<Accepted>,
+        now: Timestamp,
+    ) -> Option<Box<ClaimedTurn>> {
+        let Ok(Accepted::Queued { conversation, .. }) = accepted else {
+            return None;
+        };
+        if self.conversations.get(conversation)?.open.is_some() {
+            return None;
+        }
+        let claim = Claim {
+            conversation: *conversation,
+            turn: offer.turn,
+            process: offer.process,
+            expires_at: offer.expires_at,
+            mode: ClaimMode::Normal,
+        };
+        match self.claim(&claim, now) {
+            ClaimOutcome::Taken(turn) => Some(turn),
+            _ => None,
         }
     }
 

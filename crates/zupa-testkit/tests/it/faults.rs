@@ -37,6 +37,7 @@ fn message(ids: &SeqIds) -> Accept {
         },
         burst: Burst::default(),
         expires_before: Timestamp(0),
+        offer: None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use zupa_core::store::{
     Accept, Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Commit, FailureNote, Finish,
-    Finished, OutboxRow, Record, Recorded, TurnEnd, Verdict,
+    Finished, Offer, OutboxRow, Record, Recorded, TurnEnd, Verdict,
 };
 use zupa_core::{
     AuditEntry, AuditHead, AuditLink, Burst, Content, ConversationId, Correlation, DeliveryState,
@@ -35,6 +35,7 @@ impl World<'_> {
             },
             burst: Burst::default(),
             expires_before: self.now.minus(DEDUPE_KEPT),
+            offer: None,
         }
     }
 
@@ -67,6 +68,15 @@ impl World<'_> {
             process: self.process,
             expires_at: self.now.plus(EXPIRY),
             mode: ClaimMode::Normal,
+        }
+    }
+
+    /// A worker that is free now.
+    pub fn offer(&self) -> Offer {
+        Offer {
+            turn: TurnId(self.ids.fresh()),
+            process: self.process,
+            expires_at: self.now.plus(EXPIRY),
         }
     }
 
