@@ -1,3 +1,10 @@
 //! The tests of the crate, one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should say where it stopped"
+)]
 
 mod contract;
+mod log;
+mod opening;
