@@ -41,9 +41,13 @@ impl Memory {
     /// The lines before a claim, if they are known for sure.
     pub(crate) fn recall(&self, turn: &ClaimedTurn) -> Option<Vec<Message>> {
         let mut kept = self.lock();
-        let known = kept.get(&turn.conversation)?;
+        let known = kept.get_mut(&turn.conversation)?;
         let follows = known.as_of == turn.epoch || known.as_of.0 + 1 == turn.epoch.0;
-        follows.then(|| known.lines.clone())
+        if !follows {
+            return None;
+        }
+        known.as_of = turn.epoch;
+        Some(known.lines.clone())
     }
 
     /// Keeps what the store said for a claim.
@@ -94,5 +98,94 @@ impl Memory {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<ConversationId, Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zupa_core::store::OutboxRow;
+    use zupa_core::turn::Claimed;
+    use zupa_core::{
+        Address, Alias, AuditHead, ChannelId, Content, Correlation, DeliveryState, EventId, Ids,
+        Lane, Outbound, TenantId, Timestamp, TurnId,
+    };
+
+    use super::*;
+    use crate::system::SystemIds;
+
+    fn claim(conversation: ConversationId, epoch: u64) -> ClaimedTurn {
+        ClaimedTurn {
+            turn: TurnId(SystemIds.fresh()),
+            conversation,
+            address: Address {
+                tenant: TenantId::default_tenant(),
+                channel: ChannelId::parse("main").unwrap(),
+                alias: Alias::parse("ana").unwrap(),
+            },
+            epoch: Epoch(epoch),
+            runs: 1,
+            failures: 0,
+            provider_failures: 0,
+            inbounds: vec![Claimed {
+                event: EventId(SystemIds.fresh()),
+                number: Number(epoch * 2 - 1),
+                accepted_at: Timestamp(0),
+                content: Content::text(format!("q{epoch}")),
+            }],
+            steps: Vec::new(),
+            audit: AuditHead::default(),
+            outbox_busy: false,
+            correlation: Correlation::default(),
+        }
+    }
+
+    fn answer(memory: &Memory, turn: &ClaimedTurn) {
+        let outbound = Outbound {
+            content: Content::text("a"),
+            lane: Lane::Reply,
+        };
+        let row = OutboxRow {
+            outbound,
+            state: DeliveryState::Sent,
+            answer_by: None,
+        };
+        let commit = Commit {
+            verdict: Verdict::Answered,
+            outbound: vec![row],
+        };
+        memory.committed(turn, &commit, &[Number(turn.epoch.0 * 2)]);
+    }
+
+    #[test]
+    fn lines_are_known_claim_after_claim_and_bounded() {
+        let (memory, conversation) = (Memory::new(3), ConversationId(SystemIds.fresh()));
+        let first = claim(conversation, 1);
+        assert!(memory.recall(&first).is_none(), "nothing is known yet");
+        memory.keep(&first, Vec::new());
+        answer(&memory, &first);
+        for epoch in 2..6 {
+            let turn = claim(conversation, epoch);
+            let lines = memory.recall(&turn).expect("the claim follows directly");
+            assert_eq!(lines.len(), if epoch == 2 { 2 } else { 3 });
+            assert_eq!(
+                lines.last().map(|line| line.number),
+                Some(Number((epoch - 1) * 2))
+            );
+            answer(&memory, &turn);
+        }
+    }
+
+    #[test]
+    fn a_claim_between_makes_the_lines_unknown() {
+        let (memory, conversation) = (Memory::new(3), ConversationId(SystemIds.fresh()));
+        let first = claim(conversation, 1);
+        memory.keep(&first, Vec::new());
+        answer(&memory, &first);
+        assert!(memory.recall(&claim(conversation, 3)).is_none());
+        answer(&memory, &claim(conversation, 3));
+        assert!(
+            memory.recall(&claim(conversation, 4)).is_none(),
+            "it was not continued"
+        );
     }
 }
