@@ -1,0 +1,120 @@
+//! Failures of the provider are waited out: they count nothing, delays grow,
+//! and the person is answered when it works again.
+
+use std::time::Duration;
+
+use zupa_core::{Deduplicates, ErrorKind, Hint, InboundState, Retry, Stage};
+
+use crate::support::{Act, Setup, World, error, secs};
+
+/// The pauses between the calls of the model.
+fn pauses(world: &World) -> Vec<Duration> {
+    let asked = world.model.asked();
+    asked
+        .windows(2)
+        .map(|pair| pair[1].at - pair[0].at)
+        .collect()
+}
+
+/// Fails so often, then works; answers how often the turn ran and failed.
+async fn answered_after(world: &World, acts: Vec<Act>) -> (u32, u32) {
+    world.model.on("hello", acts);
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    assert_eq!(world.visible(), ["re: hello"]);
+    let view = world.view("hello").await;
+    assert_eq!(view.inbounds[0].state, InboundState::Answered);
+    let turn = view.turn.unwrap();
+    (turn.runs, turn.failures)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_down_is_asked_forever_and_ever_more_seldom() {
+    let world = Setup::phone(Deduplicates::Never).start().await;
+    let down = Act::Fail(error(ErrorKind::Unavailable).with_retry(Retry::Now));
+    assert_eq!(answered_after(&world, vec![down; 40]).await, (41, 0));
+    let slack = Duration::from_millis(20);
+    for (failures, pause) in pauses(&world).into_iter().enumerate() {
+        let longest = secs(1 << failures.min(5)).min(secs(30));
+        assert!(
+            (longest / 2..=longest + slack).contains(&pause),
+            "after failure {}: {pause:?}",
+            failures + 1
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_asks_for_time_gets_it() {
+    let world = Setup::phone(Deduplicates::Never).start().await;
+    let slow_down = |seconds| {
+        let asked = Retry::After(secs(seconds));
+        Act::Fail(error(ErrorKind::RateLimited).with_retry(asked))
+    };
+    let runs = answered_after(&world, vec![slow_down(90), slow_down(0), slow_down(45)]).await;
+    assert_eq!(runs, (4, 0));
+    let pauses = pauses(&world);
+    let slack = Duration::from_millis(20);
+    for (pause, asked) in [(pauses[0], secs(90)), (pauses[2], secs(45))] {
+        assert!((asked..=asked + slack).contains(&pause), "{pause:?}");
+    }
+    assert!(
+        pauses[1] >= secs(1),
+        "growing, whatever was asked: {pauses:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_failure_of_the_provider_counts_even_one_that_is_never_to_be_tried_again() {
+    for kind in [
+        ErrorKind::Unauthorized,
+        ErrorKind::QuotaExceeded,
+        ErrorKind::Protocol,
+        ErrorKind::Timeout,
+    ] {
+        let world = Setup::phone(Deduplicates::Never).start().await;
+        let fails = Act::Fail(error(kind).with_retry(Retry::Never));
+        let runs = answered_after(&world, vec![fails; 5]).await;
+        assert_eq!(runs, (6, 0), "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_cut_off_is_asked_for_again_and_never_sent() {
+    let world = Setup::phone(Deduplicates::Never).start().await;
+    assert_eq!(answered_after(&world, vec![Act::CutOff]).await, (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_model_is_given_up_on_at_its_deadline_and_asked_again() {
+    let world = Setup::phone(Deduplicates::Never).start().await;
+    assert_eq!(answered_after(&world, vec![Act::Hang]).await, (2, 0));
+    let pause = pauses(&world)[0];
+    let deadline = world.settings.model_timeout;
+    assert!((deadline..deadline + secs(2)).contains(&pause), "{pause:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_watches_is_told_why_it_waits() {
+    let world = Setup::phone(Deduplicates::Never).start().await;
+    let down = Act::Fail(error(ErrorKind::Unavailable));
+    answered_after(&world, vec![down]).await;
+    let hints = world.door().hints();
+    let shown: Vec<_> = hints
+        .iter()
+        .filter_map(|(_, hint)| match hint {
+            Hint::Stage {
+                stage: Stage::Retry,
+                detail,
+                ..
+            } => detail.as_deref(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(shown, ["as the test wants it"]);
+    let again = |hint: &Hint| matches!(hint, Hint::Delta { run: 2, .. });
+    assert!(
+        hints.iter().any(|(_, hint)| again(hint)),
+        "drafts name their run"
+    );
+}

@@ -1,0 +1,264 @@
+//! A model that does as it is told, and remembers what it was asked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use zupa_core::{
+    Error, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, Result, Role,
+};
+
+/// What the model does with a call.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Says `re: ` and the lines that it was asked to answer, joined by ` + `.
+    Echo,
+    /// Says this.
+    Say(&'static str),
+    /// Echoes after a while.
+    Take(Duration),
+    /// Echoes when it is released.
+    Hold,
+    /// Never answers.
+    Hang,
+    /// Fails.
+    Fail(Error),
+    /// Panics.
+    Panic,
+    /// Says half a line and breaks off.
+    CutOff,
+    /// Says something, but the provider's filter stopped it.
+    Filtered,
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// When.
+    pub at: Instant,
+    /// The whole prompt.
+    pub messages: Vec<Prompt>,
+}
+
+impl Asked {
+    /// The lines to answer: what the person said since the agent last spoke.
+    pub fn lines(&self) -> Vec<String> {
+        let since = self
+            .messages
+            .iter()
+            .rposition(|line| line.role != Role::User)
+            .map_or(0, |last| last + 1);
+        self.messages[since..]
+            .iter()
+            .map(|line| line.text.clone())
+            .collect()
+    }
+}
+
+/// A model that does as it is told. Echoes unless told otherwise.
+///
+/// Whatever stands before the colon of a line names its conversation, so that
+/// two calls at once for one of them are noticed.
+#[derive(Debug)]
+pub struct Puppet {
+    state: Mutex<State>,
+    calls: watch::Sender<usize>,
+    released: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    plans: Vec<(String, VecDeque<Act>)>,
+    habits: Vec<(String, Act)>,
+    asked: Vec<Asked>,
+    at_once: BTreeMap<String, usize>,
+    most_at_once: BTreeMap<String, usize>,
+    most_in_all: usize,
+}
+
+impl Default for Puppet {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            calls: watch::Sender::new(0),
+            released: Semaphore::new(0),
+        }
+    }
+}
+
+impl Puppet {
+    /// Plans the next calls whose lines to answer contain `marker`.
+    pub fn on(&self, marker: &str, acts: impl IntoIterator<Item = Act>) {
+        let plan = (marker.to_owned(), acts.into_iter().collect());
+        self.lock().plans.push(plan);
+    }
+
+    /// Does this at every call whose lines to answer contain `marker`.
+    pub fn always(&self, marker: &str, act: Act) {
+        self.lock().habits.push((marker.to_owned(), act));
+    }
+
+    /// Forgets what it was told.
+    pub fn heal(&self) {
+        let mut state = self.lock();
+        state.plans.clear();
+        state.habits.clear();
+    }
+
+    /// Lets one call that holds go on.
+    pub fn release(&self) {
+        self.released.add_permits(1);
+    }
+
+    /// Every call, in order.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.lock().asked.clone()
+    }
+
+    /// The calls whose lines to answer contain `marker`.
+    pub fn asked_about(&self, marker: &str) -> Vec<Asked> {
+        let mut asked = self.asked();
+        asked.retain(|call| call.lines().iter().any(|line| line.contains(marker)));
+        asked
+    }
+
+    /// How many calls were made, the running one included.
+    pub fn calls(&self) -> usize {
+        self.lock().asked.len()
+    }
+
+    /// Waits until it was called so often. Cancel safe.
+    pub async fn called(&self, count: usize) {
+        let mut calls = self.calls.subscribe();
+        // The sender lives in `self`, so it cannot be gone.
+        let _ = calls.wait_for(|made| *made >= count).await;
+    }
+
+    /// The most calls at once, of one conversation and of all.
+    pub fn most_at_once(&self) -> (usize, usize) {
+        let state = self.lock();
+        let of_one = state.most_at_once.values().copied().max();
+        (of_one.unwrap_or_default(), state.most_in_all)
+    }
+
+    fn note(&self, messages: Vec<Prompt>) -> (Vec<String>, Act) {
+        let asked = Asked {
+            at: Instant::now(),
+            messages,
+        };
+        let lines = asked.lines();
+        let mut state = self.lock();
+        state.asked.push(asked);
+        let act = state.next(&lines);
+        self.calls.send_replace(state.asked.len());
+        (lines, act)
+    }
+
+    fn enter(self: &Puppet, lines: &[String]) -> Running<'_> {
+        let conversation = lines
+            .last()
+            .and_then(|line| line.split_once(':'))
+            .map_or_else(String::new, |(name, _)| name.to_owned());
+        let mut state = self.lock();
+        let now = state.at_once.entry(conversation.clone()).or_default();
+        *now += 1;
+        let now = *now;
+        let in_all = state.at_once.values().sum();
+        let most = state.most_at_once.entry(conversation.clone()).or_default();
+        *most = now.max(*most);
+        state.most_in_all = state.most_in_all.max(in_all);
+        Running {
+            puppet: self,
+            conversation,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next(&mut self, lines: &[String]) -> Act {
+        let fits = |marker: &str| lines.iter().any(|line| line.contains(marker));
+        let planned = self
+            .plans
+            .iter_mut()
+            .find(|(marker, acts)| fits(marker) && !acts.is_empty());
+        if let Some((_, acts)) = planned
+            && let Some(act) = acts.pop_front()
+        {
+            return act;
+        }
+        self.habits
+            .iter()
+            .find(|(marker, _)| fits(marker))
+            .map_or(Act::Echo, |(_, act)| act.clone())
+    }
+}
+
+/// A call on its way; over when dropped, on every path.
+struct Running<'a> {
+    puppet: &'a Puppet,
+    conversation: String,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(now) = self.puppet.lock().at_once.get_mut(&self.conversation) {
+            *now -= 1;
+        }
+    }
+}
+
+#[async_trait]
+impl Model for Puppet {
+    fn name(&self) -> &str {
+        "puppet"
+    }
+
+    async fn stream(&self, request: ModelRequest) -> Result<ModelStream> {
+        let (lines, act) = self.note(request.messages);
+        let _running = self.enter(&lines);
+        let echo = format!("re: {}", lines.join(" + "));
+        match act {
+            Act::Echo => Ok(says(&echo, FinishReason::Stop)),
+            Act::Say(text) => Ok(says(text, FinishReason::Stop)),
+            Act::Take(time) => {
+                tokio::time::sleep(time).await;
+                Ok(says(&echo, FinishReason::Stop))
+            }
+            Act::Hold => {
+                self.released.acquire().await.unwrap().forget();
+                Ok(says(&echo, FinishReason::Stop))
+            }
+            Act::Hang => std::future::pending().await,
+            Act::Fail(error) => Err(error),
+            Act::Panic => panic!("the model panics, as the test wants it"),
+            Act::CutOff => {
+                let half = ModelEvent::Delta("half a li".into());
+                Ok(stream::iter([Ok(half)]).boxed())
+            }
+            Act::Filtered => Ok(says("half a li", FinishReason::ContentFilter)),
+        }
+    }
+}
+
+fn says(text: &str, finish: FinishReason) -> ModelStream {
+    let delta = ModelEvent::Delta(text.to_owned());
+    let done = ModelEvent::Done {
+        finish,
+        usage: None,
+        model: None,
+    };
+    stream::iter([Ok(delta), Ok(done)]).boxed()
+}
+
+/// What tests hand to a runtime: the same puppet, kept by the test.
+pub fn shared() -> Arc<Puppet> {
+    Arc::new(Puppet::default())
+}

@@ -1,0 +1,69 @@
+//! A store that writes recorded steps before the rest of their batch, so that a
+//! fault can be put between them. The writer may do so too: a step and its commit
+//! share a batch only if they meet.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
+use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
+
+#[derive(Debug)]
+pub struct RecordsFirst(pub Arc<dyn Store>);
+
+#[async_trait]
+impl Store for RecordsFirst {
+    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
+        self.0.recover(process, now).await
+    }
+
+    async fn write(&self, mut batch: Batch) -> Result<Applied> {
+        if batch.record.is_empty() || batch.finish.is_empty() {
+            return self.0.write(batch).await;
+        }
+        let record = std::mem::take(&mut batch.record);
+        let first = Batch {
+            now: batch.now,
+            record,
+            ..Batch::default()
+        };
+        let recorded = self.0.write(first).await?.record;
+        let rest = self.0.write(batch).await?;
+        Ok(Applied {
+            record: recorded,
+            ..rest
+        })
+    }
+
+    async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()> {
+        self.0.heartbeat(process, now).await
+    }
+
+    async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.0.due(now, until, limit).await
+    }
+
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        self.0.due_deliveries(now, limit).await
+    }
+
+    async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
+        self.0.history(conversation, limit).await
+    }
+
+    async fn backlog(&self) -> Result<u64> {
+        self.0.backlog().await
+    }
+
+    async fn purge(&self, keys: Timestamp, raw: Timestamp, limit: usize) -> Result<u64> {
+        self.0.purge(keys, raw, limit).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.0.checkpoint().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.0.close().await
+    }
+}
