@@ -9,11 +9,13 @@
 
 mod support;
 
+mod admission;
 mod bursts;
 mod crash_matrix;
 mod duplicates;
 mod giving_up;
 mod journal;
+mod living;
 mod one_message;
 mod order;
 mod prompt;

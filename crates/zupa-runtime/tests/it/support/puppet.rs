@@ -102,13 +102,6 @@ impl Puppet {
         self.lock().habits.push((marker.to_owned(), act));
     }
 
-    /// Forgets what it was told.
-    pub fn heal(&self) {
-        let mut state = self.lock();
-        state.plans.clear();
-        state.habits.clear();
-    }
-
     /// Lets one call that holds go on.
     pub fn release(&self) {
         self.released.add_permits(1);
@@ -117,13 +110,6 @@ impl Puppet {
     /// Every call, in order.
     pub fn asked(&self) -> Vec<Asked> {
         self.lock().asked.clone()
-    }
-
-    /// The calls whose lines to answer contain `marker`.
-    pub fn asked_about(&self, marker: &str) -> Vec<Asked> {
-        let mut asked = self.asked();
-        asked.retain(|call| call.lines().iter().any(|line| line.contains(marker)));
-        asked
     }
 
     /// How many calls were made, the running one included.

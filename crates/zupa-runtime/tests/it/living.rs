@@ -1,0 +1,200 @@
+//! Starting, stopping, and staying alive in between.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use zupa_core::{ConversationId, Deduplicates, ErrorKind, InboundState, Wakeup};
+use zupa_runtime::Drained;
+use zupa_testkit::{Call, Fault};
+
+use crate::support::{Act, Setup, inbound, life, pass, secs};
+
+/// Forgets every hint.
+#[derive(Debug)]
+struct Deaf;
+
+#[async_trait]
+impl Wakeup for Deaf {
+    fn wake(&self, _conversation: ConversationId) {}
+
+    async fn woken(&self) -> ConversationId {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_single_hint_everything_is_answered_by_polling() {
+    let mut setup = Setup::phone(Deduplicates::ByKey);
+    setup.wakeup = Some(Arc::new(Deaf));
+    // A burst keeps the claim from riding with the message, so a poll must find it.
+    setup.agent.burst.silence = secs(1);
+    let world = setup.start().await;
+    for at in 0..20 {
+        world.say(&format!("c{}", at % 5), &format!("m{at}")).await;
+    }
+    world.quiet().await;
+    let answered: Vec<_> = setup.visible();
+    assert_eq!(answered.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_longer_than_the_claim_keeps_its_claim() {
+    let setup = Setup::phone(Deduplicates::ByKey);
+    setup.model.on("hello", [Act::Take(secs(29))]);
+    let world = setup.start().await;
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    let turn = world.view("hello").await.turn.unwrap();
+    assert_eq!((turn.runs, turn.epoch.0, setup.model.calls()), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_finishes_what_has_started_and_takes_nothing_more() {
+    let setup = Setup::phone(Deduplicates::ByKey);
+    setup.model.on("hello", [Act::Take(secs(3))]);
+    let mut world = setup.start().await;
+    world.say("ana", "hello").await;
+    setup.model.called(1).await;
+    let intake = world.runtime().intake();
+    assert_eq!(world.shutdown(secs(10)).await.unwrap(), Drained::Whole);
+    assert_eq!(setup.visible(), ["re: hello"]);
+    assert_eq!(
+        world.view("hello").await.inbounds[0].state,
+        InboundState::Answered
+    );
+    let refused = intake
+        .deliver(inbound("ana", "late", "late").into())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+}
+
+#[test]
+fn what_a_shutdown_cuts_short_runs_at_the_next_start() {
+    let setup = Setup::phone(Deduplicates::ByKey);
+    setup.model.on("hello", [Act::Hang]);
+    life(async {
+        let mut world = setup.start().await;
+        world.say("ana", "hello").await;
+        setup.model.called(1).await;
+        assert_eq!(world.shutdown(secs(1)).await.unwrap(), Drained::CutShort);
+    });
+    life(async {
+        let world = setup.start().await;
+        assert!(!world.runtime().recovery().unclean, "the store was closed");
+        world.quiet().await;
+    });
+    assert_eq!(setup.visible(), ["re: hello"]);
+}
+
+#[test]
+fn a_turn_that_takes_the_process_down_is_quarantined_and_the_rest_goes_on() {
+    let setup = Setup::phone(Deduplicates::ByKey);
+    setup.model.always("poison", Act::Hang);
+    let mut deaths = 0;
+    life(async { setup.start().await.say("eve", "poison").await });
+    loop {
+        let alone_first = life(async {
+            let world = setup.start().await;
+            if world.view("poison").await.inbounds[0].state == InboundState::Dead {
+                return None;
+            }
+            let calls = setup.model.calls();
+            world.say("ana", &format!("hello {deaths}")).await;
+            setup.model.called(calls + 1).await;
+            Some(setup.model.asked().last().unwrap().lines())
+        });
+        let Some(asked) = alone_first else { break };
+        if deaths >= 5 {
+            assert_eq!(asked, ["poison"], "it runs before everything else, alone");
+        }
+        deaths += 1;
+        assert!(deaths < 10, "it is never given up");
+    }
+    let view = life(async { setup.view("poison").await });
+    assert_eq!(view.inbounds[0].reason.as_deref(), Some("crashed"));
+    life(async {
+        let world = setup.start().await;
+        world.say("eve", "still there?").await;
+        world.quiet().await;
+        assert_eq!(world.replies("eve").await, ["re: still there?"]);
+        for death in 0..deaths {
+            let state = world.view(&format!("hello {death}")).await.inbounds[0].state;
+            assert_eq!(state, InboundState::Answered);
+        }
+        assert_eq!(world.accounting().await.ended.get("dead"), Some(&1));
+    });
+}
+
+#[test]
+fn a_suspect_that_hangs_alone_holds_the_others_up_no_longer_than_its_deadline() {
+    let setup = Setup::phone(Deduplicates::ByKey);
+    setup.model.always("poison", Act::Hang);
+    life(async { setup.start().await.say("eve", "poison").await });
+    for _ in 0..5 {
+        life(async {
+            let calls = setup.model.calls();
+            let _world = setup.start().await;
+            setup.model.called(calls + 1).await;
+        });
+    }
+    life(async {
+        let world = setup.start().await;
+        world.say("ana", "hello").await;
+        pass(secs(60)).await;
+        assert!(
+            world.replies("ana").await.is_empty(),
+            "the suspect is alone"
+        );
+        pass(secs(120)).await;
+        assert_eq!(world.replies("ana").await, ["re: hello"]);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_sent_again_where_the_channel_deduplicates() {
+    let setup = Setup::phone(Deduplicates::ByKey);
+    setup.door().answer([zupa_testkit::Answer::LostAnswer]);
+    let world = setup.start().await;
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    let keys: Vec<_> = setup
+        .door()
+        .calls()
+        .iter()
+        .map(|sent| sent.delivery)
+        .collect();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0], keys[1], "with the same key");
+    assert_eq!(setup.visible(), ["re: hello"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_shown_as_unknown_where_nobody_deduplicates_and_the_rest_goes_on() {
+    let setup = Setup::phone(Deduplicates::Never);
+    setup.door().answer([zupa_testkit::Answer::LostAnswer]);
+    let world = setup.start().await;
+    world.say("ana", "one").await;
+    world.say("ana", "two").await;
+    world.quiet().await;
+    assert_eq!(setup.door().calls().len(), 2, "nothing is sent twice");
+    let counts = world.accounting().await;
+    assert_eq!(counts.deliveries.get("unknown"), Some(&1));
+    assert_eq!(counts.deliveries.get("sent"), Some(&1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_fails_is_tried_again() {
+    let mut setup = Setup::phone(Deduplicates::ByKey);
+    setup.wakeup = Some(Arc::new(Deaf));
+    setup.agent.burst.silence = secs(1);
+    let world = setup.start().await;
+    world.store.at_call_of(
+        Call::Due,
+        1,
+        Fault::Fail(crate::support::error(ErrorKind::Unavailable)),
+    );
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    assert_eq!(setup.visible(), ["re: hello"]);
+}
