@@ -28,7 +28,7 @@ pub(crate) enum Phase {
 mod planted {
     /// No faults.
     #[derive(Debug, Clone, Default)]
-    pub struct Faults;
+    pub struct Faults {}
 
     impl Faults {
         pub(crate) async fn mark(&self, _id: super::Uuid, _phase: super::Phase) {}

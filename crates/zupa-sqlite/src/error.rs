@@ -17,6 +17,8 @@ const NOTADB: u32 = 26;
 // Extended ones: a flush of the file, of its folder.
 const IOERR_FSYNC: u32 = 1034;
 const IOERR_DIR_FSYNC: u32 = 1290;
+// No room for the index of the log.
+const IOERR_SHMSIZE: u32 = 4874;
 
 /// What the writing connection said, and what was attempted.
 pub(crate) fn of_writer(attempted: &'static str, source: rusqlite::Error) -> Error {
@@ -70,7 +72,7 @@ fn build(
 fn classify(code: u32) -> (ErrorKind, Retry) {
     match (code & 0xff, code) {
         (_, IOERR_FSYNC | IOERR_DIR_FSYNC) => (ErrorKind::DurabilityLost, Retry::Never),
-        (FULL, _) => (ErrorKind::Full, Retry::After(Duration::from_secs(1))),
+        (FULL, _) | (_, IOERR_SHMSIZE) => (ErrorKind::Full, Retry::After(Duration::from_secs(1))),
         (BUSY | LOCKED, _) => (ErrorKind::Unavailable, Retry::Now),
         (READONLY | CANTOPEN | IOERR, _) => {
             (ErrorKind::Unavailable, Retry::After(Duration::from_secs(1)))
@@ -91,6 +93,7 @@ mod tests {
             (13, ErrorKind::Full),
             (1034, ErrorKind::DurabilityLost),
             (1290, ErrorKind::DurabilityLost),
+            (4874, ErrorKind::Full),
             (778, ErrorKind::Unavailable),
             (5, ErrorKind::Unavailable),
             (11, ErrorKind::Corrupt),

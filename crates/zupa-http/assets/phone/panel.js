@@ -7,6 +7,9 @@ const element = (id) => document.getElementById(id);
 
 const SHOWN = 20;
 
+// Stages after which the answer is no news.
+const ENDS = new Set(['committed', 'sent', 'dead']);
+
 export class Panel {
   #turns = new Map();
   #accepted = [];
@@ -33,6 +36,7 @@ export class Panel {
       return;
     }
     const life = this.#turns.get(turn) ?? this.#begin(turn);
+    life.unseen = false;
     // A later start takes exactly what the first one took.
     const starts = stage === 'claimed' && !life.marks.some((one) => one.stage === 'claimed');
     if (starts) life.marks.push(...this.#accepted.splice(0));
@@ -40,6 +44,16 @@ export class Panel {
     life.marks.sort((a, b) => a.at - b.at);
     draw(life);
     this.#tell(life);
+  }
+
+  // Its answer is there. The signs of how that came about may have passed while
+  // nobody looked.
+  answered(turn) {
+    const life = this.#turns.get(turn);
+    if (!life || ENDS.has(life.marks.at(-1).stage)) return;
+    life.unseen = true;
+    draw(life);
+    if ([...this.#turns.values()].at(-1) === life) this.#tell(life);
   }
 
   #begin(turn) {
@@ -61,41 +75,43 @@ export class Panel {
       waiting === 1 ? '1 message is accepted and waits for a turn' : `${waiting} messages are accepted and wait for a turn`;
     element('quiet').hidden = waiting > 0 || this.#turns.size > 0;
     element('latest').textContent = life
-      ? `${life.marks.at(-1).stage}, ${span(total(life))}`
+      ? life.unseen ? 'answered' : `${life.marks.at(-1).stage}, ${span(total(life))}`
       : waiting > 0 ? 'accepted' : '';
   }
 }
 
 function draw(life) {
-  const { card, marks, turn } = life;
+  const { card, marks, turn, unseen } = life;
   const all = total(life);
-  const last = marks.at(-1);
-  card.dataset.stage = last.stage;
+  const stage = unseen ? 'answered' : marks.at(-1).stage;
+  card.dataset.stage = stage;
   card.dataset.turn = turn;
   const head = make('h3');
   const name = make('code', '', turn.slice(-8));
   name.title = turn;
-  head.append(name, make('span', 'chip', last.stage), make('span', 'sum', span(all)));
+  head.append(name, make('span', 'chip', stage), make('span', 'sum', unseen ? '' : span(all)));
   const rows = make('ol', 'marks');
   rows.append(...marks.map((mark, at) => {
-    const before = at === 0 ? mark.at : marks[at - 1].at;
+    // How long it stayed there: until the next mark.
+    const stay = (marks[at + 1] ?? mark).at - mark.at;
     const row = make('li', 'mark');
     row.dataset.stage = mark.stage;
     const bar = make('span', 'wait');
     if (all > 0) {
-      bar.style.setProperty('--from', (before - marks[0].at) / all);
-      bar.style.setProperty('--width', (mark.at - before) / all);
+      bar.style.setProperty('--from', (mark.at - marks[0].at) / all);
+      bar.style.setProperty('--width', stay / all);
     }
     row.append(
       make('span', 'stage', mark.stage),
       make('time', '', clock(mark.at)),
-      make('span', 'plus', at === 0 ? '' : `+${span(mark.at - before)}`),
+      make('span', 'stay', marks[at + 1] ? span(stay) : ''),
       bar,
     );
     if (mark.detail) row.append(make('p', 'detail', mark.detail));
     return row;
   }));
   card.replaceChildren(head, rows);
+  if (unseen) card.append(make('p', 'detail', 'The rest happened while this page could not look.'));
 }
 
 function total({ marks }) {

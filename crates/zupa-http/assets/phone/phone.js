@@ -9,6 +9,9 @@ import { fresh } from './text.js';
 
 const CONVERSATION = 'zupa.conversation';
 
+// How long the signs of an answer may take to come.
+const SIGNS = 1500;
+
 // A restart takes less; a banner that flashes only alarms.
 const BANNER_AFTER = 700;
 
@@ -62,7 +65,11 @@ function enter(name) {
         if (message.id === line.id) outbox.remove(message);
       }
     },
-    message: (line, number) => lines.add('agent', line, number),
+    message(line, number) {
+      lines.add('agent', line, number);
+      // The signs of it come on another way, and mostly after it.
+      setTimeout(() => panel.answered(line.turn), SIGNS);
+    },
     typing: () => lines.typing(),
     delta: (piece) => lines.write(piece),
     end: (turn) => lines.end(turn),

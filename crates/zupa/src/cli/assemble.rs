@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zupa::config::{Config, Durability, Language, Provider};
+use zupa_core::secrets::SecretString;
 use zupa_core::{Burst, ChannelId, Digest, Hints, Model, SecretRef, Secrets, TenantId};
 use zupa_http::WebChat;
 use zupa_openai::{OpenAiConfig, OpenAiModel};
@@ -62,7 +63,7 @@ async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
         None => None,
     };
     let api_key = match &reference {
-        Some(reference) => Some(SystemSecrets.resolve(reference).await?),
+        Some(reference) => Some(api_key(reference).await?),
         None => None,
     };
     let policy = &config.policy.model;
@@ -80,6 +81,20 @@ async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
         model: Arc::new(model),
         words: format!("{name} at {}", wanted.base_url),
         scripted: false,
+    })
+}
+
+/// A key that is named and not there is a mistake in the configuration, not a
+/// reason to go on without one.
+async fn api_key(reference: &SecretRef) -> Result<SecretString, Failure> {
+    SystemSecrets.resolve(reference).await.map_err(|error| {
+        let why = std::error::Error::source(&error).map_or_else(
+            || error.message().to_owned(),
+            ToString::to_string,
+        );
+        Failure::new(Code::Config, format!("the model's key is not at {reference}"))
+            .because(why)
+            .try_this("put it there, or name another place in model.api_key: env:NAME, file:PATH or exec:COMMAND")
     })
 }
 

@@ -84,15 +84,10 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let denied = std::iter::successors(std::error::Error::source(&error), |beneath| {
-            beneath.source()
-        })
-        .filter_map(|beneath| beneath.downcast_ref::<std::io::Error>())
-        .any(|io| io.kind() == std::io::ErrorKind::PermissionDenied);
         let (code, fix) = match error.kind() {
-            _ if denied => (
+            _ if is_unwritable(&error) => (
                 Code::Permission,
-                Some("give this user the right to write there, or set store.url"),
+                Some("see that this user may write there, or name another path in store.url"),
             ),
             ErrorKind::Conflict => (
                 Code::Temporary,
@@ -116,11 +111,48 @@ impl From<Error> for Failure {
             _ => (Code::Failed, None),
         };
         let why = std::error::Error::source(&error).map(ToString::to_string);
+        let what = match error.kind() {
+            // What was attempted does not say how grave it is.
+            ErrorKind::DurabilityLost => format!("a flush to disk failed: {error}"),
+            _ => error.to_string(),
+        };
         Self {
             code,
-            what: error.to_string(),
+            what,
             why,
             fix: fix.map(Into::into),
         }
     }
+}
+
+/// True when a file or folder of ours can never be written where it is named:
+/// no permission, or no such place.
+fn is_unwritable(error: &Error) -> bool {
+    use std::io::ErrorKind as Io;
+    let denied = |beneath: &std::io::Error| beneath.kind() == Io::PermissionDenied;
+    let misplaced = |beneath: &std::io::Error| {
+        matches!(
+            beneath.kind(),
+            Io::NotFound
+                | Io::NotADirectory
+                | Io::IsADirectory
+                | Io::AlreadyExists
+                | Io::ReadOnlyFilesystem
+        )
+    };
+    // SQLite's word for it: a file that cannot be opened, or not for writing.
+    let refused = || {
+        error.context().iter().any(|(key, value)| {
+            *key == "sqlite_code"
+                && matches!(value.parse::<u32>(), Ok(code) if matches!(code & 0xff, 8 | 14))
+        })
+    };
+    let unavailable = error.kind() == ErrorKind::Unavailable;
+    unavailable && refused() || beneath(error).any(|io| denied(io) || unavailable && misplaced(io))
+}
+
+/// The failures of the operating system that an error stands on.
+fn beneath(error: &Error) -> impl Iterator<Item = &std::io::Error> {
+    std::iter::successors(std::error::Error::source(error), |beneath| beneath.source())
+        .filter_map(|beneath| beneath.downcast_ref())
 }

@@ -39,6 +39,13 @@ pub async fn dev(global: &Global, listen: &Listen) -> Result<Code, Failure> {
 /// Runs `zupa serve`.
 pub async fn serve(global: &Global, listen: &Listen) -> Result<Code, Failure> {
     let config = check::load(global, &flags(listen))?;
+    if config.profile == Profile::Prod && !config.channels.is_empty() {
+        return Err(
+            Failure::new(Code::Config, "the profile prod cannot serve a web chat yet")
+                .because("visitors' sessions are not built, so anybody could read any conversation")
+                .try_this("profile = \"staging\" behind a proxy that knows its users"),
+        );
+    }
     run(global, config, false).await
 }
 

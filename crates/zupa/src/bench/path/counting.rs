@@ -1,0 +1,75 @@
+//! A store that counts its transactions and how long they took.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
+use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
+
+use super::super::clock;
+use super::super::meter::Writes;
+
+/// Forwards everything.
+#[derive(Debug)]
+pub(super) struct Counting<S> {
+    store: S,
+    writes: Arc<Writes>,
+}
+
+impl<S> Counting<S> {
+    pub(super) fn new(store: S, writes: Arc<Writes>) -> Self {
+        Self { store, writes }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl<S: Store> Store for Counting<S> {
+    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
+        self.store.recover(process, now).await
+    }
+
+    async fn write(&self, batch: Batch) -> Result<Applied> {
+        let (items, began) = (batch.len(), clock::now());
+        let applied = self.store.write(batch).await;
+        self.writes.note(items, began.elapsed());
+        applied
+    }
+
+    async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()> {
+        self.store.heartbeat(process, now).await
+    }
+
+    async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.store.due(now, until, limit).await
+    }
+
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        self.store.due_deliveries(now, limit).await
+    }
+
+    async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
+        self.store.history(conversation, limit).await
+    }
+
+    async fn backlog(&self) -> Result<u64> {
+        self.store.backlog().await
+    }
+
+    async fn purge(
+        &self,
+        keys_before: Timestamp,
+        raw_before: Timestamp,
+        limit: usize,
+    ) -> Result<u64> {
+        self.store.purge(keys_before, raw_before, limit).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.store.checkpoint().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.store.close().await
+    }
+}

@@ -1,0 +1,27 @@
+//! The binary as its users meet it: started as a process, spoken to over HTTP,
+//! signalled, killed, starved of disk, and asked what became of it all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "from outside there is only the machine's own clock and environment"
+)]
+
+mod support;
+
+mod bad_input;
+mod bad_model;
+mod bad_start;
+mod browser;
+mod cold_start;
+mod commands;
+mod disk_full;
+mod failing_disk;
+mod first_answer;
+mod flush_order;
+mod reload;
+mod signals;
+mod tenants;
