@@ -75,6 +75,11 @@ pub fn steps() -> Vec<Step> {
             "a short seeded run of the kill harness",
             crash_step,
         ),
+        step(
+            "planted",
+            "bugs that the kill harness must catch",
+            planted_step,
+        ),
         step("example", "examples/hello.rs of the facade", example_step),
         step("doctest", "the examples in the documentation", doctest_step),
         step("test", "the tests", test_step),
@@ -174,11 +179,31 @@ fn consumer_step() -> Result<Outcome> {
 fn crash_step() -> Result<Outcome> {
     let binary = target_folder()?.join("debug/zupa");
     crash::run(crash::Options {
-        cycles: 12,
+        cycles: 40,
         seed: 7,
         binary: Some(binary),
         ..crash::Options::default()
     })?;
+    Ok(Outcome::Done)
+}
+
+/// A commit that forgets the epoch needs two processes on one store to be seen
+/// from outside; here the contract suite of zupa-sqlite catches it.
+fn planted_step() -> Result<Outcome> {
+    for bug in [
+        "ack-before-commit",
+        "dedupe-without-tenant",
+        "outbox-outside-transaction",
+    ] {
+        crash::run(crash::Options {
+            cycles: 6,
+            seed: 24,
+            bug: Some(bug.to_owned()),
+            expect_caught: true,
+            binary: Some(target_folder()?.join("debug/zupa")),
+            ..crash::Options::default()
+        })?;
+    }
     Ok(Outcome::Done)
 }
 

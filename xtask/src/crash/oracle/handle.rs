@@ -30,7 +30,9 @@ impl Oracle {
             script,
             log: log.clone(),
         })?;
-        let mut child = Command::new(std::env::current_exe()?)
+        // The running program itself: a build in between may have replaced the
+        // file that it was started from.
+        let mut child = Command::new("/proc/self/exe")
             .args(["crash", "--oracle", &brief])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
