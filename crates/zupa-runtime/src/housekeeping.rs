@@ -17,7 +17,9 @@ const CHECKPOINT: Duration = Duration::from_millis(250);
 /// How often the purge looks for something to forget.
 const PURGE: Duration = Duration::from_secs(60);
 /// Rows that one purge takes away, so that it holds writers up only briefly.
-const PURGE_ROWS: usize = 1_000;
+const PURGE_ROWS: usize = 500;
+/// Bites of one purge: some thousands of messages a second are kept up with.
+const PURGE_BITES: usize = 400;
 
 /// The chores and what they need.
 pub(crate) struct Housekeeper {
@@ -89,10 +91,16 @@ impl Housekeeper {
         let now = self.clock.wall();
         let keys = now.minus(self.settings.dedupe_retention);
         let raw = now.minus(self.settings.raw_retention);
-        match self.store.purge(keys, raw, PURGE_ROWS).await {
-            Ok(0) => {}
-            Ok(rows) => debug!(rows, "forgot what was old"),
-            Err(error) => warn!(%error, "could not forget what is old"),
+        // In small bites, between which writers have their say.
+        for _ in 0..PURGE_BITES {
+            match self.store.purge(keys, raw, PURGE_ROWS).await {
+                Ok(0) => return,
+                Ok(rows) => debug!(rows, "forgot what was old"),
+                Err(error) => {
+                    warn!(%error, "could not forget what is old");
+                    return;
+                }
+            }
         }
     }
 }

@@ -11,7 +11,9 @@ CREATE TABLE installation (
     started_at      INTEGER,
     heartbeat_at    INTEGER,
     clean           INTEGER NOT NULL DEFAULT 1,  -- 0 while a process serves
-    purged_inbounds INTEGER NOT NULL DEFAULT 0   -- totals kept at purge
+    purged_inbounds INTEGER NOT NULL DEFAULT 0,  -- totals kept at purge
+    keys_purged_through INTEGER NOT NULL DEFAULT 0,  -- rowids of inbounds
+    raw_purged_through  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 INSERT INTO installation (only_row) VALUES (1);
