@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 use zupa_core::intake::IntakeQueue;
 use zupa_core::store::{Accept, Accepted, Offer};
 use zupa_core::{
-    Address, Clock, Content, ConversationId, Delivered, Error, ErrorKind, EventId, Hint, Ids,
-    Inbound, IntakeAnswer, IntakeBatch, PlatformId, ProcessId, Result, Retry, Stage, Timestamp,
-    TurnId, Wakeup,
+    Address, Clock, Content, ConversationId, Correlation, Delivered, Digest, Error, ErrorKind,
+    EventId, Hint, Ids, Inbound, IntakeAnswer, IntakeBatch, PlatformId, ProcessId, Result, Retry,
+    Stage, Timestamp, TurnId, Wakeup,
 };
 
 use crate::claim::{Hiring, Permit};
@@ -73,16 +74,13 @@ impl Acceptor {
             .into_iter()
             .map(|inbound| self.item(inbound, now))
             .unzip();
-        let told: Vec<_> = items
-            .iter()
-            .map(|item| (item.event, item.inbound.address.clone()))
-            .collect();
+        let told: Vec<_> = items.iter().map(Told::of).collect();
         if self.faults.acknowledges_before_commit() {
             let conversation = ConversationId(self.ids.fresh());
             let number = zupa_core::Number::default();
-            let claims = |(event, _): &(EventId, Address)| {
+            let claims = |told: &Told| {
                 Ok(Delivered::Accepted {
-                    event: *event,
+                    event: told.event,
                     conversation,
                     number,
                 })
@@ -160,7 +158,7 @@ impl Acceptor {
     async fn wait(
         &self,
         pending: Pending<Reception>,
-        told: Vec<(EventId, Address)>,
+        told: Vec<Told>,
         permits: Vec<Option<Permit>>,
     ) -> IntakeAnswer {
         let answered = tokio::time::timeout(self.settings.store_timeout, pending.answer()).await;
@@ -174,11 +172,11 @@ impl Acceptor {
         })?;
         let mut delivered = Vec::with_capacity(answers.len());
         let hired = told.into_iter().zip(permits);
-        for ((answer, turn), ((event, address), permit)) in answers.into_iter().zip(hired) {
+        for ((answer, turn), (told, permit)) in answers.into_iter().zip(hired) {
             delivered.push(match answer {
                 Ok(accepted) => {
                     let at_once = turn.is_some();
-                    let told = self.told(accepted, event, &address, at_once).await;
+                    let told = self.told(accepted, &told, at_once).await;
                     if let (Some(turn), Some(permit)) = (turn, permit) {
                         self.hiring.start(turn, permit);
                     }
@@ -190,13 +188,8 @@ impl Acceptor {
         Ok(delivered)
     }
 
-    async fn told(
-        &self,
-        accepted: Accepted,
-        event: EventId,
-        address: &Address,
-        at_once: bool,
-    ) -> Delivered {
+    async fn told(&self, accepted: Accepted, told: &Told, at_once: bool) -> Delivered {
+        let (event, address) = (told.event, &told.address);
         match accepted {
             Accepted::Queued {
                 conversation,
@@ -204,6 +197,7 @@ impl Acceptor {
                 ..
             } => {
                 self.backlog.fetch_add(1, Ordering::Relaxed);
+                told.log(event, "accepted a message", Some(conversation));
                 self.faults.mark(event.0, Phase::Accepted).await;
                 if !at_once {
                     self.wakeup.wake(conversation);
@@ -224,9 +218,60 @@ impl Acceptor {
                     number,
                 }
             }
-            Accepted::Expired { .. } => Delivered::Expired { event },
-            Accepted::Duplicate { event } => Delivered::Duplicate { event },
-            Accepted::Conflict { event } => Delivered::Conflict { event },
+            Accepted::Expired { conversation } => {
+                told.log(event, "noted a message that is too old", Some(conversation));
+                Delivered::Expired { event }
+            }
+            Accepted::Duplicate { event } => {
+                told.log(event, "a message was delivered again", None);
+                Delivered::Duplicate { event }
+            }
+            Accepted::Conflict { event } => {
+                told.log(event, "refused another message under a known id", None);
+                Delivered::Conflict { event }
+            }
         }
+    }
+}
+
+/// What is remembered of an inbound until it is told what became of it.
+struct Told {
+    event: EventId,
+    address: Address,
+    correlation: Correlation,
+    dedupe_key: Option<String>,
+}
+
+impl Told {
+    fn of(item: &Accept) -> Self {
+        let inbound = &item.inbound;
+        // Platform ids may say who wrote when: logs get a digest of the key.
+        let dedupe_key = tracing::enabled!(tracing::Level::INFO).then(|| {
+            let key = (
+                &inbound.address.tenant,
+                &inbound.address.channel,
+                &inbound.scope,
+            );
+            let mut digest = Digest::of_json(&(key, &inbound.platform_id)).to_hex();
+            digest.truncate(16);
+            digest
+        });
+        Self {
+            event: item.event,
+            address: inbound.address.clone(),
+            correlation: inbound.correlation.clone(),
+            dedupe_key,
+        }
+    }
+
+    fn log(&self, event: EventId, what: &'static str, conversation: Option<ConversationId>) {
+        info!(
+            event_id = %event,
+            conversation_id = conversation.map(tracing::field::display),
+            request_id = self.correlation.request_id,
+            trace_id = self.correlation.trace_id,
+            dedupe_key = self.dedupe_key,
+            "{what}"
+        );
     }
 }

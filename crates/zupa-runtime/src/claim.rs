@@ -135,7 +135,7 @@ impl Dispatcher {
                 () = stop.cancelled() => return,
                 ended = tokio::time::timeout(self.settings.turn_timeout, run) => {
                     if ended.is_err() {
-                        warn!(conversation.id = %conversation, "a suspect ran alone to its deadline");
+                        warn!(conversation_id = %conversation, "a suspect ran alone to its deadline");
                     }
                 }
             }

@@ -70,25 +70,26 @@ impl Committer {
             End::Failed(error) => self.failed(turn, error),
             End::Release => TurnEnd::Release,
             End::Unwritten(error) => {
-                warn!(turn.id = %turn.turn, %error, "the store failed a turn; it runs again");
+                warn!(turn_id = %turn.turn, %error, "the store failed a turn; it runs again");
                 return Next::Due(self.clock.wall().plus(self.settings.claim_expiry));
             }
         };
         self.faults.mark(turn.turn.0, Phase::Committing).await;
         match self.write(turn, &end).await {
             Ok(Finished::Done { numbers, due_at }) => {
+                log(turn, &end);
                 self.faults.mark(turn.turn.0, phase(&end)).await;
                 self.follow_up(turn, &end, &numbers).await;
                 due_at.map_or(Next::Idle, Next::Due)
             }
             Ok(Finished::Already) => Next::Idle,
             Ok(Finished::Stale | Finished::HeadMoved(_)) => {
-                info!(turn.id = %turn.turn, "a stale run wrote nothing");
+                info!(turn_id = %turn.turn, "a stale run wrote nothing");
                 Next::Idle
             }
             Err(error) => {
                 // What was recorded is not paid again when the claim expires.
-                warn!(turn.id = %turn.turn, %error, "could not commit; the turn runs again");
+                warn!(turn_id = %turn.turn, %error, "could not commit; the turn runs again");
                 Next::Due(self.clock.wall().plus(self.settings.claim_expiry))
             }
         }
@@ -268,6 +269,31 @@ impl Committer {
                 Some(open.saturating_sub(by))
             });
     }
+}
+
+/// One line for each end of a run, with every id that exists.
+fn log(turn: &ClaimedTurn, end: &TurnEnd) {
+    let (what, why) = match end {
+        TurnEnd::Commit(commit) => match &commit.verdict {
+            Verdict::Answered => ("answered", None),
+            Verdict::Silent(why) => ("ended a turn without a word", Some(why)),
+            Verdict::Dead(failure) => ("gave a turn up", Some(&failure.message)),
+        },
+        TurnEnd::Retry { failure, .. } => ("will run a turn again", Some(&failure.message)),
+        TurnEnd::Split { failure } => ("divides a turn", Some(&failure.message)),
+        TurnEnd::Release => ("gave a claim back", None),
+    };
+    info!(
+        turn_id = %turn.turn,
+        conversation_id = %turn.conversation,
+        request_id = turn.correlation.request_id,
+        trace_id = turn.correlation.trace_id,
+        event_id = turn.inbounds.first().map(|first| tracing::field::display(first.event)),
+        inbounds = turn.inbounds.len(),
+        runs = turn.runs,
+        why,
+        "{what}"
+    );
 }
 
 fn phase(end: &TurnEnd) -> Phase {

@@ -163,7 +163,7 @@ impl Deliverer {
                     Deduplicates::ByKey => Settlement::SendAgain,
                     Deduplicates::Never => Settlement::Unknown,
                 };
-                info!(delivery.id = %delivery.id, ?settlement, "settling a send in doubt");
+                info!(delivery_id = %delivery.id, ?settlement, "settling a send in doubt");
                 self.settle(&delivery, settlement).await;
                 self.hands.wait_behind(delivery.conversation);
             }
@@ -194,7 +194,7 @@ impl Deliverer {
             Ok(Attempted::Granted) => true,
             Ok(Attempted::Lost) => false,
             Err(error) => {
-                warn!(delivery.id = %delivery.id, %error, "could not record an attempt");
+                warn!(delivery_id = %delivery.id, %error, "could not record an attempt");
                 false
             }
         }
@@ -244,7 +244,7 @@ impl Deliverer {
     }
 
     fn judge(&self, delivery: &Delivery, deduplicates: Deduplicates, error: Error) -> Settlement {
-        warn!(delivery.id = %delivery.id, %error, "a send failed");
+        warn!(delivery_id = %delivery.id, %error, "a send failed");
         let now = self.clock.wall();
         let delay = retry::delay(&self.settings, delivery.attempts, &error, self.ids.random());
         match (error.outcome(), deduplicates) {
@@ -276,7 +276,7 @@ impl Deliverer {
             settlement,
         };
         if let Err(error) = self.writer.settle(settle).await {
-            warn!(delivery.id = %delivery.id, %error, "could not settle; the send is in doubt");
+            warn!(delivery_id = %delivery.id, %error, "could not settle; the send is in doubt");
         }
     }
 }

@@ -54,7 +54,7 @@ impl Worker {
             Ok(ClaimOutcome::Nothing) => return Next::Idle,
             Err(error) => {
                 // The poll finds it again.
-                warn!(conversation.id = %conversation, %error, "could not claim");
+                warn!(conversation_id = %conversation, %error, "could not claim");
                 return Next::Idle;
             }
         };
@@ -92,7 +92,7 @@ impl Worker {
             .collect();
         self.faults.mark_claimed(turn.turn.0, &events).await;
         if turn.runs > 1 {
-            info!(turn.id = %turn.turn, turn.runs, "running a turn again");
+            info!(turn_id = %turn.turn, turn.runs, "running a turn again");
         }
         self.doors.hint(
             &turn.address,

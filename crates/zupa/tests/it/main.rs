@@ -22,6 +22,7 @@ mod disk_full;
 mod failing_disk;
 mod first_answer;
 mod flush_order;
+mod logs;
 mod reload;
 mod signals;
 mod tenants;
