@@ -1,16 +1,18 @@
 //! `cargo xtask ci`: every check of a pull request, in order, first failure ends it.
 //!
-//! This file runs the steps, `ci/steps.rs` lists them, `ci/command.rs` starts
-//! the processes.
+//! This file runs the steps, `ci/steps.rs` lists them, `ci/needs.rs` holds the
+//! server that the tests talk to, `ci/command.rs` starts the processes.
 
 mod command;
+mod needs;
 mod steps;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-pub use command::{cargo, root};
+pub use command::{cargo, root, target_folder};
+use needs::Needs;
 use steps::{Step, steps};
 
 /// What to run.
@@ -36,7 +38,7 @@ pub fn run(options: Options) -> Result<()> {
     let mut steps = steps();
     if options.list {
         for step in &steps {
-            println!("{:<14} {}", step.name, step.about);
+            println!("{:<16} {}", step.name, step.about);
         }
         return Ok(());
     }
@@ -53,6 +55,7 @@ pub fn run(options: Options) -> Result<()> {
 
 fn run_all(steps: &[Step]) -> Result<()> {
     let start = Instant::now();
+    let mut needs = Needs::default();
     let mut skipped = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         let is_last = index + 1 == steps.len();
@@ -65,7 +68,7 @@ fn run_all(steps: &[Step]) -> Result<()> {
         eprintln!("==> {name} ({} of {}): {about}", index + 1, steps.len());
 
         let step_start = Instant::now();
-        let outcome = (step.run)();
+        let outcome = (step.run)(&mut needs);
         let took = seconds(step_start.elapsed());
         match outcome {
             Ok(Outcome::Done) if is_last => {}
@@ -75,6 +78,7 @@ fn run_all(steps: &[Step]) -> Result<()> {
                 skipped.push(name);
             }
             Err(error) => {
+                needs.keep_logs();
                 return Err(anyhow!(
                     "step {name} failed after {took}: {error:#}\n  try: cargo xtask ci --only {name}"
                 ));
@@ -108,22 +112,22 @@ mod tests {
             Step {
                 name: "fine",
                 about: "passes",
-                run: || Ok(Outcome::Done),
+                run: |_| Ok(Outcome::Done),
             },
             Step {
                 name: "absent",
                 about: "skips",
-                run: || Ok(Outcome::Skipped("no tool".into())),
+                run: |_| Ok(Outcome::Skipped("no tool".into())),
             },
             Step {
                 name: "broken",
                 about: "fails",
-                run: || bail!("it is broken"),
+                run: |_| bail!("it is broken"),
             },
             Step {
                 name: "later",
                 about: "must not run",
-                run: || {
+                run: |_| {
                     LATER.fetch_add(1, Ordering::Relaxed);
                     Ok(Outcome::Done)
                 },

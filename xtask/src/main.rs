@@ -1,7 +1,8 @@
 //! `cargo xtask`: the checks, harnesses and chores of the workspace.
 //!
 //! `ci` is what a pull request must pass, `rules` is the part of it that reads
-//! the repository itself, `crash` kills a running server until it breaks.
+//! the repository itself, `crash` kills a running server until it breaks,
+//! `services` starts what tests talk to.
 #![allow(
     clippy::disallowed_methods,
     reason = "tools measure wall time and read the environment; the ports are for what ships"
@@ -10,6 +11,7 @@
 mod ci;
 mod crash;
 mod rules;
+mod services;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,8 @@ enum Command {
     Rules,
     /// Kills a loaded server with SIGKILL over and over and checks that nothing is lost or doubled
     Crash(crash::Options),
+    /// Starts a server that tests need, in the foreground
+    Services(services::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Ci(options) => ci::run(options),
         Command::Rules => rules::run(),
         Command::Crash(options) => crash::run(options),
+        Command::Services(options) => services::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

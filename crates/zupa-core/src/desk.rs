@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditLink;
 use crate::error::Result;
-use crate::id::{Address, ConversationId, Epoch, EventId, Number, TurnId};
+use crate::id::{Address, ConversationId, Epoch, EventId, Number, ProcessId, TurnId};
 use crate::outbound::{DeliveryId, DeliveryState, ReceiptLevel};
 use crate::time::Timestamp;
 use crate::turn::{InboundState, TurnState};
@@ -210,4 +210,34 @@ pub struct StoreStatus {
     pub durability: String,
     /// Conversations.
     pub conversations: u64,
+    /// The processes that serve the store or did so lately, newest first.
+    #[serde(default)]
+    pub processes: Vec<ProcessView>,
+}
+
+/// A process that serves a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessView {
+    /// Its id; a restart is another.
+    pub id: ProcessId,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Its last sign of life.
+    pub heartbeat_at: Timestamp,
+    /// Whether it lives, by the store's clock.
+    pub state: ProcessState,
+    /// Writes of it that were refused because its claim was lost.
+    pub stale: u64,
+}
+
+/// Whether a process lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessState {
+    /// It shows signs of life.
+    Alive,
+    /// It has shown none for longer than it said.
+    Silent,
+    /// It said goodbye.
+    Ended,
 }

@@ -74,7 +74,8 @@ macro_rules! their_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes 1 to 255 characters; anything else is [`ErrorKind::Invalid`].
+            /// Takes 1 to 255 characters, none of them NUL; anything else is
+            /// [`ErrorKind::Invalid`].
             pub fn parse(text: impl Into<String>) -> Result<Self> {
                 bounded(text.into(), stringify!($name)).map(|text| Self(text.into()))
             }
@@ -193,6 +194,12 @@ fn bounded(text: String, what: &'static str) -> Result<String> {
             format!("{what} must have 1 to {MAX_ID_CHARS} characters, got {chars}"),
         ));
     }
+    if text.contains('\0') {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("{what} must not hold the character NUL"),
+        ));
+    }
     Ok(text)
 }
 
@@ -205,6 +212,7 @@ mod tests {
         assert!(PlatformId::parse("").is_err());
         assert!(PlatformId::parse("é".repeat(255)).is_ok());
         assert!(PlatformId::parse("é".repeat(256)).is_err());
+        assert!(PlatformId::parse("a\0b").is_err());
     }
 
     #[test]

@@ -51,4 +51,4 @@ pub use secrets::{SecretRef, Secrets};
 pub use store::Store;
 pub use time::Timestamp;
 pub use turn::{Claimed, InboundState, Message, Step, TurnState};
-pub use wakeup::Wakeup;
+pub use wakeup::{Nudge, Wakeup};

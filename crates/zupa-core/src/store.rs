@@ -16,7 +16,9 @@ use async_trait::async_trait;
 
 pub use accept::{Accept, Accepted, Offer};
 pub use batch::{Applied, Batch, Durability};
-pub use claim::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Record, Recorded, Renew};
+pub use claim::{
+    Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Record, Recorded, Renew, Renewed,
+};
 pub use delivery::{Attempt, Attempted, Delivery, Settle, Settlement};
 pub use finish::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
 
@@ -24,6 +26,19 @@ use crate::error::Result;
 use crate::id::{ConversationId, ProcessId};
 use crate::time::Timestamp;
 use crate::turn::Message;
+
+/// A sign of life of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// Who.
+    pub process: ProcessId,
+    /// When.
+    pub now: Timestamp,
+    /// From when on others may take it for dead, if no other sign comes.
+    pub expires_at: Timestamp,
+    /// Writes of it that were refused so far because its claim was lost.
+    pub stale: u64,
+}
 
 /// What the start of a process found and mended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,18 +63,24 @@ pub struct Suspect {
 }
 
 /// The path's transactions.
+///
+/// A caller says what time it is with each call (`now`), and all other times of
+/// the call are as of that. A store that several processes share has a clock of
+/// its own: it moves the times of a call by the difference, and those of its
+/// answer back, so that no two processes have to agree on the time.
 #[async_trait]
 pub trait Store: Debug + Send + Sync + 'static {
     /// Takes the store over for a process.
     ///
     /// *Behaviour*: called once, before anything else. Voids the claims of
-    /// earlier lives of this store's one process (where several processes
-    /// share a store, their claims expire instead); ranges, runs and steps
-    /// stay. Attempts on the wire become in doubt. Proves the log durable:
-    /// when this returns, everything that can be read is on disk.
+    /// earlier lives of this store's one process; ranges, runs and steps stay,
+    /// and attempts on the wire become in doubt. Where several processes share
+    /// a store, claims and attempts of others expire instead, and whoever takes
+    /// a claim over judges the death. Proves the log durable: when this
+    /// returns, everything that can be read is on disk.
     /// *Errors*: as [`Self::write`].
     /// *Cancel safety*: safe to call again.
-    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery>;
+    async fn recover(&self, life: Life) -> Result<Recovery>;
 
     /// Applies a batch in one transaction.
     ///
@@ -82,15 +103,18 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Writes a sign of life of the process.
     ///
     /// *Behaviour*: a real write, so that it also tells whether the store can
-    /// write at all; rides without a flush.
-    /// *Errors*: as [`Self::write`].
+    /// write at all; rides without a flush. A process that was taken for dead
+    /// is alive again after it; the claims it lost stay lost.
+    /// *Errors*: as [`Self::write`]; [`crate::ErrorKind::Unsupported`] when a
+    /// newer version has changed the schema so that this build must end.
     /// *Cancel safety*: safe.
-    async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()>;
+    async fn heartbeat(&self, life: Life) -> Result<()>;
 
     /// Lists conversations that have something to claim, longest due first.
     ///
     /// *Behaviour*: includes those due within the future up to `until`, and
     /// those whose holder's claim has expired at `now`; leaves out those held.
+    /// A claim of another process that still shows signs of life is held.
     /// *Cancel safety*: safe.
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>>;
 
@@ -135,8 +159,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// *Cancel safety*: safe.
     async fn checkpoint(&self) -> Result<()>;
 
-    /// Ends cleanly: the next [`Self::recover`] finds no unclean end.
+    /// Ends the life of the process cleanly: the next [`Self::recover`] finds
+    /// no unclean end of it.
     ///
     /// *Cancel safety*: safe; a missed close is an unclean end.
-    async fn close(&self) -> Result<()>;
+    async fn close(&self, process: ProcessId) -> Result<()>;
 }

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -16,18 +17,18 @@ use zupa_core::intake::IntakeQueue;
 use zupa_core::store::{Accept, Accepted, Offer};
 use zupa_core::{
     Address, Clock, Content, ConversationId, Correlation, Delivered, Digest, Error, ErrorKind,
-    EventId, Hint, Ids, Inbound, IntakeAnswer, IntakeBatch, PlatformId, ProcessId, Result, Retry,
-    Stage, Timestamp, TurnId, Wakeup,
+    EventId, Hint, Ids, Inbound, IntakeAnswer, IntakeBatch, Nudge, PlatformId, ProcessId, Result,
+    Retry, Stage, Timestamp, TurnId, Wakeup,
 };
 
-use crate::claim::{Hiring, Permit};
+use crate::claim::{Hiring, Permit, Started};
 use crate::faults::{Faults, Phase};
 use crate::runtime::Doors;
 use crate::settings::{Agent, Settings};
 use crate::writer::{Pending, Reception, Writer};
 
 /// A day: platform times this close to the retention's end are not trusted.
-const MARGIN: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+const MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The stop and what it needs.
 pub(crate) struct Acceptor {
@@ -68,7 +69,8 @@ impl Acceptor {
             let _ = answer.send(Err(refused));
             return;
         }
-        let now = self.clock.wall();
+        // Before anything is handed in: from here on claims are counted.
+        let (now, asked) = (self.clock.wall(), self.clock.monotonic());
         let IntakeBatch { inbounds, receipts } = batch;
         let (items, permits): (Vec<_>, Vec<_>) = inbounds
             .into_iter()
@@ -99,7 +101,7 @@ impl Acceptor {
         }
         let pending = self.writer.accept(items, receipts).await;
         tokio::spawn(async move {
-            let answers = self.wait(pending, told, permits).await;
+            let answers = self.wait(pending, told, permits, asked).await;
             // A door that went away delivers again.
             let _ = answer.send(answers);
         });
@@ -114,7 +116,7 @@ impl Acceptor {
             return Err(
                 Error::new(ErrorKind::Full, "too many messages wait for an answer")
                     .with("limit", self.settings.backlog)
-                    .with_retry(Retry::After(std::time::Duration::from_secs(1))),
+                    .with_retry(Retry::After(Duration::from_secs(1))),
             );
         }
         for inbound in &batch.inbounds {
@@ -160,13 +162,14 @@ impl Acceptor {
         pending: Pending<Reception>,
         told: Vec<Told>,
         permits: Vec<Option<Permit>>,
+        asked: Duration,
     ) -> IntakeAnswer {
         let answered = tokio::time::timeout(self.settings.store_timeout, pending.answer()).await;
         let answers = answered.unwrap_or_else(|_| {
             // It may still be written; the next delivery will tell.
             Err(
                 Error::new(ErrorKind::Timeout, "the store did not answer in time")
-                    .with_retry(Retry::After(std::time::Duration::from_secs(1)))
+                    .with_retry(Retry::After(Duration::from_secs(1)))
                     .with_outcome(zupa_core::Outcome::Unknown),
             )
         })?;
@@ -178,7 +181,11 @@ impl Acceptor {
                     let at_once = turn.is_some();
                     let told = self.told(accepted, &told, at_once).await;
                     if let (Some(turn), Some(permit)) = (turn, permit) {
-                        self.hiring.start(turn, permit);
+                        self.hiring.start(Started {
+                            turn,
+                            permit,
+                            asked,
+                        });
                     }
                     Ok(told)
                 }
@@ -200,7 +207,7 @@ impl Acceptor {
                 told.log(event, "accepted a message", Some(conversation));
                 self.faults.mark(event.0, Phase::Accepted).await;
                 if !at_once {
-                    self.wakeup.wake(conversation);
+                    self.wakeup.wake(Nudge::Due(conversation));
                 }
                 self.doors.hint(
                     address,
@@ -212,6 +219,9 @@ impl Acceptor {
                     },
                 );
                 self.doors.hint(address, Hint::Look);
+                if self.doors.has_readers(&address.channel) {
+                    self.wakeup.wake(Nudge::News(address.clone()));
+                }
                 Delivered::Accepted {
                     event,
                     conversation,

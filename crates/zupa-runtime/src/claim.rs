@@ -7,6 +7,7 @@
 //! runs the turn again over the same range.
 
 mod hiring;
+mod in_flight;
 mod quarantine;
 mod worker;
 
@@ -19,13 +20,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
-use zupa_core::store::{ClaimMode, ClaimedTurn};
-use zupa_core::{Clock, ConversationId, Store, Timestamp, Wakeup};
+use zupa_core::{Clock, ConversationId, Hint, Nudge, Store, Timestamp, Wakeup};
 
 use crate::settings::Settings;
-pub(crate) use hiring::{Hired, Hiring, Permit};
+pub(crate) use hiring::{Hired, Hiring, Permit, Started};
+pub(crate) use in_flight::{Held, InFlight};
 pub(crate) use quarantine::Quarantine;
-pub(crate) use worker::{InFlight, Next, Worker};
+pub(crate) use worker::{Next, Ran, Worker};
 
 /// Conversations that one poll lists; what is more is listed by the next.
 const PAGE: usize = 4_096;
@@ -38,6 +39,8 @@ pub(crate) struct Dispatcher {
     pub settings: Arc<Settings>,
     pub worker: Arc<Worker>,
     pub quarantine: Quarantine,
+    /// Those that run before everything else.
+    pub alone: Vec<ConversationId>,
     pub hiring: Hiring,
     pub hired: Hired,
     pub workers: TaskTracker,
@@ -95,7 +98,7 @@ impl Dispatcher {
             return;
         }
         self.run_those_alone(&stop).await;
-        self.hiring.open(self.settings.turns_in_flight);
+        self.hiring.open();
         let (ended, mut endings) = mpsc::unbounded_channel();
         let mut work = Work::default();
         let mut poll = tokio::time::interval(self.settings.poll);
@@ -114,11 +117,14 @@ impl Dispatcher {
                         self.spawn(next, permit, ended.clone());
                     }
                 }
-                Some((turn, permit)) = self.hired.recv() => {
-                    work.known.entry(turn.conversation).or_insert(false);
-                    self.spawn_claimed(turn, permit, ended.clone());
+                Some(started) = self.hired.recv() => {
+                    work.known.entry(started.turn.conversation).or_insert(false);
+                    self.spawn_claimed(started, ended.clone());
                 }
-                conversation = self.wakeup.woken() => work.offer(conversation),
+                nudge = self.wakeup.woken() => match nudge {
+                    Nudge::Due(conversation) => work.offer(conversation),
+                    Nudge::News(address) => self.worker.doors.hint(&address, Hint::Look),
+                },
                 _ = poll.tick() => self.poll(&mut work).await,
                 () = tokio::time::sleep(wait) => work.offer_those_due(self.clock.wall()),
             }
@@ -126,18 +132,13 @@ impl Dispatcher {
     }
 
     /// Whoever was running at several deaths, and again as the only suspect, runs
-    /// with nothing beside it, and not longer than its deadline.
+    /// before all others start.
     async fn run_those_alone(&mut self, stop: &CancellationToken) {
-        for conversation in self.quarantine.alone() {
-            let worker = self.worker.clone();
-            let run = worker.run(conversation, ClaimMode::Alone);
+        for conversation in std::mem::take(&mut self.alone) {
+            // A run that is cut short leaves its claim to expire.
             tokio::select! {
                 () = stop.cancelled() => return,
-                ended = tokio::time::timeout(self.settings.turn_timeout, run) => {
-                    if ended.is_err() {
-                        warn!(conversation_id = %conversation, "a suspect ran alone to its deadline");
-                    }
-                }
+                _ = self.quarantine.run_alone(&self.worker, conversation) => {}
             }
         }
     }
@@ -148,17 +149,9 @@ impl Dispatcher {
         permit: Permit,
         ended: mpsc::UnboundedSender<(ConversationId, Next)>,
     ) {
-        let worker = self.worker.clone();
-        let suspect = self.quarantine.suspect(conversation);
+        let (worker, quarantine) = (self.worker.clone(), self.quarantine.clone());
         self.workers.spawn(async move {
-            let next = match suspect {
-                Some(lane) => {
-                    let _one_at_a_time = lane.lock().await;
-                    worker.run(conversation, ClaimMode::Suspect).await
-                }
-                None => worker.run(conversation, ClaimMode::Normal).await,
-            };
-            drop(permit);
+            let next = quarantine.run(&worker, conversation, permit).await;
             // The dispatcher is gone only when the process is stopping.
             let _ = ended.send((conversation, next));
         });
@@ -166,13 +159,17 @@ impl Dispatcher {
 
     fn spawn_claimed(
         &self,
-        turn: Box<ClaimedTurn>,
-        permit: Permit,
+        started: Started,
         ended: mpsc::UnboundedSender<(ConversationId, Next)>,
     ) {
         let worker = self.worker.clone();
         self.workers.spawn(async move {
-            let next = worker.run_claimed(&turn).await;
+            let Started {
+                turn,
+                permit,
+                asked,
+            } = started;
+            let next = worker.run_claimed(&turn, asked).await;
             drop(permit);
             let _ = ended.send((turn.conversation, next));
         });

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tracing::{info, warn};
 use zupa_core::audit::{self, AuditEntry, AuditHead, AuditLink};
@@ -15,17 +16,18 @@ use zupa_core::store::{
     ClaimedTurn, Commit, Delivery, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
-    Acknowledges, Clock, Content, DeliveryId, DeliveryState, Error, Hint, Ids, Lane, Number,
-    Outbound, Stage,
+    Acknowledges, Clock, Content, DeliveryId, DeliveryState, Error, Hint, Ids, Lane, Nudge, Number,
+    Outbound, Stage, Wakeup,
 };
 
-use crate::claim::Next;
+use crate::claim::{Held, Next};
 use crate::deliver::DeliveryQueue;
 use crate::faults::{Faults, Phase};
 use crate::memory::Memory;
-use crate::retry;
+use crate::retry::{self, Pauses, may_pass};
 use crate::runtime::Doors;
 use crate::settings::{Agent, Settings};
+use crate::turn::Journal;
 use crate::writer::Writer;
 
 /// How often a commit is chained anew when the audit head has moved.
@@ -42,6 +44,8 @@ pub(crate) enum End {
     Failed(Error),
     /// Not at all: the process is stopping.
     Release,
+    /// Not at all: nothing is left of its claim, so nothing may be written.
+    Lost,
     /// The store could not be asked or told. The claim is left to expire.
     Unwritten(Error),
 }
@@ -56,6 +60,7 @@ pub(crate) struct Committer {
     pub settings: Arc<Settings>,
     pub deliveries: DeliveryQueue,
     pub memory: Arc<Memory>,
+    pub wakeup: Arc<dyn Wakeup>,
     pub backlog: Arc<AtomicU64>,
     pub faults: Faults,
 }
@@ -63,36 +68,63 @@ pub(crate) struct Committer {
 impl Committer {
     /// Writes the end of a run and follows it up. Answers when the conversation
     /// has work again.
-    pub(crate) async fn commit(&self, turn: &ClaimedTurn, end: End) -> Next {
+    pub(crate) async fn commit(
+        &self,
+        turn: &ClaimedTurn,
+        end: End,
+        claim: &Held,
+        journal: &Journal,
+    ) -> Next {
+        let since = self.clock.monotonic();
         let end = match end {
             End::Answered(outbound) => self.consumed(turn, Verdict::Answered, outbound),
             End::Silent(why) => self.consumed(turn, Verdict::Silent(why), Vec::new()),
             End::Failed(error) => self.failed(turn, error),
             End::Release => TurnEnd::Release,
+            End::Lost => {
+                info!(turn_id = %turn.turn, epoch = turn.epoch.0, "a run lost its claim");
+                self.let_go(turn);
+                return Next::Due(self.clock.wall());
+            }
             End::Unwritten(error) => {
                 warn!(turn_id = %turn.turn, %error, "the store failed a turn; it runs again");
+                self.let_go(turn);
                 return Next::Due(self.clock.wall().plus(self.settings.claim_expiry));
             }
         };
+        claim.ending();
         self.faults.mark(turn.turn.0, Phase::Committing).await;
-        match self.write(turn, &end).await {
+        match self.write(turn, &end, claim, journal).await {
             Ok(Finished::Done { numbers, due_at }) => {
-                log(turn, &end);
-                self.faults.mark(turn.turn.0, phase(&end)).await;
-                self.follow_up(turn, &end, &numbers).await;
+                self.follow_up(turn, &end, &numbers, since).await;
                 due_at.map_or(Next::Idle, Next::Due)
             }
-            Ok(Finished::Already) => Next::Idle,
-            Ok(Finished::Stale | Finished::HeadMoved(_)) => {
-                info!(turn_id = %turn.turn, "a stale run wrote nothing");
+            // The answer was lost. This run held the claim, so nobody but it can
+            // have told or sent anything of this end.
+            Ok(Finished::Already { numbers, due_at }) if numbers.len() == rows(&end).len() => {
+                self.follow_up(turn, &end, &numbers, since).await;
+                due_at.map_or(Next::Idle, Next::Due)
+            }
+            Ok(Finished::Already { .. } | Finished::Stale | Finished::HeadMoved(_)) => {
+                claim.refused(1 + journal.refused().await);
+                info!(turn_id = %turn.turn, epoch = turn.epoch.0, "a stale run wrote nothing");
+                self.let_go(turn);
                 Next::Idle
             }
             Err(error) => {
                 // What was recorded is not paid again when the claim expires.
                 warn!(turn_id = %turn.turn, %error, "could not commit; the turn runs again");
+                self.let_go(turn);
                 Next::Due(self.clock.wall().plus(self.settings.claim_expiry))
             }
         }
+    }
+
+    /// Nothing of the run is known to be written. Somebody else may go on.
+    fn let_go(&self, turn: &ClaimedTurn) {
+        self.memory.forget(turn.conversation);
+        self.doors
+            .hint(&turn.address, Hint::End { turn: turn.turn });
     }
 
     fn consumed(&self, turn: &ClaimedTurn, verdict: Verdict, outbound: Vec<Outbound>) -> TurnEnd {
@@ -130,7 +162,8 @@ impl Committer {
         let counts = !error.is_about_provider();
         let failure = FailureNote {
             kind: error.kind(),
-            message: error.to_string(),
+            // A provider's words; no store has to hold NUL.
+            message: error.to_string().replace('\0', "\u{fffd}"),
             counts,
         };
         let in_a_row = 1 + if counts {
@@ -155,23 +188,45 @@ impl Committer {
         self.consumed(turn, Verdict::Dead(failure), apology.into_iter().collect())
     }
 
-    async fn write(&self, turn: &ClaimedTurn, end: &TurnEnd) -> zupa_core::Result<Finished> {
-        let mut head = turn.audit;
-        for _ in 0..CHAINED_ANEW {
-            let finish = Finish {
-                turn: turn.turn,
-                conversation: turn.conversation,
-                epoch: turn.epoch,
-                end: end.clone(),
-                audit_head: head,
-                audit: self.audit(turn, end, head),
-            };
-            match self.writer.finish(finish).await? {
-                Finished::HeadMoved(moved) => head = moved,
-                finished => return Ok(finished),
+    /// Hands the end in until it is answered: behind a head that has moved, and
+    /// again after a failure that may pass, as long as something is left of the
+    /// claim. A repeated end is known by its turn and epoch.
+    async fn write(
+        &self,
+        turn: &ClaimedTurn,
+        end: &TurnEnd,
+        claim: &Held,
+        journal: &Journal,
+    ) -> zupa_core::Result<Finished> {
+        let (mut heads_moved, mut pauses) = (0, Pauses::default());
+        let mut finish = Finish {
+            turn: turn.turn,
+            conversation: turn.conversation,
+            epoch: turn.epoch,
+            end: end.clone(),
+            audit_head: turn.audit,
+            audit: self.audit(turn, end, turn.audit),
+        };
+        loop {
+            match self.writer.finish(finish.clone()).await {
+                Ok(Finished::HeadMoved(moved)) if heads_moved < CHAINED_ANEW => {
+                    heads_moved += 1;
+                    finish.audit_head = moved;
+                    finish.audit = self.audit(turn, end, moved);
+                }
+                Ok(Finished::Stale) if pauses.taken() && claim.left() > Duration::ZERO => {
+                    return Ok(written_unheard(end));
+                }
+                Err(error) if may_pass(&error) && claim.left() > Duration::ZERO => {
+                    if !pauses.taken() {
+                        warn!(turn_id = %turn.turn, %error, "could not commit; trying again");
+                    }
+                    tokio::time::sleep(pauses.next().min(claim.left())).await;
+                    journal.hand_in_again(&self.writer).await;
+                }
+                finished => return finished,
             }
         }
-        Ok(Finished::HeadMoved(head))
     }
 
     fn audit(&self, turn: &ClaimedTurn, end: &TurnEnd, mut head: AuditHead) -> Vec<AuditLink> {
@@ -205,7 +260,15 @@ impl Committer {
     }
 
     /// Sends what the commit has put on the wire, and tells whoever watches.
-    async fn follow_up(&self, turn: &ClaimedTurn, end: &TurnEnd, numbers: &[Number]) {
+    async fn follow_up(
+        &self,
+        turn: &ClaimedTurn,
+        end: &TurnEnd,
+        numbers: &[Number],
+        since: Duration,
+    ) {
+        log(turn, end);
+        self.faults.mark(turn.turn.0, phase(end)).await;
         let (stage, detail) = match end {
             TurnEnd::Release => return,
             TurnEnd::Retry { failure, .. } => (Stage::Retry, Some(failure.message.clone())),
@@ -214,7 +277,7 @@ impl Committer {
                 self.backlog_down(turn.inbounds.len() as u64);
                 self.memory.committed(turn, commit, numbers);
                 for (ordinal, (row, number)) in commit.outbound.iter().zip(numbers).enumerate() {
-                    self.hand_over(turn, row, *number, ordinal).await;
+                    self.hand_over(turn, row, *number, ordinal, since).await;
                 }
                 match &commit.verdict {
                     Verdict::Answered => (Stage::Committed, None),
@@ -232,15 +295,22 @@ impl Committer {
         self.doors.hint(&turn.address, hint(stage, detail));
         self.doors
             .hint(&turn.address, Hint::End { turn: turn.turn });
-        let sent_by_commit = matches!(end, TurnEnd::Commit(commit)
-            if commit.outbound.iter().any(|row| row.state == DeliveryState::Sent));
+        let sent_by_commit = rows(end).iter().any(|row| row.state == DeliveryState::Sent);
         if sent_by_commit {
             self.doors.hint(&turn.address, Hint::Look);
+            self.wakeup.wake(Nudge::News(turn.address.clone()));
             self.doors.hint(&turn.address, hint(Stage::Sent, None));
         }
     }
 
-    async fn hand_over(&self, turn: &ClaimedTurn, row: &OutboxRow, number: Number, ordinal: usize) {
+    async fn hand_over(
+        &self,
+        turn: &ClaimedTurn,
+        row: &OutboxRow,
+        number: Number,
+        ordinal: usize,
+        since: Duration,
+    ) {
         match row.state {
             DeliveryState::Sending => {
                 let delivery = Delivery {
@@ -255,7 +325,7 @@ impl Committer {
                     state: DeliveryState::Sending,
                     attempts: 1,
                 };
-                self.deliveries.send_now(delivery).await;
+                self.deliveries.send_now(delivery, since).await;
             }
             DeliveryState::Queued => self.deliveries.look(turn.conversation),
             _ => {}
@@ -268,6 +338,31 @@ impl Committer {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
                 Some(open.saturating_sub(by))
             });
+    }
+}
+
+/// A claim that holds and is not there any more was ended by this very end,
+/// whose answer was lost.
+fn written_unheard(end: &TurnEnd) -> Finished {
+    match end {
+        TurnEnd::Retry { not_before, .. } => Finished::Done {
+            numbers: Vec::new(),
+            due_at: Some(*not_before),
+        },
+        TurnEnd::Release => Finished::Done {
+            numbers: Vec::new(),
+            due_at: None,
+        },
+        // A turn that has ended is answered as known.
+        TurnEnd::Commit(_) | TurnEnd::Split { .. } => Finished::Stale,
+    }
+}
+
+/// What an end sends.
+fn rows(end: &TurnEnd) -> &[OutboxRow] {
+    match end {
+        TurnEnd::Commit(commit) => &commit.outbound,
+        TurnEnd::Retry { .. } | TurnEnd::Split { .. } | TurnEnd::Release => &[],
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,8 @@ use zupa_core::{
     Number, Outcome, Outgoing, Stage, Store,
 };
 
-use crate::retry;
+use crate::faults::Faults;
+use crate::retry::{self, Pauses, may_pass};
 use crate::runtime::Doors;
 use crate::settings::Settings;
 use crate::writer::Writer;
@@ -32,8 +34,16 @@ const QUEUE: usize = 1_024;
 /// Where commits leave what is to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct DeliveryQueue {
-    now: mpsc::Sender<Delivery>,
+    now: mpsc::Sender<Ready>,
     hands: Hands,
+}
+
+/// A delivery whose attempt is on record.
+#[derive(Debug)]
+struct Ready {
+    delivery: Delivery,
+    /// Since before the attempt was handed in, on the monotonic clock.
+    since: Duration,
 }
 
 /// What is in this process's hands, and who waits for it.
@@ -77,7 +87,7 @@ impl Hands {
 
 /// The other end.
 pub(crate) struct DeliveryIntake {
-    now: mpsc::Receiver<Delivery>,
+    now: mpsc::Receiver<Ready>,
 }
 
 impl DeliveryQueue {
@@ -86,10 +96,10 @@ impl DeliveryQueue {
         (Self { now, hands }, DeliveryIntake { now: intake })
     }
 
-    /// Sends a delivery whose first attempt is on record. If it is lost, it is
-    /// in doubt when its time is over.
-    pub(crate) async fn send_now(&self, delivery: Delivery) {
-        let _ = self.now.send(delivery).await;
+    /// Sends a delivery whose first attempt is on record, and was handed in after
+    /// `since`. If it is lost, it is in doubt when its time is over.
+    pub(crate) async fn send_now(&self, delivery: Delivery, since: Duration) {
+        let _ = self.now.send(Ready { delivery, since }).await;
     }
 
     /// Says that the outbox has a row that is not on its way yet.
@@ -108,6 +118,7 @@ pub(crate) struct Deliverer {
     pub settings: Arc<Settings>,
     pub sends: TaskTracker,
     pub hands: Hands,
+    pub faults: Faults,
 }
 
 impl Deliverer {
@@ -121,7 +132,7 @@ impl Deliverer {
             tokio::select! {
                 biased;
                 next = intake.now.recv() => match next {
-                    Some(delivery) => self.clone().spawn(delivery),
+                    Some(ready) => self.clone().spawn(ready.delivery, Some(ready.since)),
                     None => return,
                 },
                 () = stop.cancelled() => return,
@@ -135,49 +146,54 @@ impl Deliverer {
         match self.store.due_deliveries(self.clock.wall(), PAGE).await {
             Ok(due) => due
                 .into_iter()
-                .for_each(|delivery| self.clone().spawn(delivery)),
+                .for_each(|delivery| self.clone().spawn(delivery, None)),
             Err(error) => warn!(%error, "the store could not list deliveries"),
         }
     }
 
-    fn spawn(self: Arc<Self>, delivery: Delivery) {
+    fn spawn(self: Arc<Self>, delivery: Delivery, since: Option<Duration>) {
         let key = (delivery.conversation, delivery.number);
         if !self.hands.take(key) {
             return;
         }
         self.sends.clone().spawn(async move {
-            self.advance(delivery).await;
+            self.advance(delivery, since).await;
             self.hands.let_go(key);
         });
     }
 
-    /// One step of one delivery: settle a doubt, or attempt and settle.
-    async fn advance(&self, delivery: Delivery) {
+    /// One step of one delivery: settle a doubt, or attempt and settle. `since` is
+    /// there if an attempt is on record.
+    async fn advance(&self, delivery: Delivery, since: Option<Duration>) {
         let Some(door) = self.doors.get(&delivery.to.channel) else {
             // The door is not configured now; the row waits for it.
             return;
         };
-        match delivery.state {
-            DeliveryState::InDoubt => {
+        match (delivery.state, since) {
+            (DeliveryState::InDoubt, _) => {
                 let settlement = match door.capabilities().deduplicates {
                     Deduplicates::ByKey => Settlement::SendAgain,
+                    Deduplicates::Never if self.faults.resends_without_evidence() => {
+                        Settlement::SendAgain
+                    }
                     Deduplicates::Never => Settlement::Unknown,
                 };
                 info!(delivery_id = %delivery.id, ?settlement, "settling a send in doubt");
                 self.settle(&delivery, settlement).await;
                 self.hands.wait_behind(delivery.conversation);
             }
-            DeliveryState::Sending => self.send(delivery).await,
+            (DeliveryState::Sending, Some(since)) => self.send(Ready { delivery, since }).await,
             _ => {
                 let attempt = delivery.attempts + 1;
                 // More may wait behind a row that had to wait itself.
                 self.hands.wait_behind(delivery.conversation);
+                let since = self.clock.monotonic();
                 if self.may_send(&delivery, attempt).await {
-                    self.send(Delivery {
+                    let delivery = Delivery {
                         attempts: attempt,
                         ..delivery
-                    })
-                    .await;
+                    };
+                    self.send(Ready { delivery, since }).await;
                 }
             }
         }
@@ -194,13 +210,18 @@ impl Deliverer {
             Ok(Attempted::Granted) => true,
             Ok(Attempted::Lost) => false,
             Err(error) => {
+                // It did not leave. But an attempt of this number that is on record
+                // may be another process's, so it is not taken back: if nobody
+                // settles it, it is in doubt when its time is over.
                 warn!(delivery_id = %delivery.id, %error, "could not record an attempt");
+                // In hand, so that it is not tried as fast as it fails.
+                tokio::time::sleep(self.settings.poll).await;
                 false
             }
         }
     }
 
-    async fn send(&self, delivery: Delivery) {
+    async fn send(&self, Ready { delivery, since }: Ready) {
         let Some(door) = self.doors.get(&delivery.to.channel) else {
             return;
         };
@@ -216,6 +237,14 @@ impl Deliverer {
             attempt: delivery.attempts,
             timeout: self.settings.channel_timeout,
         };
+        // Others take the attempt for over when twice this time has gone. Within
+        // the first half the call may start, so it ends within the second.
+        let held_up = self.clock.monotonic().saturating_sub(since);
+        if held_up > self.settings.channel_timeout && !self.faults.sends_however_late() {
+            warn!(delivery_id = %delivery.id, ?held_up, "a send was held up; it did not leave");
+            self.put_off(&delivery, ErrorKind::Timeout).await;
+            return;
+        }
         let sent = tokio::time::timeout(self.settings.channel_timeout, door.send(outgoing)).await;
         let sent = sent.unwrap_or_else(|_| {
             Err(
@@ -268,6 +297,17 @@ impl Deliverer {
         }
     }
 
+    /// Takes back an attempt that certainly did not leave, and looks again. If
+    /// somebody else went past it meanwhile, the row is theirs and stays so.
+    async fn put_off(&self, delivery: &Delivery, kind: ErrorKind) {
+        let not_before = self.clock.wall();
+        let settlement = Settlement::Retry { not_before, kind };
+        self.settle(delivery, settlement).await;
+        self.hands.wait_behind(delivery.conversation);
+    }
+
+    /// Hands a settlement in; again, after a failure that may pass, because
+    /// without it the send is in doubt.
     async fn settle(&self, delivery: &Delivery, settlement: Settlement) {
         let settle = Settle {
             conversation: delivery.conversation,
@@ -275,8 +315,14 @@ impl Deliverer {
             attempt: delivery.attempts,
             settlement,
         };
-        if let Err(error) = self.writer.settle(settle).await {
-            warn!(delivery_id = %delivery.id, %error, "could not settle; the send is in doubt");
+        let (began, mut pauses) = (self.clock.monotonic(), Pauses::default());
+        while let Err(error) = self.writer.settle(settle.clone()).await {
+            let tried = self.clock.monotonic().saturating_sub(began);
+            if !may_pass(&error) || tried > self.settings.doubt {
+                warn!(delivery_id = %delivery.id, %error, "could not settle; the send is in doubt");
+                return;
+            }
+            tokio::time::sleep(pauses.next()).await;
         }
     }
 }

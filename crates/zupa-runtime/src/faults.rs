@@ -39,6 +39,12 @@ mod planted {
         pub(crate) fn acknowledges_before_commit(&self) -> bool {
             false
         }
+        pub(crate) fn resends_without_evidence(&self) -> bool {
+            false
+        }
+        pub(crate) fn sends_however_late(&self) -> bool {
+            false
+        }
         pub(crate) fn holds_claims(&self) -> bool {
             false
         }
@@ -69,6 +75,10 @@ mod planted {
         pub stall_percent: u64,
         /// Acknowledge before the commit.
         pub ack_before_commit: bool,
+        /// Send again what is in doubt, whoever drops repeats.
+        pub resend_without_evidence: bool,
+        /// Send however long ago the attempt was put on record.
+        pub send_however_late: bool,
         /// Accept, but claim nothing.
         pub hold: bool,
         /// A turn whose text holds this kills the process.
@@ -127,6 +137,14 @@ mod planted {
 
         pub(crate) fn acknowledges_before_commit(&self) -> bool {
             self.ack_before_commit
+        }
+
+        pub(crate) fn resends_without_evidence(&self) -> bool {
+            self.resend_without_evidence
+        }
+
+        pub(crate) fn sends_however_late(&self) -> bool {
+            self.send_however_late
         }
 
         pub(crate) fn holds_claims(&self) -> bool {

@@ -1,11 +1,16 @@
-//! What has to be done now and then: a sign of life, long claims renewed, the log moved into
-//! the main file, old keys and payloads forgotten.
+//! What has to be done now and then: a sign of life, long claims renewed, the log
+//! moved into the main file, old keys and payloads forgotten.
+//!
+//! A chore that fails is done again at its next time: a store that is away for a
+//! while does not end the process.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+use zupa_core::store::Life;
 use zupa_core::{Clock, ErrorKind, ProcessId, Store};
 
 use crate::claim::InFlight;
@@ -29,25 +34,58 @@ pub(crate) struct Housekeeper {
     pub writer: Writer,
     pub clock: Arc<dyn Clock>,
     pub settings: Arc<Settings>,
-    pub in_flight: InFlight,
+    pub in_flight: Arc<InFlight>,
+    pub backlog: Arc<AtomicU64>,
 }
 
 impl Housekeeper {
+    /// Does the chores until `stop`. None that is slow holds up the signs of life
+    /// of the process and of its claims.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut renew = tokio::time::interval(self.settings.claim_expiry / 3);
-        let mut heartbeat = tokio::time::interval(self.settings.heartbeat);
-        let mut checkpoint = tokio::time::interval(CHECKPOINT);
-        let mut purge = tokio::time::interval(PURGE);
-        for chore in [&mut heartbeat, &mut renew, &mut checkpoint, &mut purge] {
-            chore.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::join!(
+            self.live(&stop),
+            self.keep_claims(&stop),
+            self.tidy_up(&stop)
+        );
+    }
+
+    async fn live(&self, stop: &CancellationToken) {
+        let mut heartbeat = every(self.settings.heartbeat);
+        let lives = async {
+            loop {
+                heartbeat.tick().await;
+                self.heartbeat().await;
+            }
+        };
+        // Cancel safe: a sign of life more or less.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = lives => {}
         }
+    }
+
+    async fn keep_claims(&self, stop: &CancellationToken) {
+        let mut renew = every(self.settings.claim_expiry / 3);
+        let renews = async {
+            loop {
+                renew.tick().await;
+                self.in_flight.renew(&self.writer).await;
+            }
+        };
+        // Cancel safe: no turn is left that would hear of it.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = renews => {}
+        }
+    }
+
+    async fn tidy_up(&self, stop: &CancellationToken) {
+        let (mut checkpoint, mut purge) = (every(CHECKPOINT), every(PURGE));
         let mut seen = 0;
         loop {
             // Ticks are cancel safe; the chores themselves are never cut short.
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = heartbeat.tick() => self.heartbeat().await,
-                _ = renew.tick() => self.renew().await,
                 _ = checkpoint.tick() => {
                     let batches = self.writer.batches();
                     if batches != seen {
@@ -62,19 +100,24 @@ impl Housekeeper {
 
     /// Also finds out whether a store that failed takes writes again.
     async fn heartbeat(&self) {
-        let written = self.store.heartbeat(self.process, self.clock.wall()).await;
+        let now = self.clock.wall();
+        let life = Life {
+            process: self.process,
+            now,
+            expires_at: now.plus(self.settings.claim_expiry),
+            stale: self.in_flight.stale(),
+        };
+        let written = self.store.heartbeat(life).await;
         self.health.note(&written);
         if let Err(error) = written {
             warn!(%error, "the store takes no writes");
+            return;
         }
-    }
-
-    async fn renew(&self) {
-        let renewals = self
-            .in_flight
-            .renewals(self.clock.wall(), self.settings.claim_expiry);
-        if !renewals.is_empty() {
-            self.writer.renew(renewals).await;
+        // What others accepted and ended is not counted here, so the counter
+        // drifts; the store knows.
+        match self.store.backlog().await {
+            Ok(open) => self.backlog.store(open, Ordering::Relaxed),
+            Err(error) => warn!(%error, "the store could not count the backlog"),
         }
     }
 
@@ -103,4 +146,11 @@ impl Housekeeper {
             }
         }
     }
+}
+
+/// Ticks, the first at once; one that comes late moves those behind it.
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
 }

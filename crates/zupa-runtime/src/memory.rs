@@ -3,7 +3,9 @@
 //!
 //! An entry is as of an epoch: each claim raises the epoch by one, and history
 //! changes only under a claim, so an entry is good for the claim that follows
-//! it directly, and for no other.
+//! it directly, and for no other. A server that crashes may take a claim back, and
+//! with it its epoch; but each commit adds an entry to the audit, so the head tells
+//! whether anybody else has committed.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +28,8 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 struct Kept {
     as_of: Epoch,
+    /// The audit's last entry then.
+    audit: u64,
     lines: Vec<Message>,
 }
 
@@ -43,7 +47,7 @@ impl Memory {
         let mut kept = self.lock();
         let known = kept.get_mut(&turn.conversation)?;
         let follows = known.as_of == turn.epoch || known.as_of.0 + 1 == turn.epoch.0;
-        if !follows {
+        if !follows || known.audit != turn.audit.number {
             return None;
         }
         known.as_of = turn.epoch;
@@ -56,6 +60,7 @@ impl Memory {
             turn.conversation,
             Kept {
                 as_of: turn.epoch,
+                audit: turn.audit.number,
                 lines,
             },
         );
@@ -72,6 +77,8 @@ impl Memory {
                 return;
             }
         };
+        // A commit has one entry.
+        known.audit = turn.audit.number + 1;
         if !matches!(commit.verdict, Verdict::Dead(_)) {
             known
                 .lines
@@ -94,6 +101,12 @@ impl Memory {
         );
         let surplus = known.lines.len().saturating_sub(self.lines);
         known.lines.drain(..surplus);
+    }
+
+    /// Forgets what is not known for sure: a commit whose answer was lost may have
+    /// added lines.
+    pub(crate) fn forget(&self, conversation: ConversationId) {
+        self.lock().pop(&conversation);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<ConversationId, Kept>> {
@@ -133,7 +146,11 @@ mod tests {
                 content: Content::text(format!("q{epoch}")),
             }],
             steps: Vec::new(),
-            audit: AuditHead::default(),
+            // One entry for each turn before.
+            audit: AuditHead {
+                number: epoch - 1,
+                ..AuditHead::default()
+            },
             outbox_busy: false,
             correlation: Correlation::default(),
         }
@@ -181,6 +198,12 @@ mod tests {
         let first = claim(conversation, 1);
         memory.keep(&first, Vec::new());
         answer(&memory, &first);
+        let mut taken_back = claim(conversation, 2);
+        taken_back.audit.number = 2;
+        assert!(
+            memory.recall(&taken_back).is_none(),
+            "somebody has committed under an epoch that a crash took back"
+        );
         assert!(memory.recall(&claim(conversation, 3)).is_none());
         answer(&memory, &claim(conversation, 3));
         assert!(

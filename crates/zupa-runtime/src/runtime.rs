@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
-use zupa_core::store::Recovery;
+use zupa_core::store::{Life, Recovery};
 use zupa_core::{
-    Address, Capabilities, Channel, ChannelId, Clock, Hint, Ids, Intake, Model, ProcessId, Result,
-    Store, Wakeup,
+    Acknowledges, Address, Capabilities, Channel, ChannelId, Clock, Hint, Ids, Intake, Model,
+    ProcessId, Result, Store, Wakeup,
 };
 
 use crate::accept::Acceptor;
@@ -43,6 +43,12 @@ impl Doors {
 
     pub(crate) fn capabilities(&self, id: &ChannelId) -> Option<Capabilities> {
         self.get(id).map(|door| door.capabilities())
+    }
+
+    /// True for a door whose readers read what was committed, on any replica.
+    pub(crate) fn has_readers(&self, id: &ChannelId) -> bool {
+        self.capabilities(id)
+            .is_some_and(|door| door.acknowledges == Acknowledges::AtCommit)
     }
 
     pub(crate) fn hint(&self, to: &Address, hint: Hint) {
@@ -109,7 +115,14 @@ impl Builder {
     /// *Errors*: as [`Store::recover`].
     pub async fn start(self) -> Result<Runtime> {
         let process = ProcessId(self.ids.fresh());
-        let recovery = self.store.recover(process, self.clock.wall()).await?;
+        let now = self.clock.wall();
+        let life = Life {
+            process,
+            now,
+            expires_at: now.plus(self.settings.claim_expiry),
+            stale: 0,
+        };
+        let recovery = self.store.recover(life).await?;
         let backlog = Arc::new(AtomicU64::new(self.store.backlog().await?));
         if recovery.unclean || recovery.turns_resumed > 0 {
             info!(
@@ -152,10 +165,10 @@ impl Builder {
             CancellationToken::new(),
         );
         let (workers, sends) = (TaskTracker::new(), TaskTracker::new());
-        let in_flight = InFlight::default();
+        let in_flight = InFlight::new(clock.clone(), settings.claim_expiry);
         let memory = Arc::new(Memory::new(agent.history));
 
-        let (hiring, hired) = Hiring::closed();
+        let (hiring, hired) = Hiring::closed(settings.turns_in_flight);
         let acceptor = Arc::new(Acceptor {
             process,
             writer: writer.clone(),
@@ -191,12 +204,13 @@ impl Builder {
                 settings: settings.clone(),
                 deliveries: deliveries.clone(),
                 memory,
-                backlog,
+                wakeup: wakeup.clone(),
+                backlog: backlog.clone(),
                 faults: faults.clone(),
             },
             in_flight: in_flight.clone(),
             stopping: turns_stop.clone(),
-            faults,
+            faults: faults.clone(),
         });
         let dispatcher = Dispatcher {
             store: store.clone(),
@@ -204,7 +218,12 @@ impl Builder {
             clock: clock.clone(),
             settings: settings.clone(),
             worker,
-            quarantine: Quarantine::of(&recovery.suspects),
+            quarantine: Quarantine {
+                hiring: hiring.clone(),
+                lane: Arc::default(),
+                deadline: settings.turn_timeout + settings.claim_expiry,
+            },
+            alone: Quarantine::alone(&recovery.suspects),
             hiring,
             hired,
             workers: workers.clone(),
@@ -218,6 +237,7 @@ impl Builder {
             settings: settings.clone(),
             sends: sends.clone(),
             hands,
+            faults,
         });
         let housekeeper = Housekeeper {
             process,
@@ -226,7 +246,8 @@ impl Builder {
             writer,
             clock,
             settings,
-            in_flight,
+            in_flight: in_flight.clone(),
+            backlog,
         };
 
         let accepting = tokio::spawn(acceptor.run(queue, intake_stop.clone()));
@@ -234,10 +255,12 @@ impl Builder {
         let delivering = tokio::spawn(deliverer.run(delivery_intake, last_stop.clone()));
         let housekeeping = tokio::spawn(housekeeper.run(last_stop.clone()));
         Runtime {
+            process,
             store,
             intake,
             recovery,
             health,
+            in_flight,
             intake_stop,
             turns_stop,
             last_stop,
@@ -252,10 +275,12 @@ impl Builder {
 /// The running path.
 #[derive(Debug)]
 pub struct Runtime {
+    process: ProcessId,
     store: Arc<dyn Store>,
     intake: Intake,
     recovery: Recovery,
     health: watch::Receiver<Health>,
+    in_flight: Arc<InFlight>,
     intake_stop: CancellationToken,
     turns_stop: CancellationToken,
     last_stop: CancellationToken,
@@ -306,6 +331,17 @@ impl Runtime {
         self.health.clone()
     }
 
+    /// Names this process; each start has another id.
+    pub fn process(&self) -> ProcessId {
+        self.process
+    }
+
+    /// Counts the writes that were refused, or not even tried, because somebody
+    /// else had taken a turn over.
+    pub fn stale_writes(&self) -> u64 {
+        self.in_flight.stale()
+    }
+
     /// Stops: no more intake, no new effect; waits for what has started, at most
     /// until `deadline` from now; then writes what is queued and closes the store.
     pub async fn shutdown(self, deadline: Duration) -> Result<Drained> {
@@ -334,7 +370,7 @@ impl Runtime {
             // The last caller is gone, so the writer ends when its queue is empty.
             let _ = self.writing.await;
         }
-        self.store.close().await?;
+        self.store.close(self.process).await?;
         Ok(drained)
     }
 }

@@ -10,6 +10,7 @@ mod build_prompt;
 mod call_model;
 mod cx;
 mod finalize;
+mod journal;
 mod recall;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::commit::End;
 use crate::memory::Memory;
 use crate::settings::Agent;
 pub(crate) use cx::Cx;
+pub(crate) use journal::Journal;
 
 /// The sequence of nodes and what they share.
 pub(crate) struct Nodes {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use zupa_core::store::{
     Accept, Accepted, Applied, Attempt, Attempted, Batch, Claim, ClaimOutcome, ClaimedTurn, Finish,
-    Finished, Record, Recorded, Renew, Settle,
+    Finished, Record, Recorded, Renew, Renewed, Settle,
 };
 use zupa_core::{Clock, Error, ErrorKind, Receipt, Result, Store};
 
@@ -48,7 +48,7 @@ enum Job {
     Finish(Box<Finish>, Answer<Finished>),
     Attempt(Box<Attempt>, Answer<Attempted>),
     Settle(Box<Settle>, Answer<()>),
-    Renew(Vec<Renew>),
+    Renew(Vec<Renew>, Answer<Vec<Result<Renewed>>>),
 }
 
 /// Whether the store takes writes.
@@ -59,7 +59,8 @@ pub enum Health {
     Good,
     /// Not now: nothing is acknowledged until it does again.
     Failing(Error),
-    /// Never again in this process: a flush to disk failed.
+    /// Never again in this process: a flush to disk failed, or a newer version has
+    /// changed the store so that this one must end.
     Lost(Error),
 }
 
@@ -79,9 +80,7 @@ impl HealthReport {
             let next = match (&*health, written) {
                 (Health::Lost(_), _) | (Health::Good, Ok(_)) => return false,
                 (Health::Failing(_), Ok(_)) => Health::Good,
-                (_, Err(error)) if error.kind() == ErrorKind::DurabilityLost => {
-                    Health::Lost(error.clone())
-                }
+                (_, Err(error)) if is_final(error.kind()) => Health::Lost(error.clone()),
                 (Health::Good, Err(error)) => Health::Failing(error.clone()),
                 (Health::Failing(_), Err(_)) => return false,
             };
@@ -91,11 +90,16 @@ impl HealthReport {
     }
 }
 
+/// True for what no later write can mend.
+fn is_final(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::DurabilityLost | ErrorKind::Unsupported)
+}
+
 impl Job {
     /// True for what no caller is held up by: a step in front of its commit, a
     /// settlement, a renewal.
     fn may_ride(&self) -> bool {
-        matches!(self, Self::Record(..) | Self::Settle(..) | Self::Renew(_))
+        matches!(self, Self::Record(..) | Self::Settle(..) | Self::Renew(..))
     }
 }
 
@@ -171,8 +175,11 @@ impl Writer {
             .await
     }
 
-    pub(crate) async fn renew(&self, renewals: Vec<Renew>) {
-        let _ = self.jobs.send(Job::Renew(renewals)).await;
+    pub(crate) async fn renew(&self, renewals: Vec<Renew>) -> Result<Vec<Result<Renewed>>> {
+        self.enqueue(|answer| Job::Renew(renewals, answer))
+            .await
+            .answer()
+            .await
     }
 
     /// Batches written so far.
@@ -228,6 +235,7 @@ struct Answers {
     finish: Vec<Answer<Finished>>,
     attempt: Vec<Answer<Attempted>>,
     settle: Vec<Answer<()>>,
+    renew: Vec<(usize, Answer<Vec<Result<Renewed>>>)>,
 }
 
 impl Answers {
@@ -262,7 +270,10 @@ impl Answers {
                 batch.settle.push(*settle);
                 self.settle.push(answer);
             }
-            Job::Renew(renewals) => batch.renew.extend(renewals),
+            Job::Renew(renewals, answer) => {
+                self.renew.push((renewals.len(), answer));
+                batch.renew.extend(renewals);
+            }
         }
     }
 
@@ -276,13 +287,18 @@ impl Answers {
         tell_each(self.record, applied.record);
         tell_each(self.finish, applied.finish);
         tell_each(self.attempt, applied.attempt);
-        for answer in self.settle {
-            let _ = answer.send(Ok(()));
+        tell_each(self.settle, applied.settle);
+        let mut renewed = applied.renew.into_iter();
+        for (count, answer) in self.renew {
+            let _ = answer.send(Ok(renewed.by_ref().take(count).collect()));
         }
     }
 
     fn fail(self, error: &Error) {
         for (_, answer) in self.accept {
+            let _ = answer.send(Err(error.clone()));
+        }
+        for (_, answer) in self.renew {
             let _ = answer.send(Err(error.clone()));
         }
         fail_each(self.claim, error);

@@ -30,6 +30,6 @@ impl Desk for SqliteStore {
     }
 
     async fn status(&self) -> Result<StoreStatus> {
-        status::status(&self.readers, &self.config).await
+        status::status(&self.readers, &self.config, self.serving()).await
     }
 }

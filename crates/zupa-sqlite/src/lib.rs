@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod backup;
 pub mod config;
 mod desk;
 mod error;
@@ -12,5 +13,5 @@ pub use config::{Durability, SqliteConfig};
 #[cfg(feature = "faults")]
 pub use faults::Planted;
 pub use lock::is_locked;
-pub use open::migrations;
+pub use open::{migrations, wanted_version};
 pub use store::SqliteStore;

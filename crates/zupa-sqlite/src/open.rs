@@ -14,26 +14,37 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use zupa_core::{Error, ErrorKind, Result};
 
 use crate::config::SqliteConfig;
-use crate::error;
+use crate::{backup, error};
 
 /// SQLite before this can corrupt a file that two connections write and
 /// checkpoint at once.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// The schema's history, oldest first. Only ever appended to.
+///
+/// A migration that binaries of an older version could not live with sets
+/// `installation.serves_from` to its own version.
 pub fn migrations() -> Migrator {
     let path = include_str!("../migrations/0001_path.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        Cow::Borrowed("path"),
+    let versions = include_str!("../migrations/0002_versions.sql");
+    Migrator::with_migrations(vec![
+        migration(1, "path", path),
+        migration(2, "versions", versions),
+    ])
+}
+
+fn migration(version: i64, name: &'static str, sql: &'static str) -> Migration {
+    Migration::new(
+        version,
+        Cow::Borrowed(name),
         MigrationType::Simple,
-        path.into_sql_str(),
+        sql.into_sql_str(),
         false,
-    )])
+    )
 }
 
 /// The newest schema version that this build knows.
-pub(crate) fn wanted_version() -> i64 {
+pub fn wanted_version() -> i64 {
     migrations()
         .iter()
         .map(|migration| migration.version)
@@ -41,8 +52,10 @@ pub(crate) fn wanted_version() -> i64 {
         .unwrap_or(0)
 }
 
-/// Brings the schema up to this build, on a connection of its own.
+/// Brings the schema up to this build, on a connection of its own. A store that
+/// was restored is checked before.
 pub(crate) async fn migrate(config: &SqliteConfig) -> Result<()> {
+    check_restored(&config.path).await?;
     let mut connection = options(config)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -55,6 +68,28 @@ pub(crate) async fn migrate(config: &SqliteConfig) -> Result<()> {
         .close()
         .await
         .map_err(|source| cannot_open(&config.path, source))
+}
+
+async fn check_restored(path: &Path) -> Result<()> {
+    let store = path.to_owned();
+    let settled = tokio::task::spawn_blocking(move || backup::settle(&store))
+        .await
+        .map_err(|source| {
+            Error::internal("the check of a restored store ended early").with_source(source)
+        })?;
+    match settled {
+        Ok(None) => Ok(()),
+        Ok(Some(checked)) => {
+            tracing::info!(
+                path = %path.display(),
+                "checked the restored store: {} audit chains with {} entries",
+                checked.chains,
+                checked.audit_entries
+            );
+            Ok(())
+        }
+        Err(error) => Err(error.with("restored", true)),
+    }
 }
 
 /// Opens the writer. Prepared statements stay as they were planned: with no
@@ -143,15 +178,26 @@ async fn check_engine(connection: &mut SqliteConnection) -> Result<()> {
 
 /// Brings the schema up to this build. Each migration is one transaction with
 /// its note in the migrations table, so a kill leaves it done or not begun.
+///
+/// A newer schema that says that this build may serve it is left as it is.
 async fn run_migrations(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
-    refuse_newer(connection, path).await?;
+    let found = schema_version(connection, path).await?;
+    if found > wanted_version() {
+        let serves_from = serves_from(connection).await.unwrap_or(found);
+        if serves_from > wanted_version() {
+            return Err(newer(found, serves_from, path));
+        }
+        tracing::warn!(
+            found,
+            known = wanted_version(),
+            "the store's schema is newer than this zupa and says that it may still serve it"
+        );
+        return Ok(());
+    }
     migrations()
         .run_direct(None, connection, false)
         .await
         .map_err(|source| match source {
-            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
-                newer(version, path)
-            }
             MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
                 error::of_reader("bring the schema up to date", source).with("path", path.display())
             }
@@ -161,14 +207,15 @@ async fn run_migrations(connection: &mut SqliteConnection, path: &Path) -> Resul
         })
 }
 
-async fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+/// The newest migration that was applied; 0 in a new file.
+async fn schema_version(connection: &mut SqliteConnection, path: &Path) -> Result<i64> {
     let applied = match connection.list_applied_migrations("_sqlx_migrations").await {
         Ok(applied) => applied,
         // A new file has no such table yet.
         Err(MigrateError::Execute(sqlx::Error::Database(database)))
             if database.code().as_deref() == Some("1") =>
         {
-            return Ok(());
+            return Ok(0);
         }
         Err(MigrateError::Execute(source)) => return Err(cannot_open(path, source)),
         Err(other) => {
@@ -180,25 +227,28 @@ async fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<
             .with_source(other));
         }
     };
-    let newest = applied
+    Ok(applied
         .iter()
         .map(|migration| migration.version)
         .max()
-        .unwrap_or(0);
-    if newest > wanted_version() {
-        Err(newer(newest, path))
-    } else {
-        Ok(())
-    }
+        .unwrap_or(0))
 }
 
-fn newer(version: i64, path: &Path) -> Error {
+/// The oldest version that may serve the schema; an error where it does not say.
+async fn serves_from(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT serves_from FROM installation")
+        .fetch_one(connection)
+        .await
+}
+
+fn newer(found: i64, serves_from: i64, path: &Path) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        "the store was written by a newer zupa; run that one, or restore a backup",
+        "the store was written by a newer zupa, and this one may not serve it",
     )
     .with("path", path.display())
-    .with("schema_version", version)
+    .with("schema_version", found)
+    .with("serves_from", serves_from)
     .with("this_build_knows", wanted_version())
 }
 

@@ -16,13 +16,14 @@ mod row;
 mod write;
 mod writer;
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{ConversationId, Error, ErrorKind, ProcessId, Result, Store, Timestamp};
 
@@ -41,6 +42,8 @@ pub struct SqliteStore {
     checkpointer: Mutex<SqliteConnection>,
     /// Set by a failed flush: what was acknowledged may not be durable.
     poisoned: AtomicBool,
+    /// The process that serves through this handle.
+    serving: std::sync::Mutex<Option<ProcessId>>,
     _lock: Lock,
 }
 
@@ -64,6 +67,7 @@ impl SqliteStore {
             readers,
             checkpointer,
             poisoned: AtomicBool::new(false),
+            serving: std::sync::Mutex::default(),
             _lock: lock,
         })
     }
@@ -76,6 +80,11 @@ impl SqliteStore {
             ));
         }
         Ok(())
+    }
+
+    /// The process that serves through this handle, if one does.
+    pub(crate) fn serving(&self) -> Option<ProcessId> {
+        *self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a failed flush, after which nothing may be acknowledged.
@@ -114,11 +123,14 @@ enum Flush {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
-        self.work(Flush::Yes, move |connection| {
-            write::transaction(connection, || recover::recover(connection, process, now))
-        })
-        .await
+    async fn recover(&self, life: Life) -> Result<Recovery> {
+        let recovery = self
+            .work(Flush::Yes, move |connection| {
+                write::transaction(connection, || recover::recover(connection, life))
+            })
+            .await?;
+        *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(life.process);
+        Ok(recovery)
     }
 
     async fn write(&self, batch: Batch) -> Result<Applied> {
@@ -136,9 +148,9 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()> {
+    async fn heartbeat(&self, life: Life) -> Result<()> {
         self.work(Flush::No, move |connection| {
-            recover::heartbeat(connection, process, now)
+            recover::heartbeat(connection, life)
         })
         .await
     }
@@ -180,8 +192,11 @@ impl Store for SqliteStore {
             .map_err(|error| self.noted(error))
     }
 
-    async fn close(&self) -> Result<()> {
-        self.work(Flush::Yes, recover::close).await?;
+    async fn close(&self, process: ProcessId) -> Result<()> {
+        self.work(Flush::Yes, move |connection| {
+            recover::close(connection, process)
+        })
+        .await?;
         // Everything is durable and marked so; a log that could not be emptied
         // is emptied by the next start.
         let emptied = checkpoint::checkpoint(&self.checkpointer, &self.writer, When::Now).await;

@@ -26,6 +26,7 @@ pub mod reads;
 pub mod receipts;
 pub mod recovery;
 pub mod retry;
+pub mod rivals;
 pub mod settle;
 pub mod walk;
 mod world;

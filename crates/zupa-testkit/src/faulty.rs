@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
 
 use plan::Plan;
@@ -115,17 +115,16 @@ impl FaultyStore {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Store for FaultyStore {
-    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
-        self.through(Call::Recover, self.inner.recover(process, now))
-            .await
+    async fn recover(&self, life: Life) -> Result<Recovery> {
+        self.through(Call::Recover, self.inner.recover(life)).await
     }
 
     async fn write(&self, batch: Batch) -> Result<Applied> {
         self.through(Call::Write, self.inner.write(batch)).await
     }
 
-    async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()> {
-        self.through(Call::Heartbeat, self.inner.heartbeat(process, now))
+    async fn heartbeat(&self, life: Life) -> Result<()> {
+        self.through(Call::Heartbeat, self.inner.heartbeat(life))
             .await
     }
 
@@ -163,7 +162,7 @@ impl Store for FaultyStore {
             .await
     }
 
-    async fn close(&self) -> Result<()> {
-        self.through(Call::Close, self.inner.close()).await
+    async fn close(&self, process: ProcessId) -> Result<()> {
+        self.through(Call::Close, self.inner.close(process)).await
     }
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use zupa_core::desk::{Accounting, Line, StoreStatus, TurnView};
-use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
     Address, AuditLink, ConversationId, Desk, InboundState, Message, Number, ProcessId, Result,
     Store, Timestamp,
@@ -31,9 +31,20 @@ use rows::State;
 /// A store in memory. Clones share the rows, and keeping one of them is what
 /// makes the rows survive a simulated restart: [`Store::recover`] with another
 /// process id voids what the process before had claimed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
+    /// The process that serves through this clone.
+    serving: Mutex<Option<ProcessId>>,
+}
+
+impl Clone for MemoryStore {
+    fn clone(&self) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            serving: Mutex::default(),
+        }
+    }
 }
 
 impl MemoryStore {
@@ -49,6 +60,19 @@ impl MemoryStore {
         store
     }
 
+    /// An empty store that several processes serve at once, each through a clone
+    /// of its own. A claim holds until its end, and as long as its process shows
+    /// signs of life; whoever finds it over judges the death.
+    pub fn replicated() -> Self {
+        let store = Self::new();
+        store.lock().replicated = true;
+        store
+    }
+
+    fn serving(&self) -> MutexGuard<'_, Option<ProcessId>> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     // A writer that panicked is a defect of ours; the rows are as it left them.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -58,9 +82,11 @@ impl MemoryStore {
 impl State {
     fn write(&mut self, batch: Batch) -> Applied {
         let now = batch.now;
+        self.now = self.now.max(now);
         let mut applied = Applied::default();
         for settle in batch.settle {
             self.settle(settle, now);
+            applied.settle.push(Ok(()));
         }
         for receipt in batch.receipts {
             self.receipt(receipt, now);
@@ -87,7 +113,7 @@ impl State {
             applied.taken.push(taken);
         }
         for renew in batch.renew {
-            self.renew(&renew);
+            applied.renew.push(Ok(self.renew(&renew)));
         }
         applied
     }
@@ -104,21 +130,23 @@ impl State {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Store for MemoryStore {
-    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
-        Ok(self.lock().recover(process, now))
+    async fn recover(&self, life: Life) -> Result<Recovery> {
+        *self.serving() = Some(life.process);
+        Ok(self.lock().recover(life))
     }
 
     async fn write(&self, batch: Batch) -> Result<Applied> {
         Ok(self.lock().write(batch))
     }
 
-    // Memory can always be written, and nobody reads the sign of life.
-    async fn heartbeat(&self, _: ProcessId, _: Timestamp) -> Result<()> {
+    async fn heartbeat(&self, life: Life) -> Result<()> {
+        self.lock().heartbeat(life);
         Ok(())
     }
 
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>> {
-        Ok(self.lock().due(now, until, limit))
+        let asking = *self.serving();
+        Ok(self.lock().due(asking, now, until, limit))
     }
 
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
@@ -146,8 +174,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn close(&self) -> Result<()> {
-        self.lock().clean = true;
+    async fn close(&self, process: ProcessId) -> Result<()> {
+        self.lock().close(process);
         Ok(())
     }
 }

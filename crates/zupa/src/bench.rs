@@ -16,6 +16,9 @@ mod goals;
 mod histogram;
 mod meter;
 mod path;
+mod place;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod schedule;
 mod single;
 mod starts;
@@ -38,7 +41,7 @@ const PATIENCE: f64 = 600.0;
 /// at most 5 seconds.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  zupa bench                                 64 turns in flight, at most 5 s\n  zupa bench --conversations 1               one conversation\n  zupa bench --rate 1000 --model-ms 1000     open loop, a model that thinks\n  zupa bench --all --json                    every goal, some minutes"
+    before_help = "Examples:\n  zupa bench                                 64 turns in flight, at most 5 s\n  zupa bench --conversations 1               one conversation\n  zupa bench --rate 1000 --model-ms 1000     open loop, a model that thinks\n  zupa bench --all --json                    every goal, some minutes\n  zupa bench --store postgres://zupa@db/zupa on a server, beside pgbench"
 )]
 pub struct BenchArguments {
     /// Print JSON.
@@ -71,14 +74,18 @@ pub struct BenchArguments {
     /// Makes texts and ids; the same seed makes the same ones.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Measure on this Postgres server, beside pgbench, in a database of its own
+    /// that is dropped at the end: `postgres://USER@HOST:PORT/DATABASE`.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["floor", "history", "idle", "growth", "recovery", "cold_start"])]
+    store: Option<String>,
     /// Where the databases lie while they are measured [default: .zupa/bench-<pid>]
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
     #[command(flatten)]
     what: What,
-    /// One measurement, in this process; for the benchmark itself.
-    #[arg(long, hide = true, value_name = "JSON")]
-    job: Option<String>,
+    /// The measurement told on stdin, in this process; for the benchmark itself.
+    #[arg(long, hide = true)]
+    job: bool,
 }
 
 /// What to measure instead; at most one.
@@ -153,10 +160,13 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 
 /// Runs the benchmark.
 pub fn run(arguments: &BenchArguments) -> Result<Code, Failure> {
-    if let Some(job) = &arguments.job {
-        return child::run(job);
+    if arguments.job {
+        return child::run();
     }
     let folder = folder::Folder::make(arguments.dir.as_deref())?;
+    if let Some(url) = &arguments.store {
+        return on_a_server(arguments, &folder, url);
+    }
     let what = arguments.what;
     if what.all {
         goals::run(arguments, &folder)
@@ -173,6 +183,22 @@ pub fn run(arguments: &BenchArguments) -> Result<Code, Failure> {
     } else {
         compare::run(arguments, &folder)
     }
+}
+
+#[cfg(feature = "postgres")]
+fn on_a_server(
+    arguments: &BenchArguments,
+    folder: &folder::Folder,
+    url: &str,
+) -> Result<Code, Failure> {
+    postgres::run(arguments, folder, url)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn on_a_server(_: &BenchArguments, _: &folder::Folder, _: &str) -> Result<Code, Failure> {
+    Err(Failure::new(Code::Usage, "--store names a Postgres server")
+        .because("this zupa was built without the feature postgres")
+        .try_this("build it with the feature, as in `cargo install zupa --features postgres`"))
 }
 
 /// Makes failures of the benchmark itself.

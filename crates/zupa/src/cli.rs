@@ -3,16 +3,22 @@
 mod arguments;
 mod assemble;
 mod check;
+mod db;
 mod environment;
 mod failure;
 #[cfg(feature = "faults")]
 mod faults;
+mod files;
 mod logs;
 mod operator;
 mod print;
-mod read;
 mod serve;
+#[cfg(feature = "faults")]
+mod sink;
+mod source;
+mod store;
 mod token;
+mod turn;
 
 use std::process::ExitCode;
 
@@ -54,8 +60,8 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
         Command::Dev(run) => on_threads(serve::dev(global, run)),
         Command::Serve(run) => on_threads(serve::serve(global, run)),
         Command::Config { command } => check::config(global, command),
-        Command::Turn { command } => on_one_thread(read::turn(global, command)),
-        Command::Db { command } => on_one_thread(read::db(global, command)),
+        Command::Turn { command } => on_one_thread(turn::turn(global, command)),
+        Command::Db { command } => on_one_thread(db::db(global, command)),
         Command::Bench(bench) => crate::bench::run(bench),
         Command::Version(output) => print::version(output.json),
     }

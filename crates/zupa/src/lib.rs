@@ -11,6 +11,8 @@ pub use zupa_runtime as runtime;
 pub use zupa_http as http;
 #[cfg(feature = "openai")]
 pub use zupa_openai as openai;
+#[cfg(feature = "postgres")]
+pub use zupa_postgres as postgres;
 #[cfg(feature = "sqlite")]
 pub use zupa_sqlite as sqlite;
 

@@ -12,23 +12,24 @@ use anyhow::{Context, Result};
 
 use super::Outcome;
 use super::command::{answers, cargo, finish, root, target_folder};
+use super::needs::Needs;
 use crate::{crash, rules};
 
 /// One check.
 pub struct Step {
     pub name: &'static str,
     pub about: &'static str,
-    pub run: fn() -> Result<Outcome>,
+    pub run: fn(&mut Needs) -> Result<Outcome>,
 }
 
 /// Every step; the tests are the last, so that the output ends with their summary.
 pub fn steps() -> Vec<Step> {
     let step = |name, about, run| Step { name, about, run };
     vec![
-        step("fmt", "the format of every file", || {
+        step("fmt", "the format of every file", |_| {
             cargo_step(&["fmt", "--all", "--check"])
         }),
-        step("clippy-all", "warnings, all targets and features", || {
+        step("clippy-all", "warnings, all targets and features", |_| {
             cargo_step(&[
                 "clippy",
                 "--workspace",
@@ -42,45 +43,56 @@ pub fn steps() -> Vec<Step> {
         step(
             "clippy-none",
             "warnings, the facade without features",
-            || clippy_facade(&[]),
+            |_| clippy_facade(&[]),
         ),
-        step("clippy-sqlite", "warnings, feature sqlite alone", || {
+        step("clippy-sqlite", "warnings, feature sqlite alone", |_| {
             clippy_facade(&["--features", "sqlite"])
         }),
-        step("clippy-openai", "warnings, feature openai alone", || {
+        step("clippy-openai", "warnings, feature openai alone", |_| {
             clippy_facade(&["--features", "openai"])
         }),
-        step("clippy-http", "warnings, feature http alone", || {
+        step("clippy-http", "warnings, feature http alone", |_| {
             clippy_facade(&["--features", "http"])
         }),
-        step("rules", "the repository rules", || {
+        step(
+            "clippy-postgres",
+            "warnings, feature postgres alone",
+            |_| clippy_facade(&["--features", "postgres"]),
+        ),
+        step("rules", "the repository rules", |_| {
             rules::run().map(|()| Outcome::Done)
         }),
-        step("doc", "the documentation, warnings denied", doc_step),
-        step(
-            "deny",
-            "licences, bans and sources of dependencies",
-            deny_step,
-        ),
+        step("doc", "the documentation, warnings denied", |_| doc_step()),
+        step("deny", "licences, bans and sources of dependencies", |_| {
+            deny_step()
+        }),
         step(
             "consumer",
             "a crate outside the workspace, without the facade",
-            consumer_step,
+            |_| consumer_step(),
         ),
-        step("build", "everything that the remaining steps run", || {
+        step(
+            "postgres",
+            "a throw-away PostgreSQL for the tests",
+            Needs::postgres,
+        ),
+        step("build", "everything that the remaining steps run", |_| {
             cargo_step(&["build", "--workspace", "--all-targets", "--all-features"])
         }),
+        step("crash", "a short seeded run of the kill harness", |_| {
+            crash_step()
+        }),
+        step("planted", "bugs that the kill harness must catch", |_| {
+            planted_step()
+        }),
         step(
-            "crash",
-            "a short seeded run of the kill harness",
-            crash_step,
+            "replicas",
+            "replicas on Postgres: killed, stopped, cut off",
+            |_| replicas_step(),
         ),
-        step(
-            "planted",
-            "bugs that the kill harness must catch",
-            planted_step,
-        ),
-        step("example", "examples/hello.rs of the facade", example_step),
+        step("example", "examples/hello.rs of the facade", |_| {
+            example_step()
+        }),
         step("doctest", "the examples in the documentation", doctest_step),
         step("test", "the tests", test_step),
     ]
@@ -187,8 +199,54 @@ fn crash_step() -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// A seeded tenth of the long loops, and the bug that one process cannot show.
+fn replicas_step() -> Result<Outcome> {
+    if crate::services::postgres::Postgres::find().is_none() {
+        if std::env::var_os("CI").is_some_and(|value| value == "true") {
+            anyhow::bail!("PostgreSQL is not installed\n  try: .ci/run, which installs it");
+        }
+        return Ok(Outcome::Skipped("PostgreSQL is not installed".to_owned()));
+    }
+    let options = || {
+        Ok::<_, anyhow::Error>(crash::Options {
+            store: crash::Store::Postgres,
+            seed: 7,
+            binary: Some(target_folder()?.join("debug/zupa")),
+            ..crash::Options::default()
+        })
+    };
+    crash::run(crash::Options {
+        cycles: 20,
+        ..options()?
+    })?;
+    // Sending doors: one that drops repeats of our key, one that does not.
+    for sink in [crash::Sink::ByKey, crash::Sink::Never] {
+        crash::run(crash::Options {
+            pauses: Some(5),
+            sink: Some(sink),
+            ..options()?
+        })?;
+    }
+    crash::run(crash::Options {
+        restarts: Some(3),
+        ..options()?
+    })?;
+    crash::run(crash::Options {
+        partitions: Some(3),
+        longest_cut: 5,
+        ..options()?
+    })?;
+    crash::run(crash::Options {
+        bug: Some("commit-without-epoch".to_owned()),
+        expect_caught: true,
+        seed: 12,
+        ..options()?
+    })?;
+    Ok(Outcome::Done)
+}
+
 /// A commit that forgets the epoch needs two processes on one store to be seen
-/// from outside; here the contract suite of zupa-sqlite catches it.
+/// from outside: the step `replicas` shows it.
 fn planted_step() -> Result<Outcome> {
     for bug in [
         "ack-before-commit",
@@ -219,26 +277,30 @@ fn example_step() -> Result<Outcome> {
     finish(Command::new(example).current_dir(root()))
 }
 
-fn doctest_step() -> Result<Outcome> {
+fn doctest_step(needs: &mut Needs) -> Result<Outcome> {
     if !has_nextest() {
         return Ok(Outcome::Skipped(
             "`cargo test` runs them with the tests".to_owned(),
         ));
     }
-    cargo_step(&["test", "--doc", "--workspace", "--all-features"])
+    tests(needs, &["test", "--doc", "--workspace", "--all-features"])
 }
 
-fn test_step() -> Result<Outcome> {
+fn test_step(needs: &mut Needs) -> Result<Outcome> {
     if has_nextest() {
-        return cargo_step(&[
-            "nextest",
-            "run",
-            "--workspace",
-            "--all-features",
-            "--no-fail-fast",
-        ]);
+        let arguments = ["nextest", "run", "--workspace", "--all-features"];
+        return tests(needs, &[&arguments[..], &["--no-fail-fast"]].concat());
     }
-    cargo_step(&["test", "--workspace", "--all-features", "--no-fail-fast"])
+    tests(
+        needs,
+        &["test", "--workspace", "--all-features", "--no-fail-fast"],
+    )
+}
+
+fn tests(needs: &mut Needs, arguments: &[&str]) -> Result<Outcome> {
+    let mut command = cargo();
+    needs.give(&mut command)?;
+    finish(command.args(arguments))
 }
 
 fn has_nextest() -> bool {

@@ -17,15 +17,13 @@ pub fn binary(options: &Options) -> anyhow::Result<PathBuf> {
             .with_context(|| format!("there is no {}", binary.display()));
     }
     let mut cargo = Command::new("cargo");
-    cargo.args([
-        "build",
-        "--package",
-        "zupa",
-        "--bin",
-        "zupa",
-        "--features",
-        "faults",
-    ]);
+    let features = if options.on_postgres() {
+        "faults,postgres"
+    } else {
+        "faults"
+    };
+    cargo.args(["build", "--package", "zupa", "--bin", "zupa"]);
+    cargo.args(["--features", features]);
     cargo.arg("--message-format=json-render-diagnostics");
     if options.release {
         cargo.arg("--release");

@@ -1,5 +1,6 @@
-//! After the last kill: one more start without faults, the rest of the messages,
-//! and the wait until nothing is open any more.
+//! After the last fault: all replicas are up, the rest of the messages is sent,
+//! and the wait begins until nothing is open any more. Nobody kills now: an end
+//! is a finding, and so is the next start.
 
 use std::time::Duration;
 
@@ -16,21 +17,24 @@ const SENDING: Duration = Duration::from_secs(120);
 /// For the server to end what it accepted (promise P6).
 const DRAIN: Duration = Duration::from_secs(60);
 
-/// A healed server with its books, if it showed them.
+/// Healed replicas with their books, if they showed them.
 #[derive(Debug)]
 pub struct Healed {
-    pub life: Life,
+    pub lives: Vec<Life>,
     pub accounting: Option<Accounting>,
     pub drained_in: Option<Duration>,
 }
 
 impl Nemesis {
     pub async fn heal(&mut self) -> anyhow::Result<Healed> {
-        let mut life = self.up(0).await?;
+        self.replicas
+            .iter_mut()
+            .for_each(|replica| replica.rests = 0);
+        self.raise(0).await?;
         self.oracle.tell(&Order::Heal).await?;
         let begin = Instant::now();
         while !self.finished && begin.elapsed() < SENDING {
-            life = self.keep_alive(life).await?;
+            self.raise(0).await?;
             self.hear()?;
             sleep(Duration::from_millis(5)).await;
         }
@@ -40,18 +44,18 @@ impl Nemesis {
             );
             self.violations.push(Violation::new(Check::Drain, detail));
         }
-        self.drain(life).await
+        self.drain().await
     }
 
-    async fn drain(&mut self, mut life: Life) -> anyhow::Result<Healed> {
+    async fn drain(&mut self) -> anyhow::Result<Healed> {
         let begin = Instant::now();
         let mut last = None;
         while begin.elapsed() < DRAIN {
-            life = self.keep_alive(life).await?;
-            match operator::accounting(&self.stage).await {
-                Ok(accounting) if accounting.still_open() == 0 => {
+            self.raise(0).await?;
+            match operator::accounting(&self.stage.places[0]).await {
+                Ok(accounting) if accounting.still_open() + accounting.on_their_way() == 0 => {
                     return Ok(Healed {
-                        life,
+                        lives: self.lives(),
                         accounting: Some(accounting),
                         drained_in: Some(begin.elapsed()),
                     });
@@ -61,26 +65,23 @@ impl Nemesis {
             sleep(Duration::from_millis(25)).await;
         }
         let detail = match &last {
-            Some(Ok(accounting)) => format!("still open after {DRAIN:?}: {:?}", accounting.open),
+            Some(Ok(accounting)) => format!(
+                "still open after {DRAIN:?}: {:?}; deliveries: {:?}",
+                accounting.open, accounting.deliveries
+            ),
             Some(Err(error)) => format!("the accounting cannot be read: {error:#}"),
             None => "the accounting was never read".to_owned(),
         };
         self.violations.push(Violation::new(Check::Drain, detail));
         Ok(Healed {
-            life,
+            lives: self.lives(),
             accounting: last.and_then(Result::ok),
             drained_in: None,
         })
     }
 
-    /// Nobody kills any more: an end now is a finding, and the next start too.
-    async fn keep_alive(&mut self, mut life: Life) -> anyhow::Result<Life> {
-        match life.server.exited()? {
-            None => Ok(life),
-            Some(status) => {
-                self.found_dead(life, status)?;
-                self.up(0).await
-            }
-        }
+    fn lives(&mut self) -> Vec<Life> {
+        let replicas = self.replicas.iter_mut();
+        replicas.filter_map(|replica| replica.life.take()).collect()
     }
 }

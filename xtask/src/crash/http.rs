@@ -1,6 +1,7 @@
 //! HTTP from the outside: one connection per request, no pool and no retry of
 //! its own, because the oracle must know exactly what it delivered how often.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -51,36 +52,35 @@ impl Answer {
 }
 
 pub async fn post(
-    port: u16,
+    to: SocketAddr,
     path: &str,
     body: Vec<u8>,
     deadline: Duration,
 ) -> Result<Answer, Failure> {
-    let request =
-        request(port, Method::POST, path).header(header::CONTENT_TYPE, "application/json");
-    answered(port, request.body(Full::new(body.into())), deadline).await
+    let request = request(to, Method::POST, path).header(header::CONTENT_TYPE, "application/json");
+    answered(to, request.body(Full::new(body.into())), deadline).await
 }
 
 pub async fn get(
-    port: u16,
+    to: SocketAddr,
     path: &str,
     bearer: Option<&str>,
     deadline: Duration,
 ) -> Result<Answer, Failure> {
-    let mut request = request(port, Method::GET, path);
+    let mut request = request(to, Method::GET, path);
     if let Some(token) = bearer {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
-    answered(port, request.body(Full::default()), deadline).await
+    answered(to, request.body(Full::default()), deadline).await
 }
 
 pub async fn get_json<T: DeserializeOwned>(
-    port: u16,
+    to: SocketAddr,
     path: &str,
     bearer: &str,
     deadline: Duration,
 ) -> anyhow::Result<T> {
-    let answer = get(port, path, Some(bearer), deadline).await?;
+    let answer = get(to, path, Some(bearer), deadline).await?;
     ensure!(
         answer.status == StatusCode::OK,
         "{path} answered {}",
@@ -90,13 +90,18 @@ pub async fn get_json<T: DeserializeOwned>(
         .with_context(|| format!("{path} answered {}", answer.excerpt()))
 }
 
-/// Opens an event stream from its first event on.
-pub async fn events(port: u16, path: &str, deadline: Duration) -> anyhow::Result<Incoming> {
-    let request = request(port, Method::GET, path)
+/// Opens an event stream behind the event with this number.
+pub async fn events(
+    to: SocketAddr,
+    path: &str,
+    after: u64,
+    deadline: Duration,
+) -> anyhow::Result<Incoming> {
+    let request = request(to, Method::GET, path)
         .header(header::ACCEPT, "text/event-stream")
-        .header("last-event-id", "0")
+        .header("last-event-id", after.to_string())
         .body(Full::default());
-    let response = timeout(deadline, send(port, request))
+    let response = timeout(deadline, send(to, request))
         .await
         .context("no answer in time")??;
     ensure!(
@@ -107,18 +112,23 @@ pub async fn events(port: u16, path: &str, deadline: Duration) -> anyhow::Result
     Ok(response.into_body())
 }
 
-fn request(port: u16, method: Method, path: &str) -> hyper::http::request::Builder {
+/// Every replica answers to the local name, in a namespace of its own, too.
+fn request(to: SocketAddr, method: Method, path: &str) -> hyper::http::request::Builder {
     Request::builder()
         .method(method)
         .uri(path)
-        .header(header::HOST, format!("127.0.0.1:{port}"))
+        .header(header::HOST, format!("127.0.0.1:{}", to.port()))
 }
 
 type Outgoing = Result<Request<Full<Bytes>>, hyper::http::Error>;
 
-async fn answered(port: u16, request: Outgoing, deadline: Duration) -> Result<Answer, Failure> {
+async fn answered(
+    to: SocketAddr,
+    request: Outgoing,
+    deadline: Duration,
+) -> Result<Answer, Failure> {
     let whole = async {
-        let response = send(port, request).await?;
+        let response = send(to, request).await?;
         let status = response.status();
         let retry_after = response.headers().get(header::RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -138,9 +148,9 @@ async fn answered(port: u16, request: Outgoing, deadline: Duration) -> Result<An
         .unwrap_or_else(|_| Err(Failure::Lost(anyhow!("no answer within {deadline:?}"))))
 }
 
-async fn send(port: u16, request: Outgoing) -> Result<Response<Incoming>, Failure> {
+async fn send(to: SocketAddr, request: Outgoing) -> Result<Response<Incoming>, Failure> {
     let request = request.map_err(|error| Failure::Unreached(error.into()))?;
-    let stream = TcpStream::connect(("127.0.0.1", port))
+    let stream = TcpStream::connect(to)
         .await
         .map_err(|error| Failure::Unreached(error.into()))?;
     let _ = stream.set_nodelay(true);

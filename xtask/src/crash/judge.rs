@@ -1,18 +1,28 @@
-//! The last act: the server is asked to stop, and everything that was seen is
+//! The last act: the replicas are asked to stop, and everything that was seen is
 //! put before the checkers.
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
+use super::book::Book;
 use super::check::{self, Check, Violation};
 use super::heal::Healed;
+use super::life::Life;
 use super::marks::Mark;
+use super::operator;
 use super::oracle::handle::Oracle;
 use super::oracle::log;
 use super::oracle::truth::Truth;
+use super::place::Place;
+use super::replicated::{self, Replicated};
 use super::replies::{self, Replies};
 use super::stage::Stage;
+use super::wire::{Order, Report};
 
 const STOP: Duration = Duration::from_secs(15);
+/// For the followed streams: some times as long as a stream waits between two looks.
+const CATCH_UP: Duration = Duration::from_secs(10);
 
 /// What the checkers said, and what they could look at.
 #[derive(Debug)]
@@ -24,25 +34,33 @@ pub struct Judgement {
     pub compared: u64,
     /// Whether the marks told what each turn took.
     pub claims_named: bool,
-    /// Whether there was an `sqlite3` to ask.
+    /// Whether there was a file, and an `sqlite3` to ask.
     pub integrity: bool,
+    pub replicated: Replicated,
 }
 
 pub async fn judge(
     stage: &Stage,
     healed: Healed,
-    history: Vec<Mark>,
-    oracle: Oracle,
+    mut history: Vec<Mark>,
+    book: &Book,
+    mut oracle: Oracle,
 ) -> anyhow::Result<Judgement> {
     let mut violations = Vec::new();
     let known = Truth::fold(log::read(&stage.oracle_log())?);
-    let replies = replies::read(stage.port, known.expected())
+    let replies = replies::read(&stage.doors(), known.expected())
         .await
         .unwrap_or_else(|error| {
             violations.push(Violation::new(Check::Server, format!("{error:#}")));
             Replies::new()
         });
-    let history = stop(healed.life, history, &mut violations).await?;
+    catch_up(&replies, &mut oracle).await?;
+    let stale_writes = operator::stale_writes(&stage.places[0]).await;
+    for life in healed.lives {
+        history.extend(stop(life, &mut violations).await?);
+    }
+    // Each replica wrote its own; only the clock puts them in order.
+    history.sort_by_key(|mark| mark.at);
     // Only now is it sure that the model is asked no more.
     let truth = Truth::fold(oracle.end().await?);
 
@@ -50,18 +68,27 @@ pub async fn judge(
     violations.extend(check::coverage::check(&truth, &replies));
     violations.extend(check::order::check(&replies));
     violations.extend(check::duplicates::check(&replies));
-    let model = check::model::check(&history, &truth, &replies);
+    let model = check::model::check(&history, &truth, &replies, book);
     violations.extend(model.violations);
     let turns = check::turns::check(&history, &replies, truth.poisons());
     let claims_named = turns.is_some();
     violations.extend(turns.into_iter().flatten());
+    let places = &stage.places;
+    let (mut replicated, found) = replicated::look(places, &history, book, &truth, &replies);
+    replicated.stale_calls = model.by_woken;
+    replicated.lost_records = model.lost_records;
+    replicated.stale_writes = stale_writes;
+    violations.extend(found);
     violations.extend(
         healed
             .accounting
             .iter()
             .flat_map(|accounting| check::conservation::check(accounting, &truth)),
     );
-    let integrity = check::integrity::check(&stage.database())?;
+    let integrity = match places.first().and_then(Place::database) {
+        Some(database) => check::integrity::check(database)?,
+        None => None,
+    };
     let asked = integrity.is_some();
     violations.extend(integrity.into_iter().flatten());
 
@@ -73,17 +100,35 @@ pub async fn judge(
         compared: model.compared,
         claims_named,
         integrity: asked,
+        replicated,
     })
 }
 
-/// A graceful end: exit code 0 within the deadline.
-async fn stop(
-    mut life: super::life::Life,
-    mut history: Vec<Mark>,
-    violations: &mut Vec<Violation>,
-) -> anyhow::Result<Vec<Mark>> {
+/// Gives the followed streams time to show the last events. Whether they did is
+/// for their checker to say.
+async fn catch_up(replies: &Replies, oracle: &mut Oracle) -> anyhow::Result<()> {
+    let last = replies.iter().filter_map(|(conversation, replies)| {
+        let last = replies.last()?;
+        Some((conversation.clone(), last.number))
+    });
+    let numbers = last.collect();
+    oracle.tell(&Order::CatchUp { numbers }).await?;
+    let begin = Instant::now();
+    while begin.elapsed() < CATCH_UP {
+        while let Some(report) = oracle.heard()? {
+            if report == Report::CaughtUp {
+                return Ok(());
+            }
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+/// A graceful end: exit code 0 within the deadline. Returns what it marked.
+async fn stop(mut life: Life, violations: &mut Vec<Violation>) -> anyhow::Result<Vec<Mark>> {
     life.look()?;
-    let super::life::Life { server, marks, .. } = life;
+    let Life { server, marks, .. } = life;
     match server.stop(STOP).await {
         Ok(status) if status.success() => {}
         Ok(status) => violations.push(Violation::new(
@@ -92,6 +137,5 @@ async fn stop(
         )),
         Err(error) => violations.push(Violation::new(Check::Server, format!("{error:#}"))),
     }
-    history.extend(marks);
-    Ok(history)
+    Ok(marks)
 }

@@ -1,4 +1,4 @@
-//! One incarnation of the server, and what its marks tell while it lives.
+//! One incarnation of a replica, and what its marks tell while it lives.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -7,17 +7,20 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::marks::{Mark, Phase, Tail, UnderWay};
+use super::place::Place;
 use super::server::Server;
-use super::stage::Stage;
 
 /// How often the marks are looked at. A stalled mark lasts 50 ms.
 const LOOK: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub struct Life {
+    pub incarnation: u64,
     pub server: Server,
     pub under_way: UnderWay,
     pub marks: Vec<Mark>,
+    /// So many marks were handed out as news.
+    told: usize,
     tail: Tail,
 }
 
@@ -31,12 +34,14 @@ pub enum Moment {
 }
 
 impl Life {
-    pub fn new(server: Server, stage: &Stage) -> Self {
+    pub fn new(server: Server, place: &Place, incarnation: u64) -> Self {
         Self {
+            incarnation,
             server,
             under_way: UnderWay::default(),
             marks: Vec::new(),
-            tail: Tail::new(stage.marks()),
+            told: 0,
+            tail: Tail::new(place.marks(), incarnation),
         }
     }
 
@@ -48,6 +53,13 @@ impl Life {
             self.marks.push(mark);
         }
         Ok(before)
+    }
+
+    /// Reads on; returns what was not returned here before.
+    pub fn news(&mut self) -> anyhow::Result<&[Mark]> {
+        self.look()?;
+        let told = std::mem::replace(&mut self.told, self.marks.len());
+        Ok(&self.marks[told..])
     }
 
     /// Lets the server run for a while.
@@ -80,7 +92,11 @@ impl Life {
             }
             let before = self.look()?;
             let new = self.marks[before..].iter().any(|mark| mark.phase == phase);
-            let there = self.under_way.count(phase) > 0;
+            let there = match phase {
+                // The turn is gone, and what it said is about to leave.
+                Phase::Committed => new,
+                phase => self.under_way.count(phase) > 0,
+            };
             let choosy = begin.elapsed() < CHOOSY && pass > 0;
             let good = there && (new || !choosy) && !spares(&self.under_way);
             if good && !choosy {
@@ -133,8 +149,16 @@ impl Life {
 
     /// Stops the process for longer than its claims live, and wakes it up again.
     pub async fn freeze(&mut self, time: Duration) -> anyhow::Result<()> {
-        self.server.signal(Signal::STOP)?;
+        self.stop()?;
         sleep(time).await;
+        self.go_on()
+    }
+
+    pub fn stop(&self) -> anyhow::Result<()> {
+        self.server.signal(Signal::STOP)
+    }
+
+    pub fn go_on(&self) -> anyhow::Result<()> {
         self.server.signal(Signal::CONT)
     }
 }

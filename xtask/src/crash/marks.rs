@@ -59,6 +59,8 @@ pub struct Mark {
     pub phase: Phase,
     pub at: u64,
     pub events: Vec<String>,
+    /// The incarnation that wrote it; the line itself does not tell.
+    pub by: u64,
 }
 
 impl Mark {
@@ -76,10 +78,28 @@ impl Mark {
                 phase,
                 at,
                 events: events.unwrap_or_default(),
+                by: 0,
             })
         };
         read().with_context(|| format!("odd mark {line:?}"))
     }
+}
+
+/// Whether a run got as far as to have something to write, given its mark and
+/// what was marked after that by all replicas. A claim or a call may be marked
+/// late, by a process that was stopped or that waited for the store; such a run
+/// looks at its claim and goes no further.
+pub fn went_on(mark: &Mark, later: &[Mark]) -> bool {
+    let own = later
+        .iter()
+        .filter(|next| next.subject == mark.subject && next.by == mark.by);
+    let mut own = own.skip_while(|next| next.phase == Phase::Model);
+    own.next().is_some_and(|next| {
+        matches!(
+            next.phase,
+            Phase::Recorded | Phase::Committing | Phase::Committed
+        )
+    })
 }
 
 /// What one incarnation has under way, as far as its marks tell.
@@ -130,15 +150,17 @@ impl UnderWay {
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
+    incarnation: u64,
     offset: u64,
     /// The start of a line whose end is still to come, or never will.
     rest: Vec<u8>,
 }
 
 impl Tail {
-    pub fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf, incarnation: u64) -> Self {
         Self {
             path,
+            incarnation,
             offset: 0,
             rest: Vec::new(),
         }
@@ -154,7 +176,13 @@ impl Tail {
         let whole: Vec<u8> = self.rest.drain(..=end).collect();
         String::from_utf8_lossy(&whole)
             .lines()
-            .map(Mark::parse)
+            .map(|line| {
+                let mark = Mark::parse(line)?;
+                Ok(Mark {
+                    by: self.incarnation,
+                    ..mark
+                })
+            })
             .collect()
     }
 }
@@ -187,6 +215,22 @@ mod tests {
         for odd in ["", "t1", "t1 model", "t1 model x", "t1 sleeping 3"] {
             assert!(Mark::parse(odd).is_err(), "{odd:?}");
         }
+    }
+
+    #[test]
+    fn a_run_goes_on_when_it_has_something_to_write() -> anyhow::Result<()> {
+        let went_on = |later: &[&str]| -> anyhow::Result<bool> {
+            let later: Vec<Mark> = later
+                .iter()
+                .map(|line| Mark::parse(line))
+                .collect::<Result<_, _>>()?;
+            Ok(went_on(&Mark::parse("t1 claimed 1 e1")?, &later))
+        };
+        assert!(went_on(&["t2 model 2", "t1 model 2", "t1 recorded 3"])?);
+        assert!(went_on(&["t1 committing 3"])?);
+        assert!(!went_on(&["t1 model 2", "t2 committing 3"])?);
+        assert!(!went_on(&["t1 model 2", "t1 claimed 3 e1", "t1 model 4"])?);
+        Ok(())
     }
 
     #[test]
@@ -235,14 +279,15 @@ mod tests {
     #[test]
     fn a_torn_line_waits_for_its_end() -> anyhow::Result<()> {
         let path = std::env::temp_dir().join(format!("marks-{}", std::process::id()));
-        let mut tail = Tail::new(path.clone());
+        let mut tail = Tail::new(path.clone(), 3);
         std::fs::write(&path, "t1 claimed 2 e1\nt1 mod")?;
         assert_eq!(tail.read()?.len(), 1);
         assert_eq!(tail.read()?.len(), 0);
         std::fs::write(&path, "t1 claimed 2 e1\nt1 model 3\nt1 rec")?;
         let read = tail.read()?;
         std::fs::remove_file(&path)?;
-        assert_eq!(read, [Mark::parse("t1 model 3")?]);
+        let mark = Mark::parse("t1 model 3")?;
+        assert_eq!(read, [Mark { by: 3, ..mark }]);
         Ok(())
     }
 }

@@ -1,35 +1,51 @@
 //! `cargo xtask crash`: the kill -9 harness. It sees Zupa from outside only.
 //!
-//! Three processes. The *oracle* sends messages, plays the model, and keeps its
-//! own synced log of both; it is never killed. The *nemesis* starts `zupa serve`,
-//! kills its process group at random moments and in chosen phases of a turn, and
-//! starts it again on the same data. In the end the faults stop, the backlog
-//! drains, and the checkers compare what the oracle knows with what the other
-//! ends of the conversations can read.
+//! Three kinds of processes. The *oracle* sends messages, plays the model, and
+//! keeps its own synced log of both; it is never killed. The *nemesis* starts
+//! `zupa serve`, once on an SQLite file or several times on one Postgres, kills
+//! process groups at random moments and in chosen phases of a turn, stops them,
+//! takes the store away, and starts what ended again on the same data. In the
+//! end the faults stop, the backlog drains, and the checkers compare what the
+//! oracle knows with what the other ends of the conversations can read. One
+//! process is the set of one: nothing here is written twice.
 //!
-//! Read on in this order: `options`, `words` and `script` (what a run consists
-//! of), `oracle/`, `stage`, `server` and `life` (the process under test), `marks`
-//! and `tally` (phases and deaths), `nemesis`, `keeper`, `poison`, `heal`, `judge`, `check/`.
+//! Read on in this order: `options`, `acts`, `words` and `script` (what a run
+//! consists of), `oracle/`, `stage`, `place`, `database`, `network`, `sink` (where), `server`,
+//! `life` and `replica` (the processes under test), `marks`, `tally` and `book`
+//! (phases, deaths, faults), `nemesis` with `kill`, `pause`, `restart` and `cut`,
+//! `keeper`, `poison`, `heal`, `judge`, `check/`.
 
+mod acts;
+mod book;
 mod build;
 mod check;
+mod cut;
+mod database;
 mod heal;
 mod http;
 mod judge;
 mod keeper;
+mod kill;
 mod life;
 mod marks;
 mod nemesis;
+mod network;
 mod operator;
 mod options;
 mod oracle;
+mod pause;
+mod place;
 mod poison;
 mod print;
 mod recovery;
+mod replica;
+mod replicated;
 mod replies;
 mod report;
+mod restart;
 mod script;
 mod server;
+mod sink;
 mod sse;
 mod stage;
 mod stats;
@@ -42,7 +58,8 @@ use anyhow::{Context as _, bail};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use self::options::Options;
+pub use self::options::{Options, Store};
+pub use self::sink::Sink;
 
 /// Runs as the oracle of another run, or as the run itself.
 ///

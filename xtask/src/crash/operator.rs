@@ -2,16 +2,17 @@
 //! of one message. Read leniently: unknown fields and states are kept, not refused.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::http;
-use super::stage::Stage;
+use super::place::Place;
+use super::server;
 
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -25,6 +26,8 @@ pub struct Accounting {
     pub ended: BTreeMap<String, u64>,
     #[serde(default)]
     pub purged: u64,
+    #[serde(default)]
+    pub deliveries: BTreeMap<String, u64>,
     pub balanced: bool,
 }
 
@@ -33,26 +36,33 @@ impl Accounting {
         self.open.values().sum()
     }
 
+    /// Deliveries that are still to leave, or to be settled.
+    pub fn on_their_way(&self) -> u64 {
+        let open = ["queued", "sending", "retry", "in_doubt"];
+        let open = open.iter().filter_map(|state| self.deliveries.get(*state));
+        open.sum()
+    }
+
     pub fn all_ended(&self) -> u64 {
         self.ended.values().sum()
     }
 }
 
-pub async fn accounting(stage: &Stage) -> anyhow::Result<Accounting> {
-    http::get_json(stage.port, "/api/v1/accounting", &token(stage)?, ANSWER).await
+pub async fn accounting(place: &Place) -> anyhow::Result<Accounting> {
+    http::get_json(place.door, "/api/v1/accounting", &place.token()?, ANSWER).await
 }
 
 /// What the server says about an inbound: of several ids the first dead one,
 /// else the last one it knows, or nothing.
 pub async fn inbound<'a>(
-    stage: &Stage,
+    place: &Place,
     ids: impl IntoIterator<Item = &'a str>,
 ) -> anyhow::Result<Option<Inbound>> {
-    let token = token(stage)?;
+    let token = place.token()?;
     let mut known = None;
     for id in ids {
         let path = format!("/api/v1/turns/{id}");
-        let answer = http::get(stage.port, &path, Some(&token), ANSWER).await?;
+        let answer = http::get(place.door, &path, Some(&token), ANSWER).await?;
         match answer.status {
             StatusCode::OK => {
                 let json: Value = serde_json::from_slice(&answer.body)
@@ -119,12 +129,27 @@ fn find(json: &Value, id: &str) -> Option<Inbound> {
     }
 }
 
-/// Written anew at each start, so read anew each time.
-fn token(stage: &Stage) -> anyhow::Result<String> {
-    let path = stage.token();
-    let token = fs::read_to_string(&path)
-        .with_context(|| format!("there is no token in {}", path.display()))?;
-    Ok(token.trim().to_owned())
+/// Writes that the store refused because their claim was lost, by all processes
+/// that it remembers: `zupa db status --json`. Nothing when it does not tell.
+pub async fn stale_writes(place: &Place) -> Option<u64> {
+    let asked = server::program(place)
+        .args(["db", "status", "--json", "--config"])
+        .arg(place.config())
+        .current_dir(&place.dir)
+        .env("ZUPA_CRASH_KEY", "crash-harness")
+        .output();
+    let answer = timeout(ANSWER, asked).await.ok()?.ok()?;
+    stale_in(&serde_json::from_slice(&answer.stdout).ok()?)
+}
+
+fn stale_in(status: &Value) -> Option<u64> {
+    let processes = status.pointer("/store/processes")?.as_array()?;
+    Some(
+        processes
+            .iter()
+            .filter_map(|process| process.get("stale")?.as_u64())
+            .sum(),
+    )
 }
 
 #[cfg(test)]
@@ -153,6 +178,14 @@ mod tests {
         assert!(dead.is_some_and(|inbound| inbound.dead() && inbound.crashed()));
         assert!(find(&turn, "e1").is_some_and(|inbound| !inbound.dead()));
         assert_eq!(find(&turn, "e3"), None);
+    }
+
+    #[test]
+    fn stale_writes_are_added_up_where_they_are_told() {
+        let processes = json!([{ "stale": 2 }, { "stale": 3 }, {}]);
+        let status = json!({ "store": { "processes": processes } });
+        assert_eq!(stale_in(&status), Some(5));
+        assert_eq!(stale_in(&json!({ "schema": 1 })), None);
     }
 
     #[test]

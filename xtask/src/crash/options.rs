@@ -2,24 +2,47 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use serde::Serialize;
+
+use super::acts::{Act, acts};
+use super::sink::Sink;
 
 /// Cycles from which a run counts as a full one.
 const FULL: u32 = 100;
 
+/// What the replicas share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Store {
+    /// A file, and one process on it
+    #[default]
+    Sqlite,
+    /// A throw-away server from the installed binaries
+    Postgres,
+}
+
 /// Kill `zupa serve` again and again, and prove that nothing was lost or doubled.
 ///
 /// `cargo xtask crash` is the short run of CI; the full one is
-/// `cargo xtask crash --cycles 200 --messages 20000 --seed S`.
+/// `cargo xtask crash --cycles 200 --messages 20000 --seed S`, and the same with
+/// `--store postgres --replicas 3`. There, `--pauses`, `--restarts` and
+/// `--partitions` do their harm instead of the kills.
 #[derive(Debug, Clone, Serialize, clap::Args)]
 pub struct Options {
-    /// Kill cycles
+    /// The store under test
+    #[arg(long, value_enum, default_value_t)]
+    pub store: Store,
+    /// Processes on one store [default: 1; on Postgres 3, with --partitions 2]
+    #[arg(long, value_name = "COUNT")]
+    pub replicas: Option<u32>,
+    /// Kill cycles; none on Postgres with one of the other faults
     #[arg(long, default_value_t = 12)]
     pub cycles: u32,
     /// Seed of every decision the harness takes
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Messages to send [default: 100 a cycle; 10,000 with --recovery]
+    /// Messages to send [default: 100 a kill, 300 to 400 another fault; 10,000 with --recovery]
     #[arg(long)]
     pub messages: Option<u32>,
     /// Conversations, a fifth of them at the second tenant [default: 50; 1,000 with --recovery]
@@ -43,9 +66,22 @@ pub struct Options {
     /// Messages that abort the process by themselves [default: 1; 3 in a full run; 0 with --bug]
     #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1")]
     pub poison: Option<u32>,
-    /// Times the process is stopped for longer than its claims live [default: 0; 4 with --bug commit-without-epoch]
+    /// Times a process is stopped for longer than its claims live [default: 0; 4 with --bug commit-without-epoch]
     #[arg(long, value_name = "COUNT")]
     pub pauses: Option<u32>,
+    /// Times the server of the store is stopped at once and started again, with
+    /// backends terminated in between [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    pub restarts: Option<u32>,
+    /// Times replicas in network namespaces are cut off from the store [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    pub partitions: Option<u32>,
+    /// The longest of these cuts; the shortest takes a second
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub longest_cut: u32,
+    /// Let the doors send to a platform that drops repeats by key, or never
+    #[arg(long, value_enum)]
+    pub sink: Option<Sink>,
     /// Turns that must have died in each phase [default: 20 in 200 cycles]
     #[arg(long, value_name = "COUNT")]
     pub min_per_phase: Option<u32>,
@@ -64,6 +100,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            store: Store::Sqlite,
+            replicas: None,
             cycles: 12,
             seed: 1,
             messages: None,
@@ -75,6 +113,10 @@ impl Default for Options {
             recovery: false,
             poison: None,
             pauses: None,
+            restarts: None,
+            partitions: None,
+            longest_cut: 30,
+            sink: None,
             min_per_phase: None,
             keep: false,
             json: false,
@@ -84,30 +126,71 @@ impl Default for Options {
 }
 
 impl Options {
+    pub fn on_postgres(&self) -> bool {
+        self.store == Store::Postgres
+    }
+
+    pub fn replicas(&self) -> usize {
+        self.replicas.unwrap_or(1).max(1) as usize
+    }
+
+    /// What is asked for must make sense together.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let wanted = |count: Option<u32>| count.unwrap_or(0) > 0;
+        if !self.on_postgres() {
+            ensure!(
+                self.replicas() == 1 && !wanted(self.restarts) && !wanted(self.partitions),
+                "one process holds an SQLite file: --replicas, --restarts and --partitions need --store postgres"
+            );
+        }
+        ensure!(
+            !self.recovery || self.replicas() == 1,
+            "--recovery is about one process: try --replicas 1"
+        );
+        ensure!(
+            !self.recovery || self.sink.is_none(),
+            "--recovery sends nothing: leave --sink out"
+        );
+        Ok(())
+    }
+
     /// The same options with every default spelled out, as the report prints them.
     pub fn expanded(mut self) -> Self {
-        let (messages, conversations) = if self.recovery {
-            (10_000, 1_000)
-        } else {
-            (self.cycles.saturating_mul(100), 50)
-        };
-        let poison = match (&self.bug, self.recovery) {
-            (Some(_), _) | (_, true) => 0,
-            _ if self.cycles >= FULL => 3,
-            _ => 1,
-        };
         // A stale epoch needs a claim that expires under a living process.
         let pauses = if self.bug.as_deref() == Some("commit-without-epoch") {
             4
         } else {
             0
         };
+        self.pauses.get_or_insert(pauses);
+        let restarts = *self.restarts.get_or_insert(0);
+        let partitions = *self.partitions.get_or_insert(0);
+        let replicas = match self.store {
+            Store::Sqlite => 1,
+            Store::Postgres if self.recovery => 1,
+            Store::Postgres if partitions > 0 => 2,
+            Store::Postgres => 3,
+        };
+        self.replicas.get_or_insert(replicas);
+        if self.on_postgres() && self.pauses.unwrap_or(0) + restarts + partitions > 0 {
+            self.cycles = 0;
+        }
+
+        let (messages, conversations) = if self.recovery {
+            (10_000, 1_000)
+        } else {
+            (acts(&self).into_iter().map(Act::messages).sum(), 50)
+        };
+        let poison = match (&self.bug, self.recovery) {
+            (Some(_), _) | (_, true) => 0,
+            _ if self.cycles >= FULL => 3,
+            _ => self.cycles.min(1),
+        };
         let per_phase = self.cycles.div_ceil(10).min(20);
 
         self.messages.get_or_insert(messages);
         self.conversations.get_or_insert(conversations);
         self.poison.get_or_insert(poison);
-        self.pauses.get_or_insert(pauses);
         self.min_per_phase.get_or_insert(per_phase);
         self
     }
@@ -156,6 +239,36 @@ mod tests {
         assert_eq!((bug.poison, bug.pauses), (Some(0), Some(0)));
         let epoch = parsed(&["--bug", "commit-without-epoch", "--poison"])?.expanded();
         assert_eq!((epoch.poison, epoch.pauses), (Some(1), Some(4)));
+        Ok(())
+    }
+
+    #[test]
+    fn on_postgres_another_fault_takes_the_place_of_the_kills() -> anyhow::Result<()> {
+        let kills = parsed(&["--store", "postgres"])?.expanded();
+        assert_eq!(
+            (kills.replicas, kills.cycles, kills.messages),
+            (Some(3), 12, Some(1200))
+        );
+        let cuts = parsed(&["--store", "postgres", "--partitions", "2"])?.expanded();
+        assert_eq!(
+            (cuts.replicas, cuts.cycles, cuts.poison, cuts.min_per_phase),
+            (Some(2), 0, Some(0), Some(0))
+        );
+        let bug = parsed(&["--store", "postgres", "--bug", "commit-without-epoch"])?.expanded();
+        assert_eq!((bug.pauses, bug.cycles), (Some(4), 0));
+        Ok(())
+    }
+
+    #[test]
+    fn one_file_has_one_process() -> anyhow::Result<()> {
+        for odd in [
+            ["--replicas", "2"],
+            ["--restarts", "1"],
+            ["--partitions", "1"],
+        ] {
+            assert!(parsed(&odd)?.expanded().check().is_err(), "{odd:?}");
+        }
+        assert!(Options::default().expanded().check().is_ok());
         Ok(())
     }
 }

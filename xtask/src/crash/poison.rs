@@ -40,28 +40,26 @@ impl Nemesis {
 
     async fn restart_until_dead(&mut self, index: u32, before: u32) -> anyhow::Result<Outcome> {
         let begin = Instant::now();
-        let mut life = self.up(0).await?;
+        self.raise(0).await?;
         let mut seen = None;
         let mut looked = Instant::now();
         loop {
-            if let Some(status) = life.server.exited()? {
-                self.found_dead(life, status)?;
-                life = self.up(0).await?;
-            }
+            self.raise(0).await?;
             self.hear()?;
             if let Some((id, answer)) = self.poisoned.get(&index)
                 && looked.elapsed() > LOOK
             {
                 // It may abort in mid-answer: only what it does say counts.
                 let ids = self.suspects.iter().chain([answer, id]);
-                if let Ok(inbound) = operator::inbound(&self.stage, ids.map(String::as_str)).await {
+                if let Ok(inbound) =
+                    operator::inbound(&self.stage.places[0], ids.map(String::as_str)).await
+                {
                     seen = Some(inbound);
                 }
                 looked = Instant::now();
             }
             let dead = seen.iter().flatten().any(Inbound::dead);
             if dead || begin.elapsed() > DEADLINE || self.stats.aborts - before > MOST_ABORTS {
-                self.running = Some(life);
                 return Ok(seen);
             }
             sleep(Duration::from_millis(2)).await;

@@ -3,7 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::check::Check;
+use super::check::sends::Sends;
 use super::recovery::Recovery;
+use super::replicated::{Replicated, Spread};
 use super::report::{PhaseRow, Report, Verdict};
 use super::stats::Stats;
 
@@ -28,6 +30,12 @@ impl Display for Report {
                 f,
                 "recovery   {messages} pending: ready after {ready_ms} ms, first finished after {first_finished_ms} ms, all after {all_finished_ms} ms"
             )?;
+        }
+        if let Some(replicated) = &self.replicated {
+            write!(f, "{replicated}")?;
+        }
+        if let Some(sends) = &self.sends {
+            write!(f, "{sends}")?;
         }
         for skipped in &self.skipped {
             writeln!(f, "skipped    {skipped}")?;
@@ -131,5 +139,93 @@ impl Report {
             times.whole_run_s,
             shown(times.drain_ms)
         )
+    }
+}
+
+impl Display for Spread {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let shown = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time} ms"));
+        write!(
+            f,
+            "p50 {}, p99 {}, max {} of {}",
+            shown(self.p50_ms),
+            shown(self.p99_ms),
+            shown(self.max_ms),
+            self.count
+        )
+    }
+}
+
+impl Display for Sends {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            deliveries,
+            sent,
+            unknown,
+            unknown_but_left,
+            lines,
+            repeats_dropped,
+            doubles,
+            held_up,
+            in_doubt,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "sends      {deliveries} deliveries: {sent} sent, {unknown} unknown ({unknown_but_left} of them left)"
+        )?;
+        writeln!(
+            f,
+            "platform   got {lines}, dropped {repeats_dropped} repeats, showed {doubles} twice; {held_up} were held up and did not leave, {in_doubt} doubts settled"
+        )
+    }
+}
+
+impl Display for Replicated {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "replicas   {}, acknowledgements {:?}; {} repetitions at another one than the first",
+            self.replicas, self.acks_by_replica, self.repeated_elsewhere
+        )?;
+        writeln!(
+            f,
+            "takeover   {} (at most {} ms); {} late by a second end in between",
+            self.takeover, self.takeover_limit_ms, self.takeovers_overlapped
+        )?;
+        writeln!(
+            f,
+            "streams    {} followed over {} events, moved {} times",
+            self.streams, self.stream_events, self.stream_moves
+        )?;
+        writeln!(
+            f,
+            "stale      {} pauses, {} commits refused (writes of lost claims: {}), {} model calls after waking",
+            self.pauses,
+            self.refusals,
+            self.stale_writes
+                .map_or("not told".to_owned(), |writes| writes.to_string()),
+            self.stale_calls
+        )?;
+        writeln!(f, "ack beside {}", self.acks_beside)?;
+        writeln!(f, "ack quiet  {}", self.acks_quiet)?;
+        if self.restarts > 0 {
+            writeln!(
+                f,
+                "restarts   {}, {} backends terminated; {} model answers lost unflushed; acknowledged again {}",
+                self.restarts,
+                self.backends_terminated,
+                self.lost_records,
+                self.reconnect_after_restart
+            )?;
+        }
+        if !self.cuts.is_empty() {
+            writeln!(
+                f,
+                "cuts       {:?}; acknowledged again {}",
+                self.cuts, self.reconnect_after_cut
+            )?;
+        }
+        Ok(())
     }
 }

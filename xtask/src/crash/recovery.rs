@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
+use super::book::Book;
 use super::check::{Check, Violation};
 use super::heal::Healed;
 use super::judge::{Judgement, judge};
@@ -41,13 +42,14 @@ pub async fn run(
     mut oracle: Oracle,
 ) -> anyhow::Result<(Recovery, Judgement)> {
     let faults = |hold| Faults {
+        sink: None,
         bug: options.bug.clone(),
         stall_percent: 0,
         hold,
     };
-    let mut life = start(stage, &faults(true)).await?.0;
+    let mut life = start(stage, 1, &faults(true)).await?.0;
     fill(stage, script, &mut oracle).await?;
-    let accounting = operator::accounting(stage).await?;
+    let accounting = operator::accounting(&stage.places[0]).await?;
     let (accepted, ended) = (accounting.accepted, accounting.all_ended());
     ensure!(
         ended == 0,
@@ -61,7 +63,7 @@ pub async fn run(
     life.look()?;
     let mut history = life.kill().await?;
 
-    let (life, ready) = start(stage, &faults(false)).await?;
+    let (life, ready) = start(stage, 2, &faults(false)).await?;
     let (first, accounting) = finished(stage, &life, 1).await?;
     let (all, accounting) = if accounting.all_ended() < accepted {
         finished(stage, &life, accepted).await?
@@ -76,29 +78,34 @@ pub async fn run(
     };
     history.shrink_to_fit();
     let healed = Healed {
-        life,
+        lives: vec![life],
         accounting: Some(accounting),
         drained_in: Some(all),
     };
-    let mut judgement = judge(stage, healed, history, oracle).await?;
+    let mut judgement = judge(stage, healed, history, &Book::default(), oracle).await?;
     judgement.violations.extend(verdict(&recovery));
     Ok((recovery, judgement))
 }
 
-async fn start(stage: &Stage, faults: &Faults) -> anyhow::Result<(Life, Duration)> {
-    let mut server = Server::start(stage, faults)?;
+async fn start(
+    stage: &Stage,
+    incarnation: u64,
+    faults: &Faults,
+) -> anyhow::Result<(Life, Duration)> {
+    let place = &stage.places[0];
+    let mut server = Server::start(place, faults)?;
     match server.ready(READY).await? {
-        Startup::Ready(took) => Ok((Life::new(server, stage), took)),
+        Startup::Ready(took) => Ok((Life::new(server, place, incarnation), took)),
         Startup::Exited(status) => bail!(
             "the server does not start: {status}, see {}",
-            stage.server_log().display()
+            place.server_log().display()
         ),
     }
 }
 
 async fn fill(stage: &Stage, script: &Script, oracle: &mut Oracle) -> anyhow::Result<()> {
-    oracle.tell(&Order::Start { incarnation: 1 }).await?;
-    oracle.tell(&Order::Begin { port: stage.port }).await?;
+    let doors = stage.doors();
+    oracle.tell(&Order::Begin { doors }).await?;
     oracle.tell(&Order::Heal).await?;
     let begin = Instant::now();
     while begin.elapsed() < FILLING {
@@ -122,7 +129,7 @@ async fn finished(
 ) -> anyhow::Result<(Duration, Accounting)> {
     let mut last = None;
     while life.server.spawned.elapsed() < DEADLINE {
-        let accounting = operator::accounting(stage).await;
+        let accounting = operator::accounting(&stage.places[0]).await;
         let at = life.server.spawned.elapsed();
         match accounting {
             Ok(accounting) if accounting.all_ended() >= count => return Ok((at, accounting)),

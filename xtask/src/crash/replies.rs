@@ -2,6 +2,7 @@
 //! the event stream from the first event on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,18 +37,20 @@ pub struct Reply {
 
 pub type Replies = BTreeMap<Conversation, Vec<Reply>>;
 
-/// Reads every conversation until the expected messages are answered, or it is quiet.
+/// Reads every conversation until the expected messages are answered, or it is
+/// quiet. Any replica will do, so each reads some.
 pub async fn read(
-    port: u16,
+    doors: &[SocketAddr],
     expected: BTreeMap<Conversation, BTreeSet<u32>>,
 ) -> anyhow::Result<Replies> {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut reading = JoinSet::new();
-    for (conversation, expected) in expected {
+    for ((conversation, expected), door) in expected.into_iter().zip(doors.iter().cycle()) {
+        let door = *door;
         let permits = Arc::clone(&permits);
         reading.spawn(async move {
             let _permit = permits.acquire().await?;
-            let replies = conversation_replies(port, &conversation, &expected).await;
+            let replies = conversation_replies(door, &conversation, &expected).await;
             let replies =
                 replies.with_context(|| format!("cannot read the replies of {conversation}"))?;
             anyhow::Ok((conversation, replies))
@@ -62,11 +65,11 @@ pub async fn read(
 }
 
 async fn conversation_replies(
-    port: u16,
+    door: SocketAddr,
     conversation: &Conversation,
     expected: &BTreeSet<u32>,
 ) -> anyhow::Result<Vec<Reply>> {
-    let mut body = http::events(port, &conversation.path("events"), DEADLINE).await?;
+    let mut body = http::events(door, &conversation.path("events"), 0, DEADLINE).await?;
     let mut parser = Parser::default();
     let mut replies = Vec::new();
     let mut missing = expected.clone();
@@ -107,7 +110,7 @@ async fn conversation_replies(
     }
 }
 
-fn reply(event: &Event) -> anyhow::Result<Reply> {
+pub fn reply(event: &Event) -> anyhow::Result<Reply> {
     #[derive(Deserialize)]
     struct Data {
         id: String,

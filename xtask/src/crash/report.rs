@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::bail;
 use serde::Serialize;
 
+use super::check::sends::Sends;
 use super::check::{Check, Violation};
 use super::marks::Phase;
 use super::options::Options;
 use super::recovery::Recovery;
+use super::replicated::Replicated;
 use super::stats::{Stats, percentile};
 use super::tally::Tally;
 
@@ -27,6 +29,8 @@ pub struct Report {
     pub stats: Option<Stats>,
     pub times: Times,
     pub recovery: Option<Recovery>,
+    pub replicated: Option<Replicated>,
+    pub sends: Option<Sends>,
     /// What could not be looked at.
     pub skipped: Vec<String>,
     pub verdict: Verdict,

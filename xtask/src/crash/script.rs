@@ -15,8 +15,12 @@ pub struct Script {
     pub seed: u64,
     pub messages: u32,
     pub conversations: u32,
-    /// How many cycles the messages should last for.
+    /// How many cycles, or acts, the messages should last for.
     pub cycles: u32,
+    /// How long each of them is about.
+    pub cycle_ms: u64,
+    /// Several replicas: a slow answer is not waited for, and streams are followed.
+    pub replicated: bool,
     /// No redelivery, no pauses, an instant model: fill the backlog.
     pub backlog: bool,
 }
@@ -156,6 +160,8 @@ mod tests {
             messages: 1203,
             conversations: 50,
             cycles: 12,
+            cycle_ms: 900,
+            replicated: false,
             backlog: false,
         }
     }

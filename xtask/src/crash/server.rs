@@ -12,7 +12,8 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::http;
-use super::stage::Stage;
+use super::place::Place;
+use super::sink::{DOUBT_MS, TIMEOUT_MS};
 use super::words::{ABORT, unix_micros};
 
 /// How the faults build is asked to behave in one incarnation.
@@ -21,13 +22,15 @@ pub struct Faults {
     pub bug: Option<String>,
     /// How many of the marks stall, so that a kill can hit them.
     pub stall_percent: u32,
+    /// Where messages leave, if anywhere.
+    pub sink: Option<String>,
     /// Accept only.
     pub hold: bool,
 }
 
 #[derive(Debug)]
 pub struct Server {
-    port: u16,
+    pub place: Place,
     child: Child,
     group: Pid,
     /// None once the process was reaped: its number may belong to another one.
@@ -43,20 +46,20 @@ pub enum Startup {
 }
 
 impl Server {
-    pub fn start(stage: &Stage, faults: &Faults) -> anyhow::Result<Self> {
+    pub fn start(place: &Place, faults: &Faults) -> anyhow::Result<Self> {
         // Truncated, so that the file tells of this incarnation alone.
-        File::create(stage.marks()).context("cannot empty the marks")?;
+        File::create(place.marks()).context("cannot empty the marks")?;
         let log = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(stage.server_log())?;
-        let mut command = Command::new(&stage.binary);
+            .open(place.server_log())?;
+        let mut command = program(place);
         command
             .args(["serve", "--config"])
-            .arg(stage.config())
-            .current_dir(&stage.dir)
+            .arg(place.config())
+            .current_dir(&place.dir)
             .env("ZUPA_CRASH_KEY", "crash-harness")
-            .env("ZUPA_FAULTS_MARKS", stage.marks())
+            .env("ZUPA_FAULTS_MARKS", place.marks())
             .env("ZUPA_FAULTS_STALL_MS", "50")
             .env(
                 "ZUPA_FAULTS_STALL_PERCENT",
@@ -71,19 +74,25 @@ impl Server {
         if faults.hold {
             command.env("ZUPA_FAULTS_HOLD", "1");
         }
+        if let Some(sink) = &faults.sink {
+            command
+                .env("ZUPA_FAULTS_SINK", sink)
+                .env("ZUPA_FAULTS_DOUBT_MS", DOUBT_MS.to_string())
+                .env("ZUPA__POLICY__CHANNEL__TIMEOUT_MS", TIMEOUT_MS.to_string());
+        }
         if let Some(bug) = &faults.bug {
             command.env("ZUPA_FAULTS_BUG", bug);
         }
         let (spawned, spawned_at) = (Instant::now(), unix_micros());
         let child = command
             .spawn()
-            .with_context(|| format!("cannot start {}", stage.binary.display()))?;
+            .with_context(|| format!("cannot start {}", place.binary.display()))?;
         let group = child
             .id()
             .and_then(|id| Pid::from_raw(id.try_into().ok()?))
             .context("the server has no process id")?;
         Ok(Self {
-            port: stage.port,
+            place: place.clone(),
             child,
             group,
             alive: true,
@@ -98,7 +107,7 @@ impl Server {
             if let Some(status) = self.exited()? {
                 return Ok(Startup::Exited(status));
             }
-            let answer = http::get(self.port, "/readyz", None, Duration::from_secs(2)).await;
+            let answer = http::get(self.place.door, "/readyz", None, Duration::from_secs(2)).await;
             if answer.is_ok_and(|answer| answer.status == StatusCode::OK) {
                 return Ok(Startup::Ready(self.spawned.elapsed()));
             }
@@ -138,6 +147,18 @@ impl Server {
         self.alive = false;
         Ok(status)
     }
+}
+
+/// The program itself: `ip netns exec` becomes it, so its number is the child's.
+pub fn program(place: &Place) -> Command {
+    let Some(namespace) = &place.namespace else {
+        return Command::new(&place.binary);
+    };
+    let mut command = Command::new("ip");
+    command
+        .args(["netns", "exec", namespace])
+        .arg(&place.binary);
+    command
 }
 
 impl Drop for Server {

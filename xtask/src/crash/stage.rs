@@ -1,76 +1,104 @@
-//! Where a run takes place: its directory, its port, and the configuration file.
+//! Where a run takes place: its folder, the places of its replicas, and what
+//! they stand on: a file, or a server and sometimes a network of their own.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use rand::Rng;
 
+use super::database::Database;
+use super::network::Network;
+use super::options::Options;
+use super::place::Place;
 use super::words::dice;
 
 #[derive(Debug, Clone)]
 pub struct Stage {
-    pub binary: PathBuf,
     pub dir: PathBuf,
-    pub port: u16,
+    pub places: Vec<Place>,
+    /// Where the fake model listens.
+    pub model: IpAddr,
 }
 
-/// Claims end early, so that a stopped process is overtaken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claims {
-    AsDefault,
-    Short,
+/// What has to be taken down after the run: dropping it does.
+#[derive(Debug, Default)]
+pub struct Ground {
+    pub database: Option<Database>,
+    pub network: Option<Network>,
 }
 
 impl Stage {
-    /// A fresh directory `target/crash/<seed>` and a port that is free.
-    pub fn set(binary: PathBuf, seed: u64) -> anyhow::Result<Self> {
-        let dir = root().join("target/crash").join(seed.to_string());
+    /// A fresh folder `target/crash/<seed>`, a store, and a free port for each replica.
+    pub fn set(binary: &Path, options: &Options) -> anyhow::Result<(Self, Ground)> {
+        let dir = root().join("target/crash").join(options.seed.to_string());
         if dir.exists() {
             fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
         }
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let dir = dir.canonicalize()?;
-        Ok(Self {
-            binary,
-            dir,
-            port: free_port(seed)?,
-        })
+        // A copy: a build in the meantime must not change what is under test.
+        let under_test = dir.join("zupa");
+        fs::copy(binary, &under_test)
+            .with_context(|| format!("cannot copy {}", binary.display()))?;
+
+        let replicas = options.replicas();
+        let network = match options.partitions {
+            Some(1..) => Some(Network::lay(replicas)?),
+            _ => None,
+        };
+        let near = network.as_ref().map(Network::store_side);
+        let database = match options.on_postgres() {
+            true => Some(Database::start(near)?),
+            false => None,
+        };
+        let place = |replica| {
+            let dir = dir.join(format!("r{replica}"));
+            let store = match &database {
+                Some(database) => database.url(near),
+                None => format!("sqlite://{}", dir.join("zupa.db").display()),
+            };
+            let inside = network.as_ref().map(|network| network.inside(replica));
+            let address = inside
+                .as_ref()
+                .map_or(Ipv4Addr::LOCALHOST, |inside| inside.door);
+            anyhow::Ok(Place {
+                replica,
+                binary: under_test.clone(),
+                door: SocketAddr::from((address, free_port(options.seed, replica)?)),
+                store,
+                namespace: inside.map(|inside| inside.namespace),
+                dir,
+            })
+        };
+        let places = (0..replicas).map(place).collect::<Result<_, _>>()?;
+        let model = network
+            .as_ref()
+            .map_or(Ipv4Addr::LOCALHOST, Network::door_side)
+            .into();
+        let stage = Self { dir, places, model };
+        Ok((stage, Ground { database, network }))
     }
 
-    pub fn config(&self) -> PathBuf {
-        self.dir.join("zupa.toml")
-    }
-
-    pub fn database(&self) -> PathBuf {
-        self.dir.join("zupa.db")
-    }
-
-    pub fn token(&self) -> PathBuf {
-        self.dir.join("zupa.db.token")
-    }
-
-    pub fn marks(&self) -> PathBuf {
-        self.dir.join("marks")
-    }
-
-    pub fn server_log(&self) -> PathBuf {
-        self.dir.join("zupa.log")
+    pub fn doors(&self) -> Vec<SocketAddr> {
+        self.places.iter().map(|place| place.door).collect()
     }
 
     pub fn oracle_log(&self) -> PathBuf {
         self.dir.join("oracle.log")
     }
 
-    pub fn write_config(&self, model_port: u16, claims: Claims) -> anyhow::Result<()> {
-        fs::write(self.config(), config(self, model_port, claims))
-            .context("cannot write the configuration")
-    }
-
     pub fn strike(self) -> anyhow::Result<()> {
         fs::remove_dir_all(&self.dir)
             .with_context(|| format!("cannot remove {}", self.dir.display()))
+    }
+}
+
+impl Place {
+    /// The file of the store, where it is one.
+    pub fn database(&self) -> Option<&Path> {
+        self.store.strip_prefix("sqlite://").map(Path::new)
     }
 }
 
@@ -80,49 +108,10 @@ pub fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-fn config(stage: &Stage, model_port: u16, claims: Claims) -> String {
-    let claims = match claims {
-        Claims::AsDefault => "",
-        Claims::Short => "heartbeat_ms = 300\nclaim_expiry_ms = 1500\n",
-    };
-    format!(
-        r#"profile = "dev"
-
-[server]
-listen = "127.0.0.1:{port}"
-
-[store]
-url = "sqlite://{database}"
-durability = "full"
-{claims}
-[model]
-provider = "openai"
-base_url = "http://127.0.0.1:{model_port}/v1"
-name = "fake"
-api_key = "env:ZUPA_CRASH_KEY"
-
-[agent.burst]
-silence_ms = 20
-max_wait_ms = 200
-
-[[channel]]
-id = "main"
-kind = "web-chat"
-
-[[channel]]
-id = "other"
-kind = "web-chat"
-tenant = "other"
-"#,
-        port = stage.port,
-        database = stage.database().display(),
-    )
-}
-
 /// Below the ephemeral range: while the server is down, a client that connects
 /// to an ephemeral port of its own machine may end up connected to itself.
-fn free_port(seed: u64) -> anyhow::Result<u16> {
-    let mut dice = dice(seed, ("port", std::process::id()));
+fn free_port(seed: u64, replica: usize) -> anyhow::Result<u16> {
+    let mut dice = dice(seed, ("port", std::process::id(), replica));
     let mut last = None;
     for _ in 0..100 {
         let port = dice.random_range(18_000..30_000);
@@ -132,41 +121,4 @@ fn free_port(seed: u64) -> anyhow::Result<u16> {
         }
     }
     Err(last.context("no port was tried")?).context("cannot find a free port")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(claims: Claims) -> anyhow::Result<toml::Table> {
-        let stage = Stage {
-            binary: PathBuf::new(),
-            dir: PathBuf::from("/d"),
-            port: 7,
-        };
-        Ok(toml::from_str(&config(&stage, 8, claims))?)
-    }
-
-    #[test]
-    fn the_configuration_is_what_the_contract_says() -> anyhow::Result<()> {
-        let config = parsed(Claims::AsDefault)?;
-        assert_eq!(config["server"]["listen"].as_str(), Some("127.0.0.1:7"));
-        assert_eq!(config["store"]["url"].as_str(), Some("sqlite:///d/zupa.db"));
-        assert_eq!(config["store"].as_table().map(toml::Table::len), Some(2));
-        assert_eq!(
-            config["model"]["base_url"].as_str(),
-            Some("http://127.0.0.1:8/v1")
-        );
-        assert_eq!(config["channel"].as_array().map(Vec::len), Some(2));
-        Ok(())
-    }
-
-    #[test]
-    fn short_claims_are_asked_for_in_the_store_section() -> anyhow::Result<()> {
-        assert_eq!(
-            parsed(Claims::Short)?["store"]["claim_expiry_ms"].as_integer(),
-            Some(1500)
-        );
-        Ok(())
-    }
 }

@@ -18,6 +18,8 @@ pub struct Stats {
     pub kills_at_startup: u32,
     pub extra_cycles: u32,
     pub pauses: u32,
+    pub cuts: u32,
+    pub connections_ended: u32,
     pub aborts: u32,
     pub aborts_by_poison: Vec<u32>,
     pub integrity_checks: u32,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tokio::time::Instant;
 
 use super::check::{Violation, thresholds};
@@ -10,16 +10,25 @@ use super::judge::{Judgement, judge};
 use super::nemesis::Nemesis;
 use super::options::Options;
 use super::oracle::handle::Oracle;
+use super::place::Claims;
 use super::report::{Counts, Report, Times, Verdict, phases};
 use super::script::Script;
-use super::stage::{Claims, Stage};
-use super::{build, recovery};
+use super::sink;
+use super::stage::{Ground, Stage};
+use super::{acts, build, network, recovery};
+use crate::services::postgres::Postgres;
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    options.check()?;
+    if let Some(missing) = missing(&options) {
+        ensure!(!(missing.fails_in_ci && in_ci()), "{}", missing.what);
+        eprintln!("crash: skipped: {}", missing.what);
+        return Ok(());
+    }
     let binary = build::binary(&options)?;
-    let stage = Stage::set(binary, options.seed)?;
+    let (stage, ground) = Stage::set(&binary, &options)?;
     let place = stage.dir.clone();
-    let report = perform(options, stage.clone())
+    let report = perform(options, stage.clone(), ground)
         .await
         .with_context(|| format!("the run in {} was cut short", place.display()))?;
     if report.options.json {
@@ -37,22 +46,28 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     report.into_result()
 }
 
-async fn perform(options: Options, stage: Stage) -> anyhow::Result<Report> {
+async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Result<Report> {
     let begin = Instant::now();
+    let acts = acts::acts(&options);
+    let cycle = acts::mean(&acts, options.longest_cut);
     let script = Script {
         seed: options.seed,
         messages: options.messages.unwrap_or(0),
         conversations: options.conversations.unwrap_or(1),
-        cycles: options.cycles,
+        cycles: u32::try_from(acts.len())?,
+        cycle_ms: u64::try_from(cycle.as_millis())?,
+        replicated: options.on_postgres() && !options.recovery,
         backlog: options.recovery,
     };
-    let oracle = Oracle::start(script.clone(), stage.oracle_log()).await?;
-    let claims = if options.pauses.unwrap_or(0) > 0 {
+    let oracle = Oracle::start(script.clone(), stage.oracle_log(), stage.model).await?;
+    let claims = if options.on_postgres() || options.pauses.unwrap_or(0) > 0 {
         Claims::Short
     } else {
         Claims::AsDefault
     };
-    stage.write_config(oracle.model_port, claims)?;
+    for place in &stage.places {
+        place.furnish(oracle.model, claims)?;
+    }
     let empty = Report {
         version: 1,
         commit: build::commit(),
@@ -62,6 +77,8 @@ async fn perform(options: Options, stage: Stage) -> anyhow::Result<Report> {
         stats: None,
         times: Times::default(),
         recovery: None,
+        replicated: None,
+        sends: None,
         skipped: Vec::new(),
         verdict: Verdict::NotCaught,
         caught_by: Default::default(),
@@ -80,7 +97,7 @@ async fn perform(options: Options, stage: Stage) -> anyhow::Result<Report> {
         return Ok(seen(report, judgement, Vec::new()));
     }
 
-    let mut nemesis = Nemesis::new(stage.clone(), options, script, oracle);
+    let mut nemesis = Nemesis::new(stage.clone(), ground, options, script, oracle);
     if let Err(error) = nemesis.haunt().await {
         // No report will follow: what is known so far is better than nothing.
         let found = &nemesis.violations;
@@ -90,18 +107,28 @@ async fn perform(options: Options, stage: Stage) -> anyhow::Result<Report> {
         return Err(error);
     }
     let healed = nemesis.heal().await?;
-    let enough = nemesis.enough();
+    let (enough, sender_done) = (nemesis.enough(), nemesis.finished);
     let Nemesis {
         oracle,
         mut tally,
         stats,
         mut violations,
+        book,
+        ground,
         ..
     } = nemesis;
     let drained_in = healed.drained_in;
     let history = std::mem::take(&mut tally.history);
-    let judgement = judge(&stage, healed, history, oracle).await?;
+    // Books that were read while messages came tell of an earlier time.
+    let books = healed.accounting.clone().filter(|_| sender_done);
+    let judgement = judge(&stage, healed, history, &book, oracle).await?;
+    let look = |kind| sink::look(kind, &stage, &ground, books.as_ref());
+    let sends = empty.options.sink.map(look).transpose()?;
+    fs::write(stage.dir.join("faults"), format!("{book:#?}"))?;
+    // The replicas are gone, and nobody needs it any more.
+    drop(ground);
 
+    violations.extend(sends.iter().flat_map(|sends| sends.violations.clone()));
     violations.extend(thresholds::phases(&tally, enough));
     violations.extend(thresholds::redelivery(&judgement.truth));
     let times = Times::of(&stats, drained_in, begin.elapsed());
@@ -109,9 +136,36 @@ async fn perform(options: Options, stage: Stage) -> anyhow::Result<Report> {
         phases: phases(&tally, enough),
         times,
         stats: Some(stats),
+        sends,
         ..empty
     };
     Ok(seen(report, judgement, violations))
+}
+
+/// What this machine lacks for such a run.
+struct Missing {
+    what: String,
+    /// False where nobody could have installed it.
+    fails_in_ci: bool,
+}
+
+fn missing(options: &Options) -> Option<Missing> {
+    if options.on_postgres() && Postgres::find().is_none() {
+        return Some(Missing {
+            what: "--store postgres: PostgreSQL is not installed".to_owned(),
+            fails_in_ci: true,
+        });
+    }
+    let cuts = options.partitions.unwrap_or(0) > 0;
+    let why = cuts.then(network::missing).flatten()?;
+    Some(Missing {
+        what: format!("--partitions: {why}"),
+        fails_in_ci: network::could_be_made(),
+    })
+}
+
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
 }
 
 /// Puts what the judge and what the nemesis saw into the report.
@@ -128,10 +182,13 @@ fn seen(mut report: Report, judgement: Judgement, others: Vec<Violation>) -> Rep
         model_calls_incomplete: truth.calls.values().filter(|call| !call.complete).count() as u64,
         turns_compared_with_calls: judgement.compared,
     };
-    if !judgement.integrity {
+    if !report.options.on_postgres() && !judgement.integrity {
         report
             .skipped
             .push("PRAGMA integrity_check: there is no sqlite3".to_owned());
+    }
+    if report.options.on_postgres() {
+        report.replicated = Some(judgement.replicated);
     }
     if judgement.compared == 0 {
         report.skipped.push(

@@ -1,7 +1,7 @@
 //! The book of deaths: how many turns died in which phase, which of them died
 //! alone, and what every incarnation marked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
 
@@ -15,13 +15,27 @@ const ALONE: u32 = 2;
 pub struct Tally {
     died: BTreeMap<Phase, u64>,
     alone: BTreeMap<String, u32>,
+    /// The latest claim of each turn: when, and by which incarnation.
+    claims: BTreeMap<String, (u64, u64)>,
+    /// Every event that some replica claimed.
+    taken: BTreeSet<String>,
     /// Every mark of every incarnation, in order.
     pub history: Vec<Mark>,
 }
 
 impl Tally {
-    /// Notes an incarnation that was killed.
-    pub fn killed(&mut self, marks: Vec<Mark>) {
+    /// Takes note of claims, by whichever replica. May see a mark twice.
+    pub fn saw(&mut self, marks: &[Mark]) {
+        for mark in marks.iter().filter(|mark| mark.phase == Phase::Claimed) {
+            let latest = self.claims.entry(mark.subject.clone()).or_default();
+            *latest = (*latest).max((mark.at, mark.by));
+            self.taken.extend(mark.events.iter().cloned());
+        }
+    }
+
+    /// Notes an incarnation that was killed; returns the turns that died with it.
+    /// What another replica has taken over meanwhile did not.
+    pub fn killed(&mut self, marks: Vec<Mark>) -> Vec<String> {
         let under_way = self.ended(marks);
         for phase in Phase::OPEN {
             *self.died.entry(phase).or_default() += under_way.count(phase);
@@ -29,14 +43,31 @@ impl Tally {
         if let Some(turn) = under_way.alone() {
             *self.alone.entry(turn.to_owned()).or_default() += 1;
         }
+        under_way.turns.into_keys().collect()
     }
 
     /// Keeps the marks of an incarnation that ended in another way.
     pub fn ended(&mut self, marks: Vec<Mark>) -> UnderWay {
+        self.saw(&marks);
         let mut under_way = UnderWay::default();
         marks.iter().for_each(|mark| under_way.apply(mark));
+        if let Some(by) = marks.first().map(|mark| mark.by) {
+            self.own(&mut under_way, by);
+        }
         self.history.extend(marks);
         under_way
+    }
+
+    /// Leaves only what no other incarnation has claimed since.
+    pub fn own(&self, under_way: &mut UnderWay, by: u64) {
+        let own = |turn: &String| {
+            let latest = self.claims.get(turn);
+            latest.is_none_or(|(_, claimed_by)| *claimed_by == by)
+        };
+        under_way.turns.retain(|turn, _| own(turn));
+        under_way
+            .accepted
+            .retain(|event| !self.taken.contains(event));
     }
 
     /// Whether a kill now would hit a lone turn once too often.
@@ -110,6 +141,28 @@ mod tests {
         assert!(tally.spares(&alone));
         assert!(!tally.spares(&under_way(&["t1 model 2", "t2 model 2"])?));
         assert!(!tally.spares(&under_way(&["t2 model 2"])?));
+        Ok(())
+    }
+
+    #[test]
+    fn what_another_replica_took_over_did_not_die() -> anyhow::Result<()> {
+        let by = |by, lines: &[&str]| -> anyhow::Result<Vec<Mark>> {
+            let marks = marks(lines)?.into_iter();
+            Ok(marks.map(|mark| Mark { by, ..mark }).collect())
+        };
+        let mut tally = Tally::default();
+        tally.saw(&by(2, &["t1 claimed 9 e1", "t3 claimed 9 e4"])?);
+        let died = tally.killed(by(
+            1,
+            &[
+                "e4 accepted 1",
+                "e5 accepted 1",
+                "t1 claimed 2 e1",
+                "t2 claimed 2 e2",
+            ],
+        )?);
+        assert_eq!(died, ["t2"]);
+        assert_eq!(Phase::OPEN.map(|phase| tally.died(phase)), [1, 1, 0, 0, 0]);
         Ok(())
     }
 

@@ -7,8 +7,8 @@ use super::tree::File;
 
 const ASSERTION: &str = "AssertSqlSafe";
 
-/// One per store.
-const NAMED_MODULES: &[&str] = &["crates/zupa-sqlite/src/store/sql.rs"];
+/// The planted bugs of a store are edits of its functions.
+const NAMED_MODULES: &[&str] = &["crates/zupa-postgres/src/faults.rs"];
 
 pub fn check(file: &File) -> Vec<Finding> {
     if !file.is_crate_source() || NAMED_MODULES.contains(&file.path.as_str()) {
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn the_named_module_tests_and_comments_may() {
         assert_eq!(
-            check(&File::new("crates/zupa-sqlite/src/store/sql.rs", DIRECT)),
+            check(&File::new("crates/zupa-postgres/src/faults.rs", DIRECT)),
             []
         );
         assert_eq!(

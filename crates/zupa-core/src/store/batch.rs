@@ -2,7 +2,7 @@
 
 use super::{
     Accept, Accepted, Attempt, Attempted, Claim, ClaimOutcome, ClaimedTurn, Finish, Finished,
-    Record, Recorded, Renew, Settle,
+    Record, Recorded, Renew, Renewed, Settle,
 };
 use crate::error::Result;
 use crate::inbound::Receipt;
@@ -21,7 +21,8 @@ pub enum Durability {
 /// What concurrent callers want written, by stop of the path.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The time of the transaction.
+    /// The caller's time, and the transaction's, unless the store has a clock of
+    /// its own.
     pub now: Timestamp,
     /// Results of sends.
     pub settle: Vec<Settle>,
@@ -74,10 +75,12 @@ impl Batch {
     }
 }
 
-/// The answers to a batch, list by list in the batch's order. Settlements,
-/// receipts and renewals need no answer: they are evidence, or hints.
+/// The answers to a batch, list by list in the batch's order. Receipts have none:
+/// a store that cannot take one fails the batch.
 #[derive(Debug, Default)]
 pub struct Applied {
+    /// To `settle`.
+    pub settle: Vec<Result<()>>,
     /// To `record`.
     pub record: Vec<Result<Recorded>>,
     /// To `finish`.
@@ -90,4 +93,6 @@ pub struct Applied {
     pub attempt: Vec<Result<Attempted>>,
     /// To `claim`.
     pub claim: Vec<Result<ClaimOutcome>>,
+    /// To `renew`.
+    pub renew: Vec<Result<Renewed>>,
 }

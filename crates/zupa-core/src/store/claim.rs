@@ -53,6 +53,9 @@ pub enum ClaimOutcome {
     NotYet(Timestamp),
     /// Somebody else is on it, at the longest until this.
     Held(Timestamp),
+    /// The open turn is suspected of deaths: ask again when it can run in this
+    /// mode. Nothing was written but the suspicion.
+    Suspected(ClaimMode),
     /// Nothing is pending.
     Nothing,
 }
@@ -116,10 +119,21 @@ pub enum Recorded {
 pub struct Renew {
     /// Whose claim.
     pub conversation: ConversationId,
+    /// The turn that runs under it.
+    pub turn: TurnId,
     /// The claim.
     pub epoch: Epoch,
     /// Its new end.
     pub expires_at: Timestamp,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// The claim holds until its new end.
+    Held,
+    /// The claim was lost: nothing that its run writes will be taken.
+    Lost,
 }
 
 impl ClaimedTurn {

@@ -98,8 +98,14 @@ pub enum Finished {
         /// When the conversation is due again, if something is pending.
         due_at: Option<Timestamp>,
     },
-    /// This very end was written before; nothing was written now.
-    Already,
+    /// This very end was written before, and its answer was lost; nothing was
+    /// written now.
+    Already {
+        /// The numbers of the outbox rows, in order.
+        numbers: Vec<Number>,
+        /// When the conversation is due again, if something is pending.
+        due_at: Option<Timestamp>,
+    },
     /// The claim was lost; nothing was written.
     Stale,
     /// Somebody appended to the audit chain; nothing was written. Chain again.

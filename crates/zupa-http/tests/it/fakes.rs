@@ -124,6 +124,7 @@ impl Desk for FakeDesk {
             log_bytes: 0,
             durability: "full".into(),
             conversations: 0,
+            processes: Vec::new(),
         })
     }
 }

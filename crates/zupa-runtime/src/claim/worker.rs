@@ -1,23 +1,23 @@
 //! One worker takes one conversation through claim, turn and commit, once.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Renew};
+use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn};
 use zupa_core::{
-    Clock, ConversationId, Epoch, Error, ErrorKind, Hint, Ids, ProcessId, Stage, Timestamp, TurnId,
+    Clock, ConversationId, Error, ErrorKind, Hint, Ids, ProcessId, Stage, Timestamp, TurnId,
 };
 
+use super::{Held, InFlight};
 use crate::commit::{Committer, End};
 use crate::faults::{Faults, Phase};
 use crate::runtime::Doors;
 use crate::settings::Settings;
-use crate::turn::{self, Cx};
+use crate::turn::{self, Cx, Journal};
 use crate::writer::Writer;
 
 /// When to look at the conversation again.
@@ -27,6 +27,15 @@ pub(crate) enum Next {
     Due(Timestamp),
     /// When somebody says so.
     Idle,
+}
+
+/// What came of asking for a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// It ran, or there was none to run.
+    Ended(Next),
+    /// It is suspected of deaths and has to run in this mode.
+    Suspected(ClaimMode),
 }
 
 /// What a worker needs, shared by all.
@@ -39,7 +48,7 @@ pub(crate) struct Worker {
     pub settings: Arc<Settings>,
     pub turns: turn::Nodes,
     pub committer: Committer,
-    pub in_flight: InFlight,
+    pub in_flight: Arc<InFlight>,
     /// Set when the process is stopping: no new effect starts.
     pub stopping: CancellationToken,
     pub faults: Faults,
@@ -47,26 +56,39 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Claims, runs and ends one turn of a conversation.
-    pub(crate) async fn run(&self, conversation: ConversationId, mode: ClaimMode) -> Next {
-        let turn = match self.claim(conversation, mode).await {
-            Ok(ClaimOutcome::Taken(turn)) => turn,
-            Ok(ClaimOutcome::NotYet(at) | ClaimOutcome::Held(at)) => return Next::Due(at),
-            Ok(ClaimOutcome::Nothing) => return Next::Idle,
+    pub(crate) async fn run(&self, conversation: ConversationId, mode: ClaimMode) -> Ran {
+        let asked = self.clock.monotonic();
+        let next = match self.claim(conversation, mode).await {
+            Ok(ClaimOutcome::Taken(turn)) => self.run_claimed(&turn, asked).await,
+            Ok(ClaimOutcome::NotYet(at)) => Next::Due(at),
+            Ok(ClaimOutcome::Suspected(mode)) => return Ran::Suspected(mode),
+            Ok(ClaimOutcome::Held(until)) => self.after_holder(until),
+            Ok(ClaimOutcome::Nothing) => Next::Idle,
             Err(error) => {
-                // The poll finds it again.
                 warn!(conversation_id = %conversation, %error, "could not claim");
-                return Next::Idle;
+                Next::Due(self.clock.wall().plus(self.settings.poll))
             }
         };
-        self.run_claimed(&turn).await
+        Ran::Ended(next)
     }
 
-    /// Runs and ends a turn that is claimed.
-    pub(crate) async fn run_claimed(&self, turn: &ClaimedTurn) -> Next {
-        let _held = self.in_flight.hold(turn, self.clock.wall());
+    /// Whoever holds a conversation for long goes on with it by himself, and if he
+    /// dies the poll finds it. Before the next poll it is worth a look.
+    fn after_holder(&self, until: Timestamp) -> Next {
+        if until <= self.clock.wall().plus(self.settings.poll) {
+            Next::Due(until)
+        } else {
+            Next::Idle
+        }
+    }
+
+    /// Runs and ends a turn whose claim was asked for at `asked`.
+    pub(crate) async fn run_claimed(&self, turn: &ClaimedTurn, asked: Duration) -> Next {
+        let claim = self.in_flight.hold(turn, asked);
         self.show(turn).await;
-        let end = self.advance(turn).await;
-        self.committer.commit(turn, end).await
+        let journal = Journal::default();
+        let end = self.advance(turn, &claim, &journal).await;
+        self.committer.commit(turn, end, &claim, &journal).await
     }
 
     async fn claim(
@@ -107,12 +129,14 @@ impl Worker {
 
     /// Runs the nodes within the turn's deadline. A panic is a failure of this
     /// turn, not of the process.
-    async fn advance(&self, turn: &ClaimedTurn) -> End {
+    async fn advance(&self, turn: &ClaimedTurn, claim: &Held, journal: &Journal) -> End {
         if self.stopping.is_cancelled() {
             return End::Release;
         }
         let cx = Cx {
             turn,
+            claim,
+            journal,
             writer: &self.writer,
             clock: &*self.clock,
             doors: &self.doors,
@@ -121,7 +145,14 @@ impl Worker {
             faults: &self.faults,
         };
         let nodes = AssertUnwindSafe(self.turns.run(&cx)).catch_unwind();
-        match tokio::time::timeout(self.settings.turn_timeout, nodes).await {
+        let within_time = tokio::time::timeout(self.settings.turn_timeout, nodes);
+        let ended = tokio::select! {
+            // Nothing that the run does would be taken any more, so it may be
+            // dropped wherever it is.
+            () = claim.lost() => return End::Lost,
+            ended = within_time => ended,
+        };
+        match ended {
             Ok(Ok(end)) => end,
             Ok(Err(_panic)) => {
                 self.faults.mark(turn.turn.0, Phase::Ended).await;
@@ -132,50 +163,5 @@ impl Worker {
                     .with_retry(zupa_core::Retry::Now),
             ),
         }
-    }
-}
-
-/// The claims that this process holds, so that long ones can be renewed.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct InFlight {
-    held: Arc<Mutex<HashMap<ConversationId, (Epoch, Timestamp)>>>,
-}
-
-/// One claim; forgotten when dropped, on every path.
-pub(crate) struct Held {
-    conversation: ConversationId,
-    in_flight: InFlight,
-}
-
-impl InFlight {
-    fn hold(&self, turn: &ClaimedTurn, now: Timestamp) -> Held {
-        self.lock().insert(turn.conversation, (turn.epoch, now));
-        Held {
-            conversation: turn.conversation,
-            in_flight: self.clone(),
-        }
-    }
-
-    /// Renewals for the claims that are older than a third of their expiry.
-    pub(crate) fn renewals(&self, now: Timestamp, expiry: Duration) -> Vec<Renew> {
-        self.lock()
-            .iter()
-            .filter(|(_, (_, since))| now.since(*since) >= expiry / 3)
-            .map(|(conversation, (epoch, _))| Renew {
-                conversation: *conversation,
-                epoch: *epoch,
-                expires_at: now.plus(expiry),
-            })
-            .collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConversationId, (Epoch, Timestamp)>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.in_flight.lock().remove(&self.conversation);
     }
 }

@@ -21,11 +21,7 @@ pub(super) async fn call_model(
         .await
 }
 
-async fn call(
-    cx: &Cx<'_>,
-    model: &dyn Model,
-    request: ModelRequest,
-) -> zupa_core::Result<Completion> {
+async fn call(cx: &Cx<'_>, model: &dyn Model, request: ModelRequest) -> Result<Completion, End> {
     let turn = cx.turn.turn;
     for message in &request.messages {
         cx.faults.abort_on(&message.text);
@@ -39,6 +35,8 @@ async fn call(
     cx.hint(Hint::Typing);
     cx.faults.mark(turn.0, Phase::Model).await;
     let deadline = request.timeout;
+    // The last moment: what comes now is paid for, and felt outside.
+    cx.claim.check()?;
     let called = async {
         let stream = model.stream(request).await?;
         collect(stream, |text| {
@@ -65,7 +63,7 @@ async fn call(
     if usable.is_err() {
         cx.hint(Hint::End { turn });
     }
-    usable
+    usable.map_err(End::Failed)
 }
 
 /// A cut text is still sent: it is what there is. A text that the provider

@@ -5,9 +5,11 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
-use zupa_core::store::{ClaimedTurn, Record, Recorded};
-use zupa_core::{Clock, Digest, Error, Hint, Result, Step};
+use zupa_core::store::{ClaimedTurn, Record};
+use zupa_core::{Clock, Digest, Error, Hint, Step};
 
+use super::Journal;
+use crate::claim::Held;
 use crate::commit::End;
 use crate::faults::{Faults, Phase};
 use crate::runtime::Doors;
@@ -17,6 +19,8 @@ use crate::writer::Writer;
 /// The context of one run of one turn.
 pub(crate) struct Cx<'a> {
     pub turn: &'a ClaimedTurn,
+    pub claim: &'a Held,
+    pub journal: &'a Journal,
     pub writer: &'a Writer,
     pub clock: &'a dyn Clock,
     pub doors: &'a Doors,
@@ -40,7 +44,7 @@ impl Cx<'_> {
     ) -> std::result::Result<T, End>
     where
         T: Serialize + DeserializeOwned,
-        F: Future<Output = Result<T>>,
+        F: Future<Output = std::result::Result<T, End>>,
     {
         if let Some(result) = self.recorded(key, input) {
             return Ok(result);
@@ -48,7 +52,7 @@ impl Cx<'_> {
         if self.stopping.is_cancelled() {
             return Err(End::Release);
         }
-        let result = effect().await.map_err(End::Failed)?;
+        let result = effect().await?;
         self.record(key, input, &result).await?;
         Ok(result)
     }
@@ -84,8 +88,9 @@ impl Cx<'_> {
         };
         // Nothing waits for the answer: the commit goes through the same writer
         // behind this, under the same fence, so it cannot be durable without it.
-        let written = self.writer.record(record).await;
-        if self.faults.is_marking() && matches!(written.answer().await, Ok(Recorded::Written)) {
+        if !self.faults.is_marking() {
+            self.journal.hand_in(self.writer, record).await;
+        } else if self.journal.write(self.writer, record).await {
             self.faults.mark(self.turn.turn.0, Phase::Recorded).await;
         }
         Ok(())

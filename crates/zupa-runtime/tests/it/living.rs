@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::{ConversationId, Deduplicates, ErrorKind, InboundState, Wakeup};
+use zupa_core::{Deduplicates, ErrorKind, InboundState, Nudge, Wakeup};
 use zupa_runtime::Drained;
 use zupa_testkit::{Call, Fault};
 
@@ -15,9 +15,9 @@ struct Deaf;
 
 #[async_trait]
 impl Wakeup for Deaf {
-    fn wake(&self, _conversation: ConversationId) {}
+    fn wake(&self, _nudge: Nudge) {}
 
-    async fn woken(&self) -> ConversationId {
+    async fn woken(&self) -> Nudge {
         std::future::pending().await
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sqlx::Row;
-use sqlx::sqlite::SqlitePool;
-use zupa_core::desk::{Accounting, StoreStatus};
-use zupa_core::{DeliveryState, InboundState, Result};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use zupa_core::desk::{Accounting, ProcessState, ProcessView, StoreStatus};
+use zupa_core::{DeliveryState, InboundState, ProcessId, Result, Timestamp};
 
 use crate::config::{Durability, SqliteConfig};
 use crate::error;
@@ -74,10 +74,17 @@ fn add(side: &mut BTreeMap<String, u64>, state: &str, count: u64) {
     *side.entry(state.to_owned()).or_default() += count;
 }
 
-pub(super) async fn status(readers: &SqlitePool, config: &SqliteConfig) -> Result<StoreStatus> {
+/// `serving` is the process that serves through this very handle.
+pub(super) async fn status(
+    readers: &SqlitePool,
+    config: &SqliteConfig,
+    serving: Option<ProcessId>,
+) -> Result<StoreStatus> {
     let row = sqlx::query(
         "SELECT sqlite_version(), (SELECT coalesce(max(version), 0) FROM _sqlx_migrations),
-                (SELECT count(*) FROM conversations)",
+                (SELECT count(*) FROM conversations), process, started_at, heartbeat_at, clean,
+                stale
+         FROM installation",
     )
     .fetch_one(readers)
     .await
@@ -94,7 +101,35 @@ pub(super) async fn status(readers: &SqlitePool, config: &SqliteConfig) -> Resul
             Durability::Normal => "normal".into(),
         },
         conversations: decode::number(&row, 2)?,
+        processes: process(&row, serving)?.into_iter().collect(),
     })
+}
+
+/// The one process. It holds the file's lock as long as it lives, so another
+/// that is on record without having said goodbye is dead.
+fn process(row: &SqliteRow, serving: Option<ProcessId>) -> Result<Option<ProcessView>> {
+    let known: Option<Vec<u8>> = row.try_get(3).map_err(decode::broken)?;
+    if known.is_none() {
+        return Ok(None);
+    }
+    let id = ProcessId(decode::uuid(row, 3)?);
+    let time = |at| {
+        row.try_get::<Option<i64>, _>(at)
+            .map(|time| Timestamp(time.unwrap_or_default()))
+            .map_err(decode::broken)
+    };
+    let ended: bool = row.try_get(6).map_err(decode::broken)?;
+    Ok(Some(ProcessView {
+        id,
+        started_at: time(4)?,
+        heartbeat_at: time(5)?,
+        state: match (ended, serving == Some(id)) {
+            (true, _) => ProcessState::Ended,
+            (false, true) => ProcessState::Alive,
+            (false, false) => ProcessState::Silent,
+        },
+        stale: decode::number(row, 7)?,
+    }))
 }
 
 fn size(path: &Path) -> u64 {

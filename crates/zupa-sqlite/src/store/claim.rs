@@ -8,7 +8,7 @@
 
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
-use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Offer, Renew};
+use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Offer, Renew, Renewed};
 use zupa_core::{
     Address, Alias, AuditHead, ChannelId, Claimed, ConversationId, Correlation, Digest, Epoch,
     EventId, Number, Result, Step, TenantId, Timestamp, TurnId,
@@ -45,11 +45,10 @@ pub(super) fn claim(connection: &Connection, wish: &Claim, now: Timestamp) -> Re
         Some(due_at) if due_at > now.0 => return Ok(ClaimOutcome::NotYet(Timestamp(due_at))),
         Some(_) => {}
     }
-    let turn = match seen.open_turn {
-        Some(turn) => rerun(connection, wish, &seen, turn)?,
-        None => start(connection, wish, &seen, now)?,
-    };
-    Ok(ClaimOutcome::Taken(Box::new(turn)))
+    match seen.open_turn {
+        Some(turn) => rerun(connection, wish, &seen, turn),
+        None => start(connection, wish, &seen, now).map(|turn| ClaimOutcome::Taken(Box::new(turn))),
+    }
 }
 
 /// Takes an offer up: as a claim, but never of a turn that is open, which may
@@ -152,22 +151,36 @@ fn start(
     with_outbox(connection, turn)
 }
 
-/// The open turn runs again, over the same range, with what it recorded.
-fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Result<ClaimedTurn> {
-    let (first, last, runs, failures, provider_failures): (i64, i64, u32, u32, u32) = connection
-        .one(
-            "SELECT first, last, runs, failures, provider_failures FROM turns WHERE id = ?1",
-            params![turn],
-            |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get(4)?,
-                ))
-            },
-        )?;
+/// An open turn, as far as its next run looks at it.
+struct Open {
+    first: i64,
+    last: i64,
+    runs: u32,
+    failures: u32,
+    provider_failures: u32,
+    mode: ClaimMode,
+}
+
+/// The open turn runs again, over the same range, with what it recorded; unless
+/// it must not run as it was wished.
+fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Result<ClaimOutcome> {
+    let open = connection.one(
+        "SELECT first, last, runs, failures, provider_failures, mode FROM turns WHERE id = ?1",
+        params![turn],
+        |row| {
+            Ok(Open {
+                first: row.get(0)?,
+                last: row.get(1)?,
+                runs: row.get(2)?,
+                failures: row.get(3)?,
+                provider_failures: row.get(4)?,
+                mode: mode_of(row.get(5)?),
+            })
+        },
+    )?;
+    if open.mode > wish.mode {
+        return Ok(ClaimOutcome::Suspected(open.mode));
+    }
     connection.run(
         "UPDATE turns SET epoch = ?2, process = ?3, mode = ?4, state = 'running', runs = runs + 1,
              not_before = NULL WHERE id = ?1",
@@ -186,10 +199,10 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
             wish.expires_at.0
         ],
     )?;
-    let inbounds = inbounds(connection, wish, first, last, -1)?;
+    let inbounds = inbounds(connection, wish, open.first, open.last, -1)?;
     let mut claimed = claimed(wish, seen, turn, inbounds.claimed, inbounds.correlation)?;
-    (claimed.runs, claimed.failures) = (runs + 1, failures);
-    claimed.provider_failures = provider_failures;
+    (claimed.runs, claimed.failures) = (open.runs + 1, open.failures);
+    claimed.provider_failures = open.provider_failures;
     claimed.steps = connection.all(
         "SELECT step_key, input, result FROM steps WHERE turn_id = ?1",
         params![turn],
@@ -201,7 +214,7 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
             })
         },
     )?;
-    with_outbox(connection, claimed)
+    with_outbox(connection, claimed).map(|turn| ClaimOutcome::Taken(Box::new(turn)))
 }
 
 struct Inbounds {
@@ -295,17 +308,31 @@ fn with_outbox(connection: &Connection, mut turn: ClaimedTurn) -> Result<Claimed
 }
 
 /// Prolongs a claim, if it is still the one.
-pub(super) fn renew(connection: &Connection, renew: &Renew) -> Result<()> {
-    connection.run(
+pub(super) fn renew(connection: &Connection, renew: &Renew) -> Result<Renewed> {
+    let renewed = connection.run(
         "UPDATE conversations SET expires_at = ?3
-         WHERE id = ?1 AND epoch = ?2 AND holder IS NOT NULL",
+         WHERE id = ?1 AND epoch = ?2 AND open_turn = ?4 AND holder IS NOT NULL",
         params![
             renew.conversation.as_bytes(),
             renew.epoch.0.cast_signed(),
-            renew.expires_at.0
+            renew.expires_at.0,
+            renew.turn.as_bytes()
         ],
     )?;
-    Ok(())
+    Ok(if renewed == 1 {
+        Renewed::Held
+    } else {
+        Renewed::Lost
+    })
+}
+
+/// A mode as its column has it.
+pub(super) fn mode_of(number: u8) -> ClaimMode {
+    match number {
+        0 => ClaimMode::Normal,
+        1 => ClaimMode::Suspect,
+        _ => ClaimMode::Alone,
+    }
 }
 
 fn mode_number(mode: ClaimMode) -> u8 {

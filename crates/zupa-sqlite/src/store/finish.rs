@@ -67,11 +67,16 @@ pub(super) fn finish(
     };
     conversation(connection, item, &next)?;
     Ok(Finished::Done {
-        numbers: (1..=next.outbounds)
-            .map(|offset| Number((fenced.last_number + offset).cast_unsigned()))
-            .collect(),
+        numbers: numbers(fenced.last_number + 1, next.outbounds),
         due_at: next.due_at.map(Timestamp),
     })
+}
+
+/// The numbers of the outbox rows of one commit: they follow each other.
+fn numbers(first: i64, count: i64) -> Vec<Number> {
+    (first..first + count)
+        .map(|number| Number(number.cast_unsigned()))
+        .collect()
 }
 
 fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Option<Fenced>> {
@@ -107,16 +112,19 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
 
 /// An end that was written under the same claim is the same end.
 fn already_or_stale(connection: &Connection, item: &Finish) -> Result<Finished> {
-    let ended: Option<bool> = connection.maybe(
-        "SELECT state IN ('committed', 'dead', 'superseded') AND epoch = ?2
-         FROM turns WHERE id = ?1",
+    let ended: Option<(Option<i64>, i64, Option<i64>)> = connection.maybe(
+        "SELECT t.first_outbound, t.outbounds, c.due_at
+         FROM turns t JOIN conversations c ON c.id = t.conversation
+         WHERE t.id = ?1 AND t.epoch = ?2 AND t.state IN ('committed', 'dead', 'superseded')",
         params![item.turn.as_bytes(), item.epoch.0.cast_signed()],
-        super::row::one,
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    Ok(if ended == Some(true) {
-        Finished::Already
-    } else {
-        Finished::Stale
+    Ok(match ended {
+        Some((first, outbounds, due_at)) => Finished::Already {
+            numbers: numbers(first.unwrap_or_default(), outbounds),
+            due_at: due_at.map(Timestamp),
+        },
+        None => Finished::Stale,
     })
 }
 
@@ -143,6 +151,7 @@ impl Next {
     }
 }
 
+/// The turn stays open. It came back, so it did not take the process down.
 fn retry(
     connection: &Connection,
     item: &Finish,
@@ -151,7 +160,7 @@ fn retry(
 ) -> Result<()> {
     connection.run(
         "UPDATE turns SET state = 'retry', reason = ?2, not_before = ?3,
-             failures = failures + ?4,
+             mode = 0, failures = failures + ?4,
              provider_failures = CASE WHEN ?4 THEN 0 ELSE provider_failures + 1 END
          WHERE id = ?1",
         params![

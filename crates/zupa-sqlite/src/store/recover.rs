@@ -9,13 +9,13 @@
 
 use rusqlite::{Connection, params};
 use uuid::Uuid;
-use zupa_core::store::{ClaimMode, Recovery, Suspect};
+use zupa_core::store::{Life, Recovery, Suspect};
 use zupa_core::{
     AuditEntry, AuditHead, ConversationId, Digest, ProcessId, Result, Timestamp, TurnId,
 };
 
-use super::finish;
 use super::row::{Blob, Sql, one};
+use super::{claim, finish};
 
 /// A turn that was running at this many starts is suspected of the deaths.
 const SUSPECT_RUNS: u32 = 3;
@@ -24,11 +24,8 @@ const PROOF_DEATHS: u32 = 3;
 /// Why such a turn is dead.
 const CRASHED: &str = "crashed";
 
-pub(super) fn recover(
-    connection: &Connection,
-    process: ProcessId,
-    now: Timestamp,
-) -> Result<Recovery> {
+pub(super) fn recover(connection: &Connection, life: Life) -> Result<Recovery> {
+    let Life { process, now, .. } = life;
     let clean: bool = connection.one("SELECT clean FROM installation", [], one)?;
     if clean {
         connection.run(
@@ -52,20 +49,21 @@ pub(super) fn recover(
          WHERE c.due_at IS NOT NULL AND t.mode > 0 ORDER BY t.claimed_at",
         [],
         |row| {
-            let alone = row.get::<_, u32>(1)? == 2;
             Ok(Suspect {
                 conversation: ConversationId(Uuid::from_bytes(row.get(0)?)),
-                mode: if alone {
-                    ClaimMode::Alone
-                } else {
-                    ClaimMode::Suspect
-                },
+                mode: claim::mode_of(row.get(1)?),
             })
         },
     )?;
     connection.run(
-        "UPDATE installation SET process = ?1, started_at = ?2, heartbeat_at = ?2, clean = 0",
-        params![process.as_bytes(), now.0],
+        "UPDATE installation SET process = ?1, started_at = ?2, heartbeat_at = ?2,
+             expires_at = ?3, stale = ?4, clean = 0",
+        params![
+            process.as_bytes(),
+            now.0,
+            life.expires_at.0,
+            life.stale.cast_signed()
+        ],
     )?;
     Ok(Recovery {
         unclean: !clean,
@@ -210,15 +208,24 @@ fn audit(
     Ok(())
 }
 
-pub(super) fn heartbeat(connection: &Connection, process: ProcessId, now: Timestamp) -> Result<()> {
+pub(super) fn heartbeat(connection: &Connection, life: Life) -> Result<()> {
     connection.run(
-        "UPDATE installation SET heartbeat_at = ?2 WHERE process = ?1",
-        params![process.as_bytes(), now.0],
+        "UPDATE installation SET heartbeat_at = ?2, expires_at = ?3, stale = ?4
+         WHERE process = ?1",
+        params![
+            life.process.as_bytes(),
+            life.now.0,
+            life.expires_at.0,
+            life.stale.cast_signed()
+        ],
     )?;
     Ok(())
 }
 
-pub(super) fn close(connection: &Connection) -> Result<()> {
-    connection.run("UPDATE installation SET clean = 1", [])?;
+pub(super) fn close(connection: &Connection, process: ProcessId) -> Result<()> {
+    connection.run(
+        "UPDATE installation SET clean = 1 WHERE process = ?1",
+        params![process.as_bytes()],
+    )?;
     Ok(())
 }

@@ -53,8 +53,10 @@ fn items(
     guard: Guard,
 ) -> Result<Applied> {
     let now = batch.now;
+    let mut applied = Applied::default();
     for item in &batch.settle {
-        guarded(connection, guard, || deliver::settle(connection, item, now))?.ok();
+        let settle = || deliver::settle(connection, item, now);
+        applied.settle.push(guarded(connection, guard, settle)?);
     }
     for item in &batch.receipts {
         guarded(connection, guard, || {
@@ -62,7 +64,6 @@ fn items(
         })?
         .ok();
     }
-    let mut applied = Applied::default();
     for item in &batch.record {
         applied.record.push(guarded(connection, guard, || {
             record::record(connection, item, now)
@@ -96,7 +97,9 @@ fn items(
         applied.taken.push(taken);
     }
     for item in &batch.renew {
-        guarded(connection, guard, || claim::renew(connection, item))?.ok();
+        applied.renew.push(guarded(connection, guard, || {
+            claim::renew(connection, item)
+        })?);
     }
     Ok(applied)
 }

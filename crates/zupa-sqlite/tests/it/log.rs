@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use zupa_core::store::{Accept, Batch};
+use zupa_core::store::{Accept, Batch, Life};
 use zupa_core::{
     Address, Alias, Burst, ChannelId, Content, ConversationId, Desk, EventId, Ids, Inbound,
     PlatformId, ProcessId, Store, TenantId, Timestamp,
@@ -40,7 +40,12 @@ async fn the_log_is_bounded_by_checkpoints() {
     config.durability = zupa_sqlite::Durability::Normal;
     let store = Arc::new(SqliteStore::open(config).await.unwrap());
     store
-        .recover(ProcessId(ids.fresh()), Timestamp(1))
+        .recover(Life {
+            process: ProcessId(ids.fresh()),
+            now: Timestamp(1),
+            expires_at: Timestamp(1),
+            stale: 0,
+        })
         .await
         .unwrap();
     let mut sizes = Vec::new();

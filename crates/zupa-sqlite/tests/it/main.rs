@@ -5,6 +5,9 @@
     reason = "a test that cannot go on should say where it stopped"
 )]
 
+mod backup;
 mod contract;
 mod log;
+mod migrating;
 mod opening;
+mod support;

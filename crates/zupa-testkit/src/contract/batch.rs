@@ -16,15 +16,18 @@ use super::world::{World, kind};
 pub async fn an_empty_batch_changes_nothing(harness: &dyn Harness) {
     let world = World::open(harness).await;
     let Applied {
+        settle,
         record,
         finish,
         accept,
         attempt,
         claim,
         taken: offers,
+        renew,
     } = world.write(world.batch()).await;
     assert!(record.is_empty() && finish.is_empty() && accept.is_empty());
     assert!(attempt.is_empty() && claim.is_empty() && offers.is_empty());
+    assert!(renew.is_empty() && settle.is_empty());
     assert_eq!(world.counts().await.accepted, 0);
 }
 

@@ -32,6 +32,7 @@ macro_rules! each {
             ids {
                 identical_texts_with_different_ids_are_two_messages
                 ids_decide_to_the_last_character
+                nul_is_refused_in_ids_and_kept_in_texts
             }
             alias {
                 aliases_lead_to_one_conversation
@@ -61,6 +62,8 @@ macro_rules! each {
                 an_expired_claim_that_nobody_took_still_commits
                 due_lists_longest_due_first
                 a_fresh_turn_id_is_kept_only_without_an_open_turn
+                a_renewal_is_told_whether_the_claim_holds
+                a_claim_taken_over_fences_the_run_before
             }
             journal {
                 recorded_steps_come_back_at_the_next_run
@@ -76,6 +79,8 @@ macro_rules! each {
                 a_voided_claim_cannot_commit
                 a_released_claim_cannot_commit
                 commit_is_idempotent_by_turn
+                a_repeated_end_is_told_what_it_was_told_before
+                what_a_batch_accepts_beside_a_commit_is_due
                 commit_is_all_or_nothing
                 head_moved_returns_the_head
                 audit_chain_verifies
@@ -100,6 +105,9 @@ macro_rules! each {
                 a_waiting_turn_is_no_suspect
                 recover_is_safe_to_call_again
                 a_heartbeat_is_only_a_sign_of_life
+                a_suspect_is_told_the_mode_to_ask_in
+                a_suspect_that_came_back_is_none_any_more
+                the_desk_shows_the_process_and_how_it_ended
             }
             delivery {
                 at_commit_rows_are_sent
@@ -120,6 +128,7 @@ macro_rules! each {
                 a_late_sent_outweighs_every_guess
                 an_earlier_attempt_does_not_move_a_later_one
                 failed_cancelled_and_unknown_stay
+                an_answer_that_others_went_past_changes_nothing
                 a_batch_settles_before_it_attempts
             }
             receipts {
@@ -140,6 +149,16 @@ macro_rules! each {
                 an_offer_takes_only_what_a_new_turn_may_have
                 rivals_in_one_batch_have_one_winner
                 answers_keep_the_order_of_their_list
+            }
+            rivals {
+                two_calls_in_different_order_both_succeed
+                numbers_are_gapless_under_two_accepting_tasks
+                one_id_through_two_calls_is_accepted_once
+                a_message_beside_a_commit_is_never_forgotten
+                a_late_commit_and_a_takeover_have_one_winner
+                rivals_for_an_attempt_have_one_winner
+                a_status_beside_its_settlement_is_joined
+                a_bad_item_fails_alone_beside_rivals
             }
             counts {
                 counts_obey_invariant_7

@@ -1,6 +1,6 @@
 //! Stop 4: a turn's writes appear together, once, and only under its claim.
 
-use zupa_core::store::{Batch, Finish, Finished, OutboxRow, Record, TurnEnd, Verdict};
+use zupa_core::store::{Batch, Finish, Finished, OutboxRow, Record, Recorded, TurnEnd, Verdict};
 use zupa_core::{AuditHead, DeliveryState, Digest, InboundState, Number, TurnState, audit};
 
 use super::Harness;
@@ -150,6 +150,14 @@ pub async fn a_released_claim_cannot_commit(harness: &dyn Harness) {
     }
 }
 
+/// What an end is answered when it comes again.
+fn known(done: &Finished) -> Finished {
+    match done.clone() {
+        Finished::Done { numbers, due_at } => Finished::Already { numbers, due_at },
+        other => panic!("the end of the holder must be written, was {other:?}"),
+    }
+}
+
 /// The same commit again is answered as known, and writes nothing: later, in
 /// the same batch, and after a death.
 pub async fn commit_is_idempotent_by_turn(harness: &dyn Harness) {
@@ -164,15 +172,15 @@ pub async fn commit_is_idempotent_by_turn(harness: &dyn Harness) {
         ..world.batch()
     };
     let answers = world.write(batch).await.finish;
-    assert!(matches!(answers[0], Ok(Finished::Done { .. })));
-    assert_eq!(*answers[1].as_ref().unwrap(), Finished::Already);
+    let already = known(answers[0].as_ref().unwrap());
+    assert_eq!(*answers[1].as_ref().unwrap(), already);
 
     let again = world.finish_of(&turn, rows());
     world
-        .assert_changes_nothing(again.clone(), Finished::Already)
+        .assert_changes_nothing(again.clone(), already.clone())
         .await;
     let (world, _) = world.die().await;
-    world.assert_changes_nothing(again, Finished::Already).await;
+    world.assert_changes_nothing(again, already).await;
     assert_eq!(world.counts().await.deliveries.values().sum::<u64>(), 2);
 }
 
@@ -314,4 +322,62 @@ pub async fn a_commit_of_many_rows_keeps_their_order(harness: &dyn Harness) {
     let lines = world.desk.lines(&address, Number(1), 100).await.unwrap();
     let spoken: Vec<_> = lines.into_iter().map(|line| line.text).collect();
     assert_eq!(spoken, texts);
+}
+
+/// An end whose answer was lost is told the same when it comes again: the
+/// numbers of its rows, and when the conversation is due.
+pub async fn a_repeated_end_is_told_what_it_was_told_before(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let split = TurnEnd::Split { failure: failure() };
+    let quiet = wordless(Verdict::Silent("quiet".into()));
+    for (at, end) in [rows(), quiet, split].into_iter().enumerate() {
+        for waits in [false, true] {
+            let alias = format!("c{at}{waits}");
+            let conversation = world.hear(&alias, "one").await;
+            world.hear(&alias, "two").await;
+            let turn = world.claim(conversation).await;
+            if waits {
+                world.hear(&alias, "three").await;
+            }
+            let finish = world.finish_of(&turn, end.clone());
+            let done = world.finish(finish.clone()).await;
+            let again = Batch {
+                // A run that hands its end in again hands its steps in as well.
+                record: vec![record_of(&turn, "k", "1")],
+                finish: vec![finish],
+                ..world.batch()
+            };
+            let mut applied = world.write(again).await;
+            assert_eq!(applied.record.remove(0).unwrap(), Recorded::Stale);
+            assert_eq!(applied.finish.remove(0).unwrap(), known(&done), "{alias}");
+        }
+    }
+}
+
+/// A commit and a message in one batch, and a message just after a commit that
+/// saw nothing pending: both are due, and a claim takes them.
+pub async fn what_a_batch_accepts_beside_a_commit_is_due(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let conversation = world.hear("ana", "one").await;
+    let turn = world.claim(conversation).await;
+    let batch = Batch {
+        finish: vec![world.finish_of(&turn, rows())],
+        accept: vec![world.message("ana", "m2", "two")],
+        ..world.batch()
+    };
+    let applied = world.write(batch).await;
+    match applied.finish[0].as_ref().unwrap() {
+        Finished::Done { due_at, .. } => assert_eq!(*due_at, None, "ends come first"),
+        other => panic!("the holder's commit must be written, was {other:?}"),
+    }
+    queued(applied.accept[0].as_ref().unwrap());
+    assert_eq!(world.due().await, [conversation]);
+    let turn = world.claim(conversation).await;
+    assert_eq!(texts(&turn), ["two"]);
+
+    world.answer(&turn, "hi").await;
+    assert!(world.due().await.is_empty());
+    world.hear("ana", "three").await;
+    assert_eq!(world.due().await, [conversation]);
+    assert_eq!(texts(&world.claim(conversation).await), ["three"]);
 }

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use zupa_core::store::{Accept, Accepted};
-use zupa_core::{Digest, EventId, Ids, Number, PlatformId};
+use zupa_core::{Alias, ChannelId, Digest, EventId, Ids, Number, PlatformId, TenantId};
 
 use super::Harness;
-use super::world::path::queued;
-use super::world::{World, address_at};
+use super::world::path::{queued, texts};
+use super::world::{World, address, address_at};
 
 /// Two messages with the same words and different ids are two messages.
 pub async fn identical_texts_with_different_ids_are_two_messages(harness: &dyn Harness) {
@@ -42,8 +42,8 @@ const TRICKY: [&str; 20] = [
     "_",
     "?1",
     "'",
-    "m1\u{0}",
-    "m1\u{0}x",
+    "m1\u{1}",
+    "m1\u{1}x",
     "m1/t",
     "\u{feff}m1",
 ];
@@ -120,4 +120,23 @@ fn decide(model: &mut HashMap<Key, (EventId, Digest)>, accept: &Accept) -> Optio
         Some((event, known)) if *known == digest => Some(Accepted::Duplicate { event: *event }),
         Some((event, _)) => Some(Accepted::Conflict { event: *event }),
     }
+}
+
+/// NUL, which not every store can keep, is refused where an id is parsed, before
+/// anything is asked to store it. In texts and payloads it is kept.
+pub async fn nul_is_refused_in_ids_and_kept_in_texts(harness: &dyn Harness) {
+    assert!(PlatformId::parse("m\u{0}").is_err());
+    assert!(Alias::parse("ana\u{0}").is_err());
+    assert!(TenantId::parse("t\u{0}").is_err());
+    assert!(ChannelId::parse("c\u{0}").is_err());
+
+    let world = World::open(harness).await;
+    let text = "a\u{0}b";
+    let conversation = world.hear("ana", text).await;
+    let turn = world.claim(conversation).await;
+    assert_eq!(texts(&turn), [text]);
+    world.answer(&turn, text).await;
+    let lines = world.desk.lines(&address("ana"), Number(0), 10).await;
+    let lines: Vec<_> = lines.unwrap().into_iter().map(|line| line.text).collect();
+    assert_eq!(lines, [text, text]);
 }

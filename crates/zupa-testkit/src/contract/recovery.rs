@@ -1,7 +1,10 @@
 //! The start of a process: what ran goes on, and what takes processes down is
 //! found, run alone, and given up only on proof.
 
-use zupa_core::store::{ClaimMode, Recovery, TurnEnd};
+use std::time::Duration;
+
+use zupa_core::desk::{ProcessState, StoreStatus};
+use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, Life, Recovery, TurnEnd};
 use zupa_core::{AuditHead, ConversationId, InboundState, TurnState, audit};
 
 use super::Harness;
@@ -240,21 +243,88 @@ pub async fn a_heartbeat_is_only_a_sign_of_life(harness: &dyn Harness) {
     let conversation = world.hear("ana", "hello").await;
     let turn = world.claim(conversation).await;
     let before = world.look("ana", conversation, turn.turn).await;
-    world
-        .store
-        .heartbeat(world.process, world.now)
-        .await
-        .unwrap();
+    world.store.heartbeat(world.life()).await.unwrap();
     assert_eq!(world.look("ana", conversation, turn.turn).await, before);
 
     // It holds no claim: only renewing does.
     world.pass(EXPIRY);
-    world
-        .store
-        .heartbeat(world.process, world.now)
-        .await
-        .unwrap();
+    world.store.heartbeat(world.life()).await.unwrap();
     assert_eq!(world.claim(conversation).await.runs, 2);
     let (_, recovery) = world.die().await;
     assert!(recovery.unclean);
+}
+
+/// A claim in a milder mode than the open turn needs is told the mode, and writes
+/// nothing; in that mode it is granted.
+pub async fn a_suspect_is_told_the_mode_to_ask_in(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let killer = world.hear("ana", "boom").await;
+    for _ in 0..3 {
+        world = world.killed_by(killer, ClaimMode::Normal).await.0;
+    }
+    for needed in [ClaimMode::Suspect, ClaimMode::Alone] {
+        let wish = world.wish(killer);
+        let before = world.look("ana", killer, wish.turn).await;
+        assert_eq!(world.due().await, [killer]);
+        for mode in [ClaimMode::Normal, ClaimMode::Suspect] {
+            let claim = Claim {
+                mode,
+                ..wish.clone()
+            };
+            if mode < needed {
+                match world.try_claim_with(claim).await {
+                    ClaimOutcome::Suspected(told) => assert_eq!(told, needed),
+                    other => panic!("a milder mode must be refused, was {other:?}"),
+                }
+            }
+        }
+        assert_eq!(world.look("ana", killer, wish.turn).await, before);
+        world = world.killed_by(killer, needed).await.0;
+    }
+    let turn = world.claim_as(killer, ClaimMode::Alone).await;
+    assert_eq!(turn.runs, 6, "refused claims are no runs");
+    world.answer(&turn, "hi").await;
+}
+
+/// A suspect whose run came back, even with a failure, did not take the process
+/// down: it runs among the others again.
+pub async fn a_suspect_that_came_back_is_none_any_more(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let killer = world.hear("ana", "boom").await;
+    for _ in 0..3 {
+        world = world.killed_by(killer, ClaimMode::Normal).await.0;
+    }
+    let turn = world.claim_as(killer, ClaimMode::Suspect).await;
+    let retry = TurnEnd::Retry {
+        not_before: world.now,
+        failure: failure(),
+    };
+    world.end(&turn, retry).await;
+    let turn = world.claim_as(killer, ClaimMode::Normal).await;
+    assert_eq!((turn.runs, turn.failures), (5, 1));
+}
+
+/// The desk shows the process that serves, its refused writes, and how the one
+/// before it ended.
+pub async fn the_desk_shows_the_process_and_how_it_ended(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    world.pass(Duration::from_secs(2));
+    let life = Life {
+        stale: 3,
+        ..world.life()
+    };
+    world.store.heartbeat(life).await.unwrap();
+    let shown = |status: StoreStatus, id| {
+        let mut processes = status.processes.into_iter();
+        processes.find(|process| process.id == id)
+    };
+    let status = world.desk.status().await.unwrap();
+    let view = shown(status, world.process).expect("the process is shown");
+    assert_eq!((view.state, view.stale), (ProcessState::Alive, 3));
+    assert!(view.started_at <= view.heartbeat_at);
+
+    world.store.close(world.process).await.unwrap();
+    let status = world.desk.status().await.unwrap();
+    let ended = shown(status, world.process).map(|process| process.state);
+    assert_eq!(ended, Some(ProcessState::Ended));
 }

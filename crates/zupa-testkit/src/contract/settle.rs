@@ -177,3 +177,30 @@ pub async fn a_batch_settles_before_it_attempts(harness: &dyn Harness) {
     assert_eq!(*answers[0].as_ref().unwrap(), Attempted::Granted);
     assert_eq!(world.state(&talk).await, DeliveryState::Sending);
 }
+
+/// An answer to an attempt that others went past, because its time was over,
+/// changes nothing unless it was sent: the row is theirs.
+pub async fn an_answer_that_others_went_past_changes_nothing(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let retry = |world: &World<'_>| Settlement::Retry {
+        not_before: world.after(60),
+        kind: ErrorKind::Timeout,
+    };
+    for later in [Settlement::Unknown, retry(&world), Settlement::SendAgain] {
+        let talk = world.on_the_wire(&format!("{later:?}")).await;
+        let place = talk.rows[0];
+        world.settle(place, 1, Settlement::SendAgain).await;
+        let queued = world.delivery(&talk, 0).await;
+        for guess in world.guesses() {
+            world.settle(place, 1, guess).await;
+            assert_eq!(world.delivery(&talk, 0).await, queued);
+        }
+        assert_eq!(world.attempt(place, 2).await, Attempted::Granted);
+        world.settle(place, 2, later).await;
+        let settled = world.delivery(&talk, 0).await;
+        for guess in world.guesses() {
+            world.settle(place, 1, guess).await;
+            assert_eq!(world.delivery(&talk, 0).await, settled);
+        }
+    }
+}

@@ -54,7 +54,7 @@ impl Model {
                 let consumed = self.consumed.entry(turn.conversation).or_default();
                 consumed.extend(turn.inbounds.iter().map(|inbound| inbound.event));
             }
-            Finished::Already => {}
+            Finished::Already { .. } => {}
             Finished::Stale => self.stale += 1,
             other @ Finished::HeadMoved(_) => panic!("was {other:?}"),
         }
@@ -100,7 +100,7 @@ async fn walk(harness: &dyn Harness, seed: u64, steps: usize) {
             }
             8..=11 if !model.acknowledged.is_empty() => {
                 let known: Vec<_> = model.acknowledged.keys().copied().collect();
-                let outcome = world.try_claim(pick(&world, &known)).await;
+                let outcome = world.ask(pick(&world, &known)).await;
                 if let ClaimOutcome::Taken(turn) = outcome {
                     hands.push(*turn);
                 }

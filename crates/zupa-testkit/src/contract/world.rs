@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::Barrier;
 use zupa_core::desk::{Accounting, Line, TurnView};
-use zupa_core::store::{Applied, Batch, Due, Recovery};
+use zupa_core::store::{Applied, Batch, Due, Life, Recovery};
 use zupa_core::{
     Address, Alias, AuditLink, ChannelId, ConversationId, DeliveryId, DeliveryState, Desk, Error,
     ErrorKind, Ids, Message, Number, ProcessId, Result, Store, TenantId, Timestamp, TurnId,
@@ -68,8 +68,15 @@ impl<'h> World<'h> {
         world
     }
 
-    /// The process dies; another one takes the store over.
-    pub async fn die(self) -> (Self, Recovery) {
+    /// The process dies, and shows no sign of life for as long as it takes to be
+    /// taken for dead; then another one takes the store over.
+    pub async fn die(mut self) -> (Self, Recovery) {
+        self.pass(EXPIRY);
+        self.succeed().await
+    }
+
+    /// Another process takes the store over.
+    async fn succeed(self) -> (Self, Recovery) {
         let Self {
             harness,
             store,
@@ -96,12 +103,22 @@ impl<'h> World<'h> {
 
     /// The process ends as it should; another one takes the store over.
     pub async fn restart(self) -> (Self, Recovery) {
-        self.store.close().await.unwrap();
-        self.die().await
+        self.store.close(self.process).await.unwrap();
+        self.succeed().await
     }
 
     pub async fn recover(&self) -> Recovery {
-        self.store.recover(self.process, self.now).await.unwrap()
+        self.store.recover(self.life()).await.unwrap()
+    }
+
+    /// A sign of life of this moment.
+    pub fn life(&self) -> Life {
+        Life {
+            process: self.process,
+            now: self.now,
+            expires_at: self.now.plus(EXPIRY),
+            stale: 0,
+        }
     }
 
     pub fn pass(&mut self, time: Duration) {

@@ -8,10 +8,11 @@
 
 use zupa_core::store::{
     Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Offer, Record, Recorded, Renew,
+    Renewed,
 };
 use zupa_core::{
-    Claimed, DeliveryState, Epoch, Error, InboundState, Number, Result, Timestamp, TurnId,
-    TurnState,
+    Claimed, DeliveryState, Epoch, Error, InboundState, Number, ProcessId, Result, Timestamp,
+    TurnId, TurnState,
 };
 
 use super::planted::Planted;
@@ -20,20 +21,32 @@ use super::rows::{Conversation, Holder, State, TurnRow};
 impl State {
     pub(super) fn claim(&mut self, claim: &Claim, now: Timestamp) -> ClaimOutcome {
         let planted = self.planted;
+        let Some(conversation) = self.conversations.get(&claim.conversation) else {
+            return ClaimOutcome::Nothing;
+        };
+        if conversation.due_at().is_none() {
+            return ClaimOutcome::Nothing;
+        }
+        if let Some(until) = self.held_until(conversation, Some(claim.process), now)
+            && planted != Some(Planted::HolderIgnored)
+        {
+            return ClaimOutcome::Held(until);
+        }
+        self.free(claim.conversation, claim.process, now);
         let Some(conversation) = self.conversations.get_mut(&claim.conversation) else {
             return ClaimOutcome::Nothing;
         };
         let Some(due_at) = conversation.due_at() else {
             return ClaimOutcome::Nothing;
         };
-        if let Some(holder) = conversation.holder
-            && holder.expires_at > now
-            && planted != Some(Planted::HolderIgnored)
-        {
-            return ClaimOutcome::Held(holder.expires_at);
-        }
         if due_at > now {
             return ClaimOutcome::NotYet(due_at);
+        }
+        if let Some(mode) = conversation.open_turn().map(|turn| turn.mode)
+            && mode > claim.mode
+            && planted != Some(Planted::SuspicionIgnored)
+        {
+            return ClaimOutcome::Suspected(mode);
         }
 
         let turn = conversation.open.unwrap_or(claim.turn);
@@ -106,24 +119,32 @@ impl State {
         Ok(Recorded::Written)
     }
 
-    pub(super) fn renew(&mut self, renew: &Renew) {
+    pub(super) fn renew(&mut self, renew: &Renew) -> Renewed {
         if let Some(conversation) = self.conversations.get_mut(&renew.conversation)
             && conversation.epoch == renew.epoch
+            && conversation.open == Some(renew.turn)
             && let Some(holder) = conversation.holder.as_mut()
         {
             holder.expires_at = renew.expires_at;
+            Renewed::Held
+        } else if self.planted == Some(Planted::RenewsAnything) {
+            Renewed::Held
+        } else {
+            Renewed::Lost
         }
     }
 
-    pub(super) fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Vec<Due> {
+    pub(super) fn due(
+        &self,
+        asking: Option<ProcessId>,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Vec<Due> {
         let mut due: Vec<_> = self
             .conversations
             .values()
-            .filter(|conversation| {
-                conversation
-                    .holder
-                    .is_none_or(|holder| holder.expires_at <= now)
-            })
+            .filter(|conversation| self.held_until(conversation, asking, now).is_none())
             .filter_map(|conversation| {
                 conversation.due_at().map(|at| Due {
                     conversation: conversation.id,
@@ -169,7 +190,6 @@ impl Conversation {
                 reason: None,
                 steps: Vec::new(),
                 mode: ClaimMode::Normal,
-                suspicion: ClaimMode::Normal,
                 deaths_alone: 0,
             },
         );

@@ -1,12 +1,14 @@
 //! What operators and readers see, read from memory.
 
 use zupa_core::desk::{
-    Accounting, AuditView, DeliveryView, InboundView, Line, Speaker, StoreStatus, TurnSummary,
-    TurnView,
+    Accounting, AuditView, DeliveryView, InboundView, Line, ProcessState, ProcessView, Speaker,
+    StoreStatus, TurnSummary, TurnView,
 };
-use zupa_core::{Address, AuditLink, ConversationId, InboundState, Message, Number, Role, TurnId};
+use zupa_core::{
+    Address, AuditLink, ConversationId, InboundState, Message, Number, Role, Timestamp, TurnId,
+};
 
-use super::rows::{Conversation, DeliveryRow, InboundRow, State, TurnRow};
+use super::rows::{Conversation, DeliveryRow, InboundRow, LifeRow, State, TurnRow};
 
 impl State {
     /// Ids of ours are tried first; a platform may well use UUIDs, too.
@@ -144,6 +146,12 @@ impl State {
             log_bytes: 0,
             durability: "none".into(),
             conversations: self.conversations.len() as u64,
+            processes: self
+                .lives
+                .iter()
+                .rev()
+                .map(|life| life.view(self.now))
+                .collect(),
         }
     }
 }
@@ -185,6 +193,22 @@ impl Conversation {
                 .filter(|link| link.entry.turn == Some(turn.id))
                 .map(audit_view)
                 .collect(),
+        }
+    }
+}
+
+impl LifeRow {
+    fn view(&self, now: Timestamp) -> ProcessView {
+        ProcessView {
+            id: self.id,
+            started_at: self.started_at,
+            heartbeat_at: self.heartbeat_at,
+            state: match (self.ended, self.expires_at > now) {
+                (true, _) => ProcessState::Ended,
+                (false, true) => ProcessState::Alive,
+                (false, false) => ProcessState::Silent,
+            },
+            stale: self.stale,
         }
     }
 }

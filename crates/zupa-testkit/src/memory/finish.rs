@@ -34,7 +34,7 @@ impl State {
                 .get(&finish.turn)
                 .is_some_and(|turn| turn.ended_at.is_some() && turn.epoch == finish.epoch);
             return if ended_so {
-                Finished::Already
+                conversation.already(finish.turn, planted)
             } else {
                 Finished::Stale
             };
@@ -140,13 +140,28 @@ impl Conversation {
         numbers
     }
 
+    /// What the end of a turn was answered, for a caller that did not hear it.
+    fn already(&self, id: TurnId, planted: Option<Planted>) -> Finished {
+        if planted == Some(Planted::NumbersForgotten) {
+            return Finished::Already {
+                numbers: Vec::new(),
+                due_at: None,
+            };
+        }
+        let rows = self.outbox.iter().filter(|(_, row)| row.id.turn == id);
+        Finished::Already {
+            numbers: rows.map(|(number, _)| *number).collect(),
+            due_at: self.due_at(),
+        }
+    }
+
     /// The turn stays open; what comes meanwhile waits behind it.
     fn retry(&mut self, id: TurnId, not_before: Timestamp, failure: &FailureNote) {
         if let Some(turn) = self.turns.get_mut(&id) {
             turn.count(failure);
             turn.state = TurnState::Retry;
             // It came back, so it did not take the process down.
-            turn.suspicion = ClaimMode::Normal;
+            turn.mode = ClaimMode::Normal;
             turn.not_before = Some(not_before);
             turn.reason = Some(line(failure));
         }

@@ -26,11 +26,17 @@ pub enum Planted {
     PurgeTakesOpen,
     /// A receipt lowers the level.
     ReceiptGoesDown,
+    /// A renewal is answered as held, whoever holds the claim.
+    RenewsAnything,
+    /// A claim does not look whether the turn is suspected of deaths.
+    SuspicionIgnored,
+    /// An end that comes again is not told its numbers.
+    NumbersForgotten,
 }
 
 impl Planted {
     /// Every defect.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::DuplicateAsNew,
         Self::KeyWithoutTenant,
         Self::CommitWithoutEpoch,
@@ -42,5 +48,8 @@ impl Planted {
         Self::HeadNotCompared,
         Self::PurgeTakesOpen,
         Self::ReceiptGoesDown,
+        Self::RenewsAnything,
+        Self::SuspicionIgnored,
+        Self::NumbersForgotten,
     ];
 }

@@ -16,8 +16,12 @@ use super::planted::Planted;
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub planted: Option<Planted>,
-    pub process: Option<ProcessId>,
-    pub clean: bool,
+    /// Whether several processes serve it at once.
+    pub replicated: bool,
+    /// The latest time that anybody spoke of: the store's own clock.
+    pub now: Timestamp,
+    /// The processes, in the order of their starts.
+    pub lives: Vec<LifeRow>,
     /// Counted at accept, apart from the rows, so that the sum can be wrong.
     pub accepted: u64,
     pub aliases: BTreeMap<(TenantId, ChannelId, Alias), ConversationId>,
@@ -62,6 +66,20 @@ pub(super) struct Conversation {
     pub audit: Vec<AuditLink>,
 }
 
+/// A process, as it showed itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LifeRow {
+    pub id: ProcessId,
+    pub started_at: Timestamp,
+    pub heartbeat_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub stale: u64,
+    /// It said goodbye.
+    pub ended: bool,
+    /// A start has found that it died.
+    pub mourned: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Holder {
     pub process: ProcessId,
@@ -98,10 +116,8 @@ pub(super) struct TurnRow {
     pub not_before: Option<Timestamp>,
     pub reason: Option<String>,
     pub steps: Vec<Step>,
-    /// How the last run was started.
+    /// How the last run was started, or what a death since has made of it.
     pub mode: ClaimMode,
-    /// What the last recovery said of it.
-    pub suspicion: ClaimMode,
     pub deaths_alone: u32,
 }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use zupa_core::store::{
-    Accept, Batch, Claim, ClaimMode, ClaimOutcome, Commit, Finish, OutboxRow, Record, TurnEnd,
-    Verdict,
+    Accept, Batch, Claim, ClaimMode, ClaimOutcome, Commit, Finish, Life, OutboxRow, Record,
+    TurnEnd, Verdict,
 };
 use zupa_core::{
     Address, Alias, Burst, ChannelId, Content, ConversationId, Correlation, DeliveryState, Desk,
@@ -52,7 +52,13 @@ fn batch() -> Batch {
 /// answers what is due.
 async fn live(store: &dyn Store, ids: &SeqIds) -> zupa_core::Result<()> {
     let process = ProcessId(ids.fresh());
-    store.recover(process, NOW).await?;
+    let life = Life {
+        process,
+        now: NOW,
+        expires_at: NOW,
+        stale: 0,
+    };
+    store.recover(life).await?;
     let accept = vec![message(ids)];
     store.write(Batch { accept, ..batch() }).await?;
     for due in store.due(NOW, NOW, 10).await? {
@@ -99,7 +105,7 @@ async fn live(store: &dyn Store, ids: &SeqIds) -> zupa_core::Result<()> {
         }];
         store.write(Batch { finish, ..batch() }).await?;
     }
-    store.close().await
+    store.close(process).await
 }
 
 #[tokio::test]

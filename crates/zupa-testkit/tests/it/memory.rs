@@ -11,6 +11,7 @@ use zupa_testkit::{MemoryStore, Planted};
 #[derive(Default)]
 pub struct Memory {
     defect: Option<Planted>,
+    replicated: bool,
     last: Mutex<MemoryStore>,
 }
 
@@ -22,7 +23,14 @@ impl Memory {
     pub fn with(defect: Planted) -> Self {
         Self {
             defect: Some(defect),
-            last: Mutex::default(),
+            ..Self::default()
+        }
+    }
+
+    pub fn replicated() -> Self {
+        Self {
+            replicated: true,
+            ..Self::default()
         }
     }
 }
@@ -34,9 +42,11 @@ fn both(store: &MemoryStore) -> (Arc<dyn Store>, Arc<dyn Desk>) {
 #[async_trait]
 impl Harness for Memory {
     async fn store(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
-        let fresh = self
-            .defect
-            .map_or_else(MemoryStore::new, MemoryStore::planted);
+        let fresh = match self.defect {
+            Some(defect) => MemoryStore::planted(defect),
+            None if self.replicated => MemoryStore::replicated(),
+            None => MemoryStore::new(),
+        };
         let opened = both(&fresh);
         *self.last.lock().unwrap() = fresh;
         opened
@@ -54,4 +64,11 @@ async fn run_all_reports_every_promise_as_kept() {
     let report = zupa_testkit::contract::run_all(&Memory::healthy()).await;
     assert!(report.broken.is_empty(), "{report}");
     assert_eq!(report.kept.len(), zupa_testkit::contract::CASES.len());
+}
+
+/// One store for several processes keeps the same promises.
+#[tokio::test]
+async fn the_replicated_store_keeps_every_promise_as_well() {
+    let report = zupa_testkit::contract::run_all(&Memory::replicated()).await;
+    assert!(report.broken.is_empty(), "{report}");
 }

@@ -86,6 +86,18 @@ async fn every_other_defect_is_found() {
             Planted::ReceiptGoesDown,
             "receipts::receipt_levels_only_go_up_in_any_permutation",
         ),
+        (
+            Planted::RenewsAnything,
+            "claim::a_renewal_is_told_whether_the_claim_holds",
+        ),
+        (
+            Planted::SuspicionIgnored,
+            "recovery::a_suspect_is_told_the_mode_to_ask_in",
+        ),
+        (
+            Planted::NumbersForgotten,
+            "commit::a_repeated_end_is_told_what_it_was_told_before",
+        ),
     ];
     for (defect, case) in expected {
         is_found_by(defect, &[case]).await;

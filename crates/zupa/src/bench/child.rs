@@ -2,14 +2,14 @@
 //! reads marks from its output as they come, and the figures from the last line.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::place::Place;
 use super::workload::Workload;
 use super::{cannot, clock, floor, path};
 use crate::cli::{Code, Failure};
@@ -23,12 +23,12 @@ pub(super) enum Program {
 }
 
 /// What a process of ours is started for.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Job {
     pub program: Program,
     pub task: Task,
     pub workload: Workload,
-    pub file: PathBuf,
+    pub place: Place,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -62,11 +62,18 @@ impl Job {
         let dies = matches!(self.task, Task::Pile(_));
         let began = clock::now();
         let mut child = Command::new(program)
-            .args(["bench", "--job", &job])
-            .stdin(Stdio::null())
+            .args(["bench", "--job"])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(cannot("start its own program"))?;
+        // Not among its arguments, which everybody on the machine can read: a
+        // URL may hold a password.
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin
+                .write_all(job.as_bytes())
+                .map_err(cannot("tell its own program its job"))?;
+        }
         let mut told = Told {
             marks: HashMap::new(),
             figures: None,
@@ -116,25 +123,29 @@ pub(super) fn mark(name: &str) {
     say(&format!("{MARK}{name}"));
 }
 
-/// Runs a job in this process.
-pub(super) fn run(job: &str) -> Result<Code, Failure> {
+/// Runs the job that is told on stdin, in this process.
+pub(super) fn run() -> Result<Code, Failure> {
+    let mut job = String::new();
+    std::io::stdin()
+        .read_to_string(&mut job)
+        .map_err(cannot("read its job"))?;
     let Job {
         program,
         task,
         workload,
-        file,
-    } = serde_json::from_str(job).map_err(cannot("read its job"))?;
+        place,
+    } = serde_json::from_str(&job).map_err(cannot("read its job"))?;
     match (program, task) {
-        (Program::Floor, Task::Run) => tell(&floor::run(&workload, &file)?)?,
-        (Program::Path, Task::Run) => tell(&path::run(&workload, &file)?)?,
-        (Program::Path, Task::Idle) => tell(&path::idle(&workload, &file)?)?,
-        (Program::Path, Task::History(last)) => tell(&path::history(&workload, &file, last)?)?,
-        (Program::Floor, Task::Pile(messages)) => floor::pile(&workload, &file, messages)?,
-        (Program::Path, Task::Pile(messages)) => path::pile(&workload, &file, messages)?,
-        (Program::Floor, Task::Recover(_)) => floor::recover(&workload, &file)?,
-        (Program::Path, Task::Recover(messages)) => path::recover(&workload, &file, messages)?,
-        (Program::Floor, Task::AcceptOne) => floor::accept_one(&workload, &file)?,
-        (Program::Path, Task::AcceptOne) => path::accept_one(&workload, &file)?,
+        (Program::Floor, Task::Run) => tell(&floor::run(&workload, place.file()?)?)?,
+        (Program::Path, Task::Run) => tell(&path::run(&workload, &place)?)?,
+        (Program::Path, Task::Idle) => tell(&path::idle(&workload, &place)?)?,
+        (Program::Path, Task::History(last)) => tell(&path::history(&workload, &place, last)?)?,
+        (Program::Floor, Task::Pile(messages)) => floor::pile(&workload, place.file()?, messages)?,
+        (Program::Path, Task::Pile(messages)) => path::pile(&workload, &place, messages)?,
+        (Program::Floor, Task::Recover(_)) => floor::recover(&workload, place.file()?)?,
+        (Program::Path, Task::Recover(messages)) => path::recover(&workload, &place, messages)?,
+        (Program::Floor, Task::AcceptOne) => floor::accept_one(&workload, place.file()?)?,
+        (Program::Path, Task::AcceptOne) => path::accept_one(&workload, &place)?,
         (Program::Floor, Task::Idle | Task::History(_)) => {
             return Err(Failure::new(Code::Usage, "the floor has no such task"));
         }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::child::{Job, Program, Task, progress};
 use super::figures::Figures;
 use super::folder::Folder;
+use super::place::Place;
 use super::workload::{Load, Workload};
 use super::{BenchArguments, table};
 use crate::cli::{Code, Failure};
@@ -92,7 +93,7 @@ pub(super) fn one(
         program,
         task: Task::Run,
         workload,
-        file: folder.fresh("run")?,
+        place: Place::File(folder.fresh("run")?),
     };
     let figures = job.run()?.figures();
     folder.forget("run");
@@ -166,7 +167,8 @@ impl Compared {
     }
 }
 
-fn figures(figures: &Figures) -> Value {
+/// One program's figures.
+pub(super) fn figures(figures: &Figures) -> Value {
     json!({
         "turns": figures.turns,
         "seconds": figures.seconds,
@@ -184,7 +186,7 @@ fn figures(figures: &Figures) -> Value {
     })
 }
 
-fn add(object: &mut Value, more: Value) {
+pub(super) fn add(object: &mut Value, more: Value) {
     if let (Value::Object(object), Value::Object(more)) = (object, more) {
         object.extend(more);
     }

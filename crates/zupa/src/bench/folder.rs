@@ -36,6 +36,14 @@ impl Folder {
         Ok(folder.join("bench.db"))
     }
 
+    /// Writes a file beside the databases.
+    #[cfg(feature = "postgres")]
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
+        let file = self.path.join(name);
+        fs::write(&file, text).map_err(cannot("write to its folder"))?;
+        Ok(file)
+    }
+
     /// Gives the room of a database back.
     pub(super) fn forget(&self, name: &str) {
         let _ = fs::remove_dir_all(self.path.join(name));

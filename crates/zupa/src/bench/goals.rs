@@ -1,6 +1,6 @@
 //! Every goal that the project has set for its speed, each beside its floor.
 
-mod goal;
+pub(super) mod goal;
 
 use serde_json::json;
 

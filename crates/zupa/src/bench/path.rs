@@ -1,4 +1,4 @@
-//! Zupa's own path in this process: embedded store, scripted model, a door that
+//! Zupa's own path in this process: the store, a scripted model, a door that
 //! tells when an answer was sent. What comes in goes through the same handle
 //! that every door pushes into.
 
@@ -8,13 +8,11 @@ mod history;
 mod load;
 mod recovery;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use zupa_core::{ChannelId, Model, Store, TenantId};
 use zupa_runtime::{Agent, Runtime, Script, ScriptedModel, Settings};
-use zupa_sqlite::{SqliteConfig, SqliteStore};
 
 use super::cannot;
 use super::clock;
@@ -22,7 +20,8 @@ use super::figures::Figures;
 use super::file::{self, LogCount};
 use super::folder;
 use super::meter::{Meter, Writes};
-use super::workload::{Durability, TEXT, Workload};
+use super::place::Place;
+use super::workload::{TEXT, Workload};
 use crate::cli::Failure;
 use counting::Counting;
 use door::Door;
@@ -48,16 +47,12 @@ impl Bench {
     /// there and nothing else runs yet.
     async fn start<T>(
         workload: &Workload,
-        file: &Path,
+        place: &Place,
         prepare: impl FnOnce(&Door) -> Result<T, Failure>,
     ) -> Result<(Self, T), Failure> {
-        let mut config = SqliteConfig::at(file);
-        config.durability = match workload.durability {
-            Durability::Full => zupa_sqlite::Durability::Full,
-            Durability::Normal => zupa_sqlite::Durability::Normal,
-        };
         let writes = Arc::new(Writes::default());
-        let store = Counting::new(SqliteStore::open(config).await?, writes.clone());
+        let opened = place.open(workload.durability).await?;
+        let store = Counting::new(opened.store, writes.clone());
         let script = Script::always("a ".repeat(TEXT / 2 - 1) + "ok", workload.model());
         let model: Arc<dyn Model> = Arc::new(ScriptedModel::new(script)?);
         let meter = Arc::new(Meter::new(workload, writes));
@@ -74,11 +69,13 @@ impl Bench {
             ..Settings::default()
         };
         let agent = Agent::new("bench", "You answer questions about a small hotel, kindly.");
-        let runtime = Runtime::builder(Arc::new(store) as Arc<dyn Store>, model, agent)
+        let mut builder = Runtime::builder(Arc::new(store) as Arc<dyn Store>, model, agent)
             .channel(door.clone())
-            .settings(settings)
-            .start()
-            .await?;
+            .settings(settings);
+        if let Some(wakeup) = opened.wakeup {
+            builder = builder.wakeup(wakeup);
+        }
+        let runtime = builder.start().await?;
         let bench = Self {
             runtime,
             door,
@@ -94,16 +91,24 @@ impl Bench {
 }
 
 /// Runs a workload.
-pub(super) fn run(workload: &Workload, file: &Path) -> Result<Figures, Failure> {
-    on_threads(measure(workload, file))
+pub(super) fn run(workload: &Workload, place: &Place) -> Result<Figures, Failure> {
+    on_threads(measure(workload, place))
 }
 
-async fn measure(workload: &Workload, file: &Path) -> Result<Figures, Failure> {
+async fn measure(workload: &Workload, place: &Place) -> Result<Figures, Failure> {
+    // A server's bytes are asked for by whoever started us.
+    let Ok(file) = place.file() else {
+        let (bench, ()) = Bench::start(workload, place, |_| Ok(())).await?;
+        let unanswered = load::run(workload, &bench).await?;
+        let figures = bench.meter.figures(unanswered);
+        bench.stop().await?;
+        return Ok(figures);
+    };
     let look = |_: &Door| {
         let log = workload.counts_log.then(|| LogCount::start(file));
         Ok((file::stored_bytes(file)?, log.transpose()?))
     };
-    let (bench, (before, log)) = Bench::start(workload, file, look).await?;
+    let (bench, (before, log)) = Bench::start(workload, place, look).await?;
     let unanswered = load::run(workload, &bench).await?;
     let figures = bench
         .meter
@@ -115,9 +120,9 @@ async fn measure(workload: &Workload, file: &Path) -> Result<Figures, Failure> {
 }
 
 /// One turn in each conversation, then rest; tells the memory.
-pub(super) fn idle(workload: &Workload, file: &Path) -> Result<Figures, Failure> {
+pub(super) fn idle(workload: &Workload, place: &Place) -> Result<Figures, Failure> {
     on_threads(async {
-        let (bench, ()) = Bench::start(workload, file, |_| Ok(())).await?;
+        let (bench, ()) = Bench::start(workload, place, |_| Ok(())).await?;
         let unanswered = load::run(workload, &bench).await?;
         tokio::time::sleep(REST).await;
         let mut figures = bench.meter.figures(unanswered);

@@ -6,6 +6,7 @@ use super::child::{Job, Program, Task, progress};
 use super::figures::Figures;
 use super::folder::Folder;
 use super::path::Window;
+use super::place::Place;
 use super::workload::{Load, Workload};
 use super::{BenchArguments, table};
 use crate::cli::{Code, Failure};
@@ -149,7 +150,7 @@ pub(super) fn job(
         program,
         task,
         workload,
-        file: folder.fresh(SINGLE)?,
+        place: Place::File(folder.fresh(SINGLE)?),
     })
 }
 

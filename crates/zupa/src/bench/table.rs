@@ -18,7 +18,7 @@ pub(super) fn json(value: &Value) {
 }
 
 /// A figure's name, the figure, and its digits behind the point.
-type Row = (&'static str, fn(&Figures) -> Option<f64>, usize);
+pub(super) type Row = (&'static str, fn(&Figures) -> Option<f64>, usize);
 
 /// Prints floor and path side by side.
 pub(super) fn compared(compared: &Compared) {

@@ -66,7 +66,7 @@ pub enum Command {
         #[command(subcommand)]
         command: TurnCommand,
     },
-    /// Look at the store.
+    /// Look at the store, migrate it, back it up, restore it.
     Db {
         #[command(subcommand)]
         command: DbCommand,
@@ -122,8 +122,53 @@ pub struct Id {
 
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {
-    /// Print version, size and counts of the store.
+    /// Bring the store's schema up to this build.
+    Migrate(Output),
+    /// Print version, size, processes and counts of the store.
     Status(Output),
+    /// Copy the store into a file, also while it is served.
+    Backup(Backup),
+    /// Put a backup where the store is, or try whether one could.
+    Restore(Restore),
+}
+
+/// Where a backup goes.
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Examples:\n  zupa db backup --to /backups/zupa-monday.db\n  zupa db backup --to /backups/zupa.db --also /mnt/elsewhere/zupa.db --force"
+)]
+pub struct Backup {
+    /// The file to write, with a description beside it in FILE.json.
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// A second file, best on another machine's disk; read back and compared.
+    #[arg(long, value_name = "FILE")]
+    pub also: Option<PathBuf>,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Where a backup comes from.
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Examples:\n  zupa db restore --from /backups/zupa-monday.db\n  zupa db restore --drill --from /backups/zupa-monday.db"
+)]
+pub struct Restore {
+    /// The backup.
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// Move a store that is there aside; nothing is deleted.
+    #[arg(long, conflicts_with = "drill")]
+    pub force: bool,
+    /// Restore into a folder that goes again, check it, and print how old and
+    /// how long.
+    #[arg(long)]
+    pub drill: bool,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 impl Arguments {
@@ -134,9 +179,15 @@ impl Arguments {
                 command: ConfigCommand::Check(output) | ConfigCommand::Show(output),
             }
             | Command::Db {
-                command: DbCommand::Status(output),
+                command: DbCommand::Migrate(output) | DbCommand::Status(output),
             }
             | Command::Version(output) => output.json,
+            Command::Db {
+                command: DbCommand::Backup(backup),
+            } => backup.output.json,
+            Command::Db {
+                command: DbCommand::Restore(restore),
+            } => restore.output.json,
             Command::Turn {
                 command: TurnCommand::Show(id) | TurnCommand::Why(id),
             } => id.output.json,

@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zupa::config::{Config, Durability, Language, Provider};
+use zupa::config::{Config, Language, Provider};
 use zupa_core::secrets::SecretString;
 use zupa_core::{Burst, ChannelId, Digest, Hints, Model, SecretRef, Secrets, TenantId};
 use zupa_http::WebChat;
 use zupa_openai::{OpenAiConfig, OpenAiModel};
 use zupa_runtime::{Agent, Script, ScriptedModel, Settings, SystemSecrets};
-use zupa_sqlite::SqliteConfig;
 
 use super::environment;
 use super::failure::{Code, Failure};
@@ -63,7 +62,7 @@ async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
         None => None,
     };
     let api_key = match &reference {
-        Some(reference) => Some(api_key(reference).await?),
+        Some(reference) => Some(secret(reference, "model.api_key").await?),
         None => None,
     };
     let policy = &config.policy.model;
@@ -84,17 +83,20 @@ async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
     })
 }
 
-/// A key that is named and not there is a mistake in the configuration, not a
+/// A secret that is named and not there is a mistake in the configuration, not a
 /// reason to go on without one.
-async fn api_key(reference: &SecretRef) -> Result<SecretString, Failure> {
+pub async fn secret(reference: &SecretRef, key: &str) -> Result<SecretString, Failure> {
     SystemSecrets.resolve(reference).await.map_err(|error| {
-        let why = std::error::Error::source(&error).map_or_else(
-            || error.message().to_owned(),
-            ToString::to_string,
-        );
-        Failure::new(Code::Config, format!("the model's key is not at {reference}"))
-            .because(why)
-            .try_this("put it there, or name another place in model.api_key: env:NAME, file:PATH or exec:COMMAND")
+        let why = std::error::Error::source(&error)
+            .map_or_else(|| error.message().to_owned(), ToString::to_string);
+        Failure::new(
+            Code::Config,
+            format!("the secret of {key} is not at {reference}"),
+        )
+        .because(why)
+        .try_this(format!(
+            "put it there, or name another place in {key}: env:NAME, file:PATH or exec:COMMAND"
+        ))
     })
 }
 
@@ -170,20 +172,6 @@ pub fn settings(config: &Config) -> Settings {
         config: Digest(config.hash()),
         ..Settings::default()
     }
-}
-
-/// Where and how to keep the store.
-pub fn store(config: &Config) -> SqliteConfig {
-    let mut store = SqliteConfig::at(config.store.path());
-    store.durability = match config.store.durability {
-        Durability::Full => zupa_sqlite::Durability::Full,
-        Durability::Normal => zupa_sqlite::Durability::Normal,
-    };
-    #[cfg(feature = "faults")]
-    {
-        store.planted = super::faults::planted_in_store();
-    }
-    store
 }
 
 /// The web chats, all watching the same signs.

@@ -82,8 +82,7 @@ fn sources(global: &Global, flags: &[(&str, String)]) -> Result<Sources, Failure
     let mut set = Vec::new();
     for pair in &global.set {
         let (key, value) = pair.split_once('=').ok_or_else(|| {
-            Failure::new(Code::Usage, format!("--set {pair} names no value"))
-                .try_this("--set model.name=gpt-5")
+            Failure::new(Code::Usage, "a --set names no value").try_this("--set model.name=gpt-5")
         })?;
         set.push((key.to_owned(), value.to_owned()));
     }

@@ -22,6 +22,11 @@ pub fn variables() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
+/// Where the machine keeps what may be forgotten.
+pub fn temporary_folder() -> std::path::PathBuf {
+    std::env::temp_dir()
+}
+
 /// 244 random bits as text, from two version 4 UUIDs.
 #[expect(
     clippy::disallowed_methods,

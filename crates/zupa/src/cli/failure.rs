@@ -1,5 +1,7 @@
 //! What went wrong, for people: what, why, what to try; and the exit code.
 
+mod server;
+
 use std::process::ExitCode;
 
 use zupa_core::{Error, ErrorKind};
@@ -62,6 +64,11 @@ impl Failure {
         self.code
     }
 
+    /// What was attempted and did not work.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Prints to stderr; with `json`, one object.
     pub fn print(&self, json: bool) {
         if json {
@@ -85,6 +92,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (code, fix) = match error.kind() {
+            _ if let Some(said) = server::said(&error) => said,
             _ if is_unwritable(&error) => (
                 Code::Permission,
                 Some("see that this user may write there, or name another path in store.url"),
@@ -93,9 +101,20 @@ impl From<Error> for Failure {
                 Code::Temporary,
                 Some("stop the other process, or give this one another store.url"),
             ),
+            ErrorKind::Unsupported if server::context(&error, "this_build_knows").is_some() => (
+                Code::Failed,
+                Some(
+                    "run the newer zupa again, or restore a backup from before the upgrade: \
+                     `zupa db restore --from FILE`",
+                ),
+            ),
+            ErrorKind::Corrupt if server::context(&error, "restored").is_some() => (
+                Code::IntegrityViolated,
+                Some("`zupa db restore --force --from FILE` with another backup"),
+            ),
             ErrorKind::Corrupt => (
                 Code::IntegrityViolated,
-                Some("keep a copy of the file, then restore a backup"),
+                Some("keep a copy of what is there, then restore a backup"),
             ),
             ErrorKind::Unsupported => (Code::Failed, None),
             ErrorKind::Full => (Code::Temporary, Some("make room on the disk")),
@@ -105,12 +124,17 @@ impl From<Error> for Failure {
                     "check the disk; then start again: what was acknowledged is checked at the start",
                 ),
             ),
-            ErrorKind::NotFound => (Code::NotFound, None),
+            ErrorKind::NotFound => (
+                Code::NotFound,
+                Some("make one with `zupa db migrate`, or name the one you mean in store.url"),
+            ),
             ErrorKind::Invalid => (Code::Config, None),
             ErrorKind::Unavailable | ErrorKind::Timeout => (Code::Failed, None),
             _ => (Code::Failed, None),
         };
-        let why = std::error::Error::source(&error).map(ToString::to_string);
+        let why = std::error::Error::source(&error)
+            .map(ToString::to_string)
+            .or_else(|| newer(&error));
         let what = match error.kind() {
             // What was attempted does not say how grave it is.
             ErrorKind::DurabilityLost => format!("a flush to disk failed: {error}"),
@@ -123,6 +147,14 @@ impl From<Error> for Failure {
             fix: fix.map(Into::into),
         }
     }
+}
+
+/// Why a store of a newer version cannot be served.
+fn newer(error: &Error) -> Option<String> {
+    let knows = server::context(error, "this_build_knows")?;
+    Some(format!(
+        "its schema may be served by binaries that know a newer one than {knows}, and this build knows {knows}"
+    ))
 }
 
 /// True when a file or folder of ours can never be written where it is named:

@@ -15,8 +15,11 @@ pub fn start(global: &Global, config: &Config) {
         (_, true) => "debug",
         _ => &config.telemetry.log,
     };
-    // That target logs whole bodies when an answer cannot be decoded.
-    let filter = EnvFilter::new(format!("{level},async_openai::error=off"));
+    // The first target logs whole bodies when an answer cannot be decoded, the
+    // second that a table is there already, at each start.
+    let filter = EnvFilter::new(format!(
+        "{level},async_openai::error=off,sqlx::postgres::notice=warn"
+    ));
     let json = match config.telemetry.format {
         LogFormat::Json => true,
         LogFormat::Text => false,

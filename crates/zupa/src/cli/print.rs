@@ -23,6 +23,7 @@ pub fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
 pub fn version(as_json: bool) -> Result<Code, Failure> {
     let features: Vec<&str> = [
         ("sqlite", cfg!(feature = "sqlite")),
+        ("postgres", cfg!(feature = "postgres")),
         ("openai", cfg!(feature = "openai")),
         ("http", cfg!(feature = "http")),
         ("faults", cfg!(feature = "faults")),

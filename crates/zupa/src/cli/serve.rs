@@ -12,15 +12,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use zupa::config::{Config, Profile};
-use zupa_core::{Channel, Desk, Hints, Store};
+use zupa::config::{Config, Engine, Profile};
+use zupa_core::{Channel, Desk, ErrorKind, Hints};
 use zupa_http::{DevInfo, Mode, Parts, Readiness, WebChat};
 use zupa_runtime::{Drained, Health, Runtime, SystemClock, SystemIds};
-use zupa_sqlite::SqliteStore;
 
 use super::arguments::{Global, Listen};
 use super::failure::{Code, Failure};
-use super::{assemble, check, logs, print, token};
+use super::{assemble, check, logs, print, store, token};
 
 /// Runs `zupa dev`.
 pub async fn dev(global: &Global, listen: &Listen) -> Result<Code, Failure> {
@@ -65,13 +64,26 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let signals = Signals::watch()?;
     let chosen = assemble::model(&config, dev).await?;
     let agent = assemble::agent(&config)?;
-    let store = Arc::new(SqliteStore::open(assemble::store(&config)).await?);
+    let store::Opened {
+        store,
+        desk,
+        wakeup,
+        folder: _folder,
+    } = store::open(&config, store::Purpose::Serve).await?;
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(|error| {
         Failure::new(Code::Failed, "the port's address is not known").because(error)
     })?;
-    let admin_token = token::write_token(config.store.path())?;
-    token::write_address(config.store.path(), address)?;
+    let admin_token = token::make();
+    let left = token::leave(&store::marks(&config), &admin_token, address);
+    match left {
+        // Commands read the database themselves, and a container's file system
+        // may well be read-only.
+        Err(failure) if config.store.url.engine() == Engine::Postgres => {
+            warn!("nobody will know the operator's token: {}", failure.what());
+        }
+        left => left?,
+    }
 
     let hints = Hints::default();
     let chats = assemble::chats(&config, &hints)?;
@@ -84,12 +96,25 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         } else {
             String::new()
         },
-        store: config.store.path().display().to_string(),
+        store: store::location(&config),
     };
-    let mut builder = Runtime::builder(store.clone() as Arc<dyn Store>, chosen.model, agent)
-        .settings(assemble::settings(&config));
+    let settings = assemble::settings(&config);
+    #[cfg(feature = "faults")]
+    let settings = super::faults::hurried(settings);
+    let mut builder = Runtime::builder(store, chosen.model, agent).settings(settings);
+    if let Some(wakeup) = wakeup {
+        builder = builder.wakeup(wakeup);
+    }
+    #[cfg(feature = "faults")]
+    let sink = super::faults::sink()?;
     for chat in &chats {
-        builder = builder.channel(Arc::new(chat.clone()) as Arc<dyn Channel>);
+        let door = Arc::new(chat.clone()) as Arc<dyn Channel>;
+        #[cfg(feature = "faults")]
+        let door = match &sink {
+            Some(sink) => sink.behind(door),
+            None => door,
+        };
+        builder = builder.channel(door);
     }
     #[cfg(feature = "faults")]
     {
@@ -107,7 +132,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let router = zupa_http::router(parts(
         &config,
         &runtime,
-        store,
+        desk,
         chats,
         mode,
         admin_token,
@@ -185,8 +210,8 @@ fn greet(address: SocketAddr, info: &DevInfo) {
 enum Ended {
     /// Somebody asked; the signals go on, a second one is final.
     Asked(Signals),
-    /// The store cannot keep its promise any more.
-    LostDurability(zupa_core::Error),
+    /// The store cannot keep its promise any more, or is not ours to serve.
+    Lost(zupa_core::Error),
 }
 
 async fn until_the_end(runtime: &Runtime, readiness: &Readiness, mut signals: Signals) -> Ended {
@@ -208,7 +233,7 @@ async fn until_the_end(runtime: &Runtime, readiness: &Readiness, mut signals: Si
                         warn!(error = %failing, "the store takes no writes; doors are told to come back");
                         readiness.degraded(failing.kind().as_str());
                     }
-                    Health::Lost(lost) => return Ended::LostDurability(lost.clone()),
+                    Health::Lost(lost) => return Ended::Lost(lost.clone()),
                 }
             }
         }
@@ -227,8 +252,15 @@ async fn finish(
     let _ = sd_notify::notify(true, &[sd_notify::NotifyState::Stopping]);
     let mut signals = match ended {
         Ended::Asked(signals) => signals,
-        Ended::LostDurability(lost) => {
-            error!(error = %lost, "a flush to disk failed; ending, because nothing can be promised any more");
+        Ended::Lost(lost) => {
+            match lost.kind() {
+                ErrorKind::Unsupported => {
+                    error!(error = %lost, "a newer zupa has changed the store; ending, because this one may not serve it any more");
+                }
+                _ => {
+                    error!(error = %lost, "a flush to disk failed; ending, because nothing can be promised any more");
+                }
+            }
             return Err(lost.into());
         }
     };

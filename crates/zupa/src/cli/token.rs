@@ -1,45 +1,47 @@
-//! What the serving process leaves beside its store, for commands that find the
-//! store taken: an admin token, and the address it listens on.
+//! What the serving process leaves for commands that would ask it: an admin
+//! token, and the address it listens on. Both lie beside a SQLite file; for the
+//! other stores see [`super::store::marks`].
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use zupa_core::secrets::SecretString;
+use zupa_core::secrets::{ExposeSecret, SecretString};
 
-use super::environment;
 use super::failure::{Code, Failure};
+use super::{environment, files};
 
-/// Makes a fresh token and writes it beside the store, for its owner alone.
-pub fn write_token(store: &Path) -> Result<SecretString, Failure> {
-    let token = environment::random_token();
-    let path = beside(store, "token");
+/// Makes a fresh token.
+pub fn make() -> SecretString {
+    environment::random_token().into()
+}
+
+/// Writes the token, for its owner alone, and the address behind these marks.
+pub fn leave(marks: &Path, token: &SecretString, address: SocketAddr) -> Result<(), Failure> {
+    let folder = files::folder_of(marks);
+    std::fs::create_dir_all(folder).map_err(|error| files::unwritable(folder, error))?;
+    let path = files::beside(marks, ".token");
     // A file that was there keeps its mode, so it goes first.
     let _ = std::fs::remove_file(&path);
-    let written = OpenOptions::new()
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(&path)
-        .and_then(|mut file| file.write_all(token.as_bytes()));
-    written.map_err(|error| unwritable(&path, error))?;
-    Ok(token.into())
-}
-
-/// Writes down where the process listens.
-pub fn write_address(store: &Path, address: SocketAddr) -> Result<(), Failure> {
-    let path = beside(store, "address");
+        .and_then(|mut file| file.write_all(token.expose_secret().as_bytes()))
+        .map_err(|error| files::unwritable(&path, error))?;
+    let path = files::beside(marks, ".address");
     File::create(&path)
         .and_then(|mut file| write!(file, "{address}"))
-        .map_err(|error| unwritable(&path, error))
+        .map_err(|error| files::unwritable(&path, error))
 }
 
 /// Reads what a serving process left.
-pub fn read(store: &Path) -> Result<(SocketAddr, String), Failure> {
-    let token = read_file(&beside(store, "token"))?;
-    let path = beside(store, "address");
+pub fn read(marks: &Path) -> Result<(SocketAddr, String), Failure> {
+    let token = read_file(&files::beside(marks, ".token"))?;
+    let path = files::beside(marks, ".address");
     let address = read_file(&path)?.parse().map_err(|error| {
         Failure::new(Code::Failed, format!("{} holds no address", path.display())).because(error)
     })?;
@@ -58,20 +60,4 @@ fn read_file(path: &Path) -> Result<String, Failure> {
                 .because(error)
                 .try_this("run this as the user that runs the server")
         })
-}
-
-fn beside(store: &Path, suffix: &str) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".");
-    name.push(suffix);
-    name.into()
-}
-
-fn unwritable(path: &Path, error: std::io::Error) -> Failure {
-    let code = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Code::Permission,
-        std::io::ErrorKind::StorageFull => Code::Temporary,
-        _ => Code::Failed,
-    };
-    Failure::new(code, format!("{} cannot be written", path.display())).because(error)
 }

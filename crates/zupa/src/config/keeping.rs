@@ -1,56 +1,7 @@
-//! What is kept, how the process ends and what it tells: `[store]`,
-//! `[retention]`, `[shutdown]` and `[telemetry]`.
-
-use std::path::Path;
+//! What is kept, how the process ends and what it tells: `[retention]`,
+//! `[shutdown]` and `[telemetry]`.
 
 use serde::{Deserialize, Serialize};
-
-/// The truth, `[store]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Store {
-    /// `sqlite://PATH`, relative to the working directory. Default
-    /// `sqlite://.zupa/zupa.db`; `ZUPA__STORE__URL`.
-    pub url: String,
-    /// When a commit counts as durable. Default `full`;
-    /// `ZUPA__STORE__DURABILITY`.
-    pub durability: Durability,
-    /// Milliseconds between signs of life of a process. Default 2000;
-    /// `ZUPA__STORE__HEARTBEAT_MS`.
-    pub heartbeat_ms: u64,
-    /// Milliseconds without a sign of life after which others take a claim over.
-    /// Default 10000; `ZUPA__STORE__CLAIM_EXPIRY_MS`.
-    pub claim_expiry_ms: u64,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            url: "sqlite://.zupa/zupa.db".to_owned(),
-            durability: Durability::default(),
-            heartbeat_ms: 2_000,
-            claim_expiry_ms: 10_000,
-        }
-    }
-}
-
-impl Store {
-    /// The file that the URL names.
-    pub fn path(&self) -> &Path {
-        Path::new(self.url.strip_prefix("sqlite://").unwrap_or(&self.url))
-    }
-}
-
-/// When a commit counts as durable.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// After fsync: survives a power cut.
-    #[default]
-    Full,
-    /// After the write: survives a crash of the process.
-    Normal,
-}
 
 /// How long ended rows are kept, `[retention]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

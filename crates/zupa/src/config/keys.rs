@@ -27,9 +27,11 @@ pub enum Kind {
     Integer(i64, i64),
     /// A number.
     Number(f64, f64),
+    /// True or false.
+    Switch,
     /// An IP address with a port.
     Address,
-    /// `sqlite://PATH`.
+    /// `sqlite://PATH`, `sqlite::memory:` or `postgres://…`.
     StoreUrl,
     /// `http://` or `https://` with a host.
     HttpUrl,
@@ -56,6 +58,8 @@ pub enum Fallback {
     Text(&'static str),
     /// This number.
     Integer(i64),
+    /// True or false.
+    Switch(bool),
     /// The empty list.
     Empty,
     /// One channel: `main`, `web-chat`, of tenant `default`.

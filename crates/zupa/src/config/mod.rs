@@ -25,6 +25,7 @@ mod rules;
 pub mod schema;
 mod secret;
 mod show;
+mod store;
 mod suggest;
 mod table;
 #[cfg(test)]
@@ -35,11 +36,12 @@ mod value;
 
 pub use agent::{Agent, Burst, Journal, Language, Model, Provider, Texts};
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
-pub use keeping::{Durability, LogFormat, Retention, Shutdown, Store, Telemetry};
+pub use keeping::{LogFormat, Retention, Shutdown, Telemetry};
 pub use load::{Sources, load};
 pub use policy::{CallPolicy, ModelPolicy, Policies};
 pub use problem::{Origin, Problem};
 pub use show::Row;
+pub use store::{Durability, Engine, Store, StoreUrl};
 
 /// How careful the process is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zupa_core::SecretRef;
 
 use super::problem::{Flaw, Problem};
-use super::{ChannelKind, Config, Journal, Profile};
+use super::{ChannelKind, Config, Engine, Journal, Profile};
 
 /// The rules that a configuration breaks. A rule is skipped where a key that it
 /// reads already has a problem: its value is then only the default.
@@ -19,6 +19,7 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.journal();
     rules.burst();
     rules.claim_expiry();
+    rules.one_password();
     rules.backoff();
     rules.channel_ids();
     rules.prod();
@@ -35,6 +36,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Problem> {
     rules.open_listen();
     if config.profile != Profile::Prod {
         rules.literals();
+        rules.memory();
     }
     rules.broken
 }
@@ -98,6 +100,19 @@ impl Rules<'_> {
         }
     }
 
+    fn one_password(&mut self) {
+        let store = &self.config.store;
+        let keys = ["store.url", "store.password"];
+        if self.sound(&keys) && store.url.has_password() && store.password.is_some() {
+            let flaw = Flaw::new(
+                "there is a password in store.url, too",
+                "nobody can tell which of the two is meant",
+                "take it out of the URL",
+            );
+            self.report("store.password", flaw);
+        }
+    }
+
     fn backoff(&mut self) {
         let policy = &self.config.policy.model;
         let keys = ["policy.model.base_ms", "policy.model.cap_ms"];
@@ -142,6 +157,7 @@ impl Rules<'_> {
             return;
         }
         self.literals();
+        self.memory();
         let web_chat = |kind| kind == ChannelKind::WebChat;
         let open = self
             .config
@@ -162,12 +178,28 @@ impl Rules<'_> {
 
     fn literals(&mut self) {
         let why = "prod refuses it: whoever reads the configuration has the secret";
+        if self.sound(&["store.url"]) && self.config.store.url.has_password() {
+            let fix = "leave it out of the URL, and name its place in store.password: \
+                       `env:NAME`, `file:PATH` or `exec:COMMAND`";
+            self.report("store.url", Flaw::new("a password in the URL", why, fix));
+        }
         for (path, secret) in self.config.secrets() {
             if matches!(secret, SecretRef::Literal(_)) {
                 let fix =
                     "put it elsewhere, and its `env:NAME`, `file:PATH` or `exec:COMMAND` here";
                 self.report(path, Flaw::new("a literal secret", why, fix));
             }
+        }
+    }
+
+    fn memory(&mut self) {
+        if self.sound(&["store.url"]) && self.config.store.url.engine() == Engine::Memory {
+            let flaw = Flaw::new(
+                "a store in memory: everything is forgotten at the end",
+                "prod refuses it: what was acknowledged would be gone with the process",
+                "`sqlite://PATH` or `postgres://…`",
+            );
+            self.report("store.url", flaw);
         }
     }
 

@@ -43,6 +43,7 @@ pub fn default(key: &Key) -> Option<Value> {
         Fallback::Unset | Fallback::Required => None,
         Fallback::Text(text) => Some(text.into()),
         Fallback::Integer(number) => Some(number.into()),
+        Fallback::Switch(truth) => Some(truth.into()),
         Fallback::Empty => Some(json!([])),
         Fallback::OneWebChat => {
             Some(json!([{ "id": "main", "kind": "web-chat", "tenant": "default" }]))
@@ -90,7 +91,10 @@ fn property(key: &Key) -> Value {
         Kind::Integer(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Number(min, max) => json!({ "type": "number", "minimum": min, "maximum": max }),
         Kind::Address | Kind::Log | Kind::Secret => json!({ "type": "string", "minLength": 1 }),
-        Kind::StoreUrl => json!({ "type": "string", "pattern": "^sqlite://[^?#]+$" }),
+        Kind::Switch => json!({ "type": "boolean" }),
+        Kind::StoreUrl => json!({
+            "type": "string", "pattern": "^(sqlite://[^?#]+|sqlite::memory:|postgres(ql)?://.+)$",
+        }),
         Kind::HttpUrl => json!({ "type": "string", "format": "uri", "pattern": "^https?://" }),
         Kind::Name => json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" }),
         Kind::Hosts => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
@@ -114,7 +118,8 @@ fn allowed(key: &Key) -> String {
         Kind::Integer(min, max) => format!("{min} to {max}{}", key.unit()),
         Kind::Number(min, max) => format!("{min} to {max}"),
         Kind::Address => "IP address and port".to_owned(),
-        Kind::StoreUrl => "`sqlite://PATH`".to_owned(),
+        Kind::Switch => "`true`, `false`".to_owned(),
+        Kind::StoreUrl => "`sqlite://PATH`, `sqlite::memory:`, `postgres://…`".to_owned(),
         Kind::HttpUrl => "`http://` or `https://` URL".to_owned(),
         Kind::Secret => "`env:NAME`, `file:PATH`, `exec:COMMAND`".to_owned(),
         Kind::Name => "1 to 64 of `a-z 0-9 _ -`".to_owned(),

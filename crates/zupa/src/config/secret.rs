@@ -31,6 +31,7 @@ impl Config {
     /// each; one that cannot be resolved stops the start.
     pub fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
         [
+            ("store.password", &self.store.password),
             ("model.api_key", &self.model.api_key),
             ("web_chat.session_secret", &self.web_chat.session_secret),
         ]

@@ -2,9 +2,12 @@
 //! checked, and the schema and the documentation are printed. A test holds it
 //! and the structs together.
 
-use super::keys::Fallback::{Empty, Integer as Int, OneWebChat, Required, Text as Str, Unset};
+use super::keys::Fallback::{
+    Empty, Integer as Int, OneWebChat, Required, Switch as Bool, Text as Str, Unset,
+};
 use super::keys::Kind::{
-    Address, Choice, Hosts, HttpUrl, Integer, Log, Name, Number, Secret, StoreUrl, Tables, Text,
+    Address, Choice, Hosts, HttpUrl, Integer, Log, Name, Number, Secret, StoreUrl, Switch, Tables,
+    Text,
 };
 use super::keys::{Fallback, Key, Kind};
 
@@ -28,7 +31,9 @@ pub const TABLE: &[Key] = &[
     key("server.listen", Address, Str("127.0.0.1:7700"), "address and port to listen on; port 0 takes a free one"),
     key("server.allowed_hosts", Hosts, Empty, "Host header values that are answered beside the listen address"),
 
-    key("store.url", StoreUrl, Str("sqlite://.zupa/zupa.db"), "where everything is kept; the path is relative to the working directory"),
+    key("store.url", StoreUrl, Str("sqlite://.zupa/zupa.db"), "where everything is kept; the path of a SQLite file is relative to the working directory"),
+    key("store.password", Secret, Unset, "the password of the Postgres URL's user, by reference"),
+    key("store.pooled", Switch, Bool(false), "a pooler before Postgres gives each transaction another connection"),
     key("store.durability", Choice(&["full", "normal"]), Str("full"), "full: a commit survives a power cut; normal: it survives a crash of the process"),
     key("store.heartbeat_ms", Integer(10, 60_000), Int(2_000), "milliseconds between signs of life of a process"),
     key("store.claim_expiry_ms", Integer(20, 600_000), Int(10_000), "milliseconds without a sign of life after which others take a claim over"),

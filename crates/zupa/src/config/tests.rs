@@ -3,6 +3,7 @@
 mod drift;
 mod layers;
 mod redaction;
+mod stores;
 
 use super::{Config, Problem, Sources, load};
 
@@ -241,17 +242,13 @@ fn words_that_are_not_allowed_come_with_those_that_are() {
 fn places_that_cannot_be_used_say_why() {
     let store = "for example `sqlite://.zupa/zupa.db`, the default";
     let model = "for example `https://api.openai.com/v1`, the default";
-    let memory = "not available yet: the memory store is only in the test kit | it forgets everything at the end of the process, and prod refuses it always";
     let file = "not a URL of a SQLite file | expected `sqlite://` and the path of a file, without `?` and `#`";
     let redis = "Redis is not a store | the store is the truth; Redis may stand in front of it as a log of what came in | keep the store in `sqlite://PATH` and name Redis in `[intake] url`";
     let cases = [
-        ("store.url = 'sqlite::memory:'", format!("1:13: store.url: {memory} | {store}")),
-        ("store.url = 'sqlite://:memory:'", format!("1:13: store.url: {memory} | {store}")),
         ("store.url = 'sqlite:zupa.db'", format!("1:13: store.url: {file} | {store}")),
         ("store.url = 'sqlite://zupa.db?mode=ro'", format!("1:13: store.url: {file} | {store}")),
         ("store.url = 'redis://:canary@h'", format!("1:13: store.url: {redis}")),
-        ("store.url = 'postgres://u:canary@h/db'", format!("1:13: store.url: not compiled in yet: feature postgres | this binary knows one store, a SQLite file | {store}")),
-        ("store.url = 'zupa.db'", format!("1:13: store.url: not the URL of a store | allowed: `sqlite://PATH`; later `postgres://…` | {store}")),
+        ("store.url = 'zupa.db'", format!("1:13: store.url: not the URL of a store | allowed: `sqlite://PATH`, `sqlite::memory:`, `postgres://USER@HOST/DATABASE` | {store}")),
         ("model.base_url = 'ftp://h'", format!("1:18: model.base_url: not a URL of a web server | expected `http://` or `https://` and a host | {model}")),
         ("model.base_url = 'https://u:canary@h/v1'", format!("1:18: model.base_url: a user or password in the URL | URLs are shown; secrets go by reference | {model}")),
         ("model.base_url = 'https://h/v1?key=canary'", format!("1:18: model.base_url: a query or fragment in the URL | paths are appended to it | {model}")),

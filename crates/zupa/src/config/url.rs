@@ -4,42 +4,93 @@
 use hyper::Uri;
 
 use super::problem::Flaw;
+use super::store::is_memory;
 
-/// Accepts `sqlite://PATH`, and says of the others why not.
+/// Accepts the URL of a store that this build can keep, and says of the others
+/// why not.
 pub(super) fn store(url: &str) -> Result<(), Flaw> {
     const FIX: &str = "for example `sqlite://.zupa/zupa.db`, the default";
-    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
-    let path = rest.strip_prefix("//");
-    if scheme == "sqlite" && (path.unwrap_or(rest)).starts_with(":memory:") {
-        return Err(Flaw::new(
-            "not available yet: the memory store is only in the test kit",
-            "it forgets everything at the end of the process, and prod refuses it always",
-            FIX,
-        ));
+    if is_memory(url) {
+        return Ok(());
     }
-    match (scheme, path) {
+    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+    match (scheme, rest.strip_prefix("//")) {
         ("sqlite", Some(path)) if is_file(path) => Ok(()),
         ("sqlite", _) => Err(Flaw::new(
             "not a URL of a SQLite file",
             "expected `sqlite://` and the path of a file, without `?` and `#`",
             FIX,
         )),
+        ("postgres" | "postgresql", _) if !cfg!(feature = "postgres") => Err(Flaw::new(
+            "this zupa was built without the feature postgres",
+            "it knows one store, a SQLite file",
+            "build it with the feature, as in `cargo install zupa --features postgres`, \
+             or keep the store in `sqlite://PATH`",
+        )),
+        ("postgres" | "postgresql", Some(rest)) => postgres(url, rest),
         ("redis" | "rediss", _) => Err(Flaw::new(
             "Redis is not a store",
             "the store is the truth; Redis may stand in front of it as a log of what came in",
             "keep the store in `sqlite://PATH` and name Redis in `[intake] url`",
         )),
-        ("postgres" | "postgresql", _) => Err(Flaw::new(
-            "not compiled in yet: feature postgres",
-            "this binary knows one store, a SQLite file",
-            FIX,
-        )),
         _ => Err(Flaw::new(
             "not the URL of a store",
-            "allowed: `sqlite://PATH`; later `postgres://…`",
+            "allowed: `sqlite://PATH`, `sqlite::memory:`, `postgres://USER@HOST/DATABASE`",
             FIX,
         )),
     }
+}
+
+/// Accepts what leaves no doubt where the password ends, since everything but
+/// the password is shown.
+fn postgres(url: &str, rest: &str) -> Result<(), Flaw> {
+    const FIX: &str = "for example `postgres://zupa@db.example.com:5432/zupa?sslmode=verify-full`, \
+                       and the password in `store.password`";
+    let flaw = |what: &str, why: &str| Err(Flaw::new(what, why, FIX));
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or_default();
+    let ats = authority.matches('@').count();
+    if ats > 1 || ats != rest.matches('@').count() || url.contains('#') {
+        return flaw(
+            "a character that must be escaped",
+            "in a user, password or database `@ / ? #` are written `%40 %2F %3F %23`",
+        );
+    }
+    let names = |name: &str| {
+        query
+            .split('&')
+            .any(|pair| pair.split('=').next() == Some(name))
+    };
+    if names("password") {
+        return flaw(
+            "a password among the parameters",
+            "parameters are shown; secrets go by reference",
+        );
+    }
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if host.is_empty() && !names("host") && !names("hostaddr") {
+        return flaw(
+            "no host",
+            "expected `postgres://`, a user, `@`, a host, `/` and a database",
+        );
+    }
+    if !is_postgres(url) {
+        return flaw(
+            "not the URL of a Postgres database",
+            "expected `postgres://`, a user, `@`, a host, `/` and a database, and known parameters",
+        );
+    }
+    Ok(())
+}
+
+#[cfg(feature = "postgres")]
+fn is_postgres(url: &str) -> bool {
+    zupa_postgres::PostgresConfig::at(url).is_ok()
+}
+
+#[cfg(not(feature = "postgres"))]
+fn is_postgres(_: &str) -> bool {
+    false
 }
 
 fn is_file(path: &str) -> bool {

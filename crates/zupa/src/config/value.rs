@@ -30,6 +30,8 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<Value, Flaw> {
                 _ => Err(out_of_range(key, &text, &min, &max)),
             }
         }
+        (Kind::Switch, DeValue::Boolean(truth)) => Ok(Value::from(*truth)),
+        (Kind::Switch, _) => Err(wrong_type(key, "true or false", value)),
         (Kind::Integer(..), _) => Err(wrong_type(key, "a whole number", value)),
         (Kind::Number(..), _) => Err(wrong_type(key, "a number", value)),
         (Kind::Hosts, _) => Err(wrong_type(key, "a list of texts", value)),
@@ -89,7 +91,7 @@ fn check_text(key: &Key, text: &str) -> Result<(), Flaw> {
         Kind::Name => name(text),
         Kind::Log => log(text),
         Kind::Text(max) => length(max, text),
-        Kind::Integer(..) | Kind::Number(..) | Kind::Hosts | Kind::Tables => Ok(()),
+        Kind::Integer(..) | Kind::Number(..) | Kind::Switch | Kind::Hosts | Kind::Tables => Ok(()),
     }
 }
 
@@ -212,6 +214,7 @@ fn example(key: &Key) -> String {
     match (key.default, key.kind) {
         (Fallback::Text(text), _) => format!("for example `{text}`, the default"),
         (Fallback::Integer(number), _) => format!("for example `{number}`, the default"),
+        (Fallback::Switch(truth), _) => format!("for example `{truth}`, the default"),
         (_, Kind::Choice(allowed)) => format!("for example `{}`", allowed.join("` or `")),
         (_, Kind::Integer(min, _)) => format!("for example `{}`", min.max(1_000)),
         (_, Kind::Number(..)) => "for example `0.7`".to_owned(),

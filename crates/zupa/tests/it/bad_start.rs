@@ -164,11 +164,25 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     tools::sqlite(
         &home.store(),
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (999, 'from the future', 1, x'00', 0); PRAGMA wal_checkpoint(TRUNCATE);",
+         VALUES (999, 'from the future', 1, x'00', 0); UPDATE installation SET serves_from = 999; \
+         PRAGMA wal_checkpoint(TRUNCATE);",
     );
     let before = std::fs::read(home.store()).unwrap();
-    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["db", "status"]] {
-        home.run(command).refused(1, &["newer zupa", "999"]);
+    for command in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["db", "status"],
+        &["db", "migrate"],
+    ] {
+        home.run(command).refused(
+            1,
+            &[
+                "newer zupa",
+                "999",
+                "why: its schema",
+                "try: run the newer zupa again",
+                "zupa db restore",
+            ],
+        );
     }
     assert_eq!(std::fs::read(home.store()).unwrap(), before);
 }

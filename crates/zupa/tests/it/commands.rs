@@ -120,6 +120,8 @@ fn json_outputs_are_json_with_a_version() {
         &["turn", "show", "m", "--json"],
         &["turn", "why", "m", "--json"],
         &["db", "status", "--json"],
+        &["db", "backup", "--to", "b.db", "--json"],
+        &["db", "restore", "--drill", "--from", "b.db", "--json"],
         &["version", "--json"],
     ] {
         let json = home.run(command).good().json();

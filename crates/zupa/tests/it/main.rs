@@ -12,6 +12,7 @@
 
 mod support;
 
+mod backup;
 mod bad_input;
 mod bad_model;
 mod bad_start;
@@ -23,6 +24,11 @@ mod failing_disk;
 mod first_answer;
 mod flush_order;
 mod logs;
+mod migrating;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reload;
+mod restore;
 mod signals;
+mod stores;
 mod tenants;

@@ -94,6 +94,7 @@ mod tests {
             open: states(open),
             ended: states(ended),
             purged: 0,
+            deliveries: BTreeMap::new(),
             balanced,
         };
         details(&check(&accounting, &truth))

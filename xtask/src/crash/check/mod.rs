@@ -5,9 +5,15 @@ pub mod acks;
 pub mod conservation;
 pub mod coverage;
 pub mod duplicates;
+pub mod fence;
 pub mod integrity;
+pub mod latency;
 pub mod model;
 pub mod order;
+pub mod outages;
+pub mod sends;
+pub mod streams;
+pub mod takeover;
 pub mod thresholds;
 pub mod turns;
 
@@ -30,6 +36,12 @@ pub enum Check {
     Model,
     /// Each turn speaks once, of what it took.
     Turns,
+    /// F: a run that was taken over commits nothing.
+    Fence,
+    /// S: a stream that moves from replica to replica misses and repeats nothing.
+    Streams,
+    /// W: what left is what was committed, and what may have left twice is listed.
+    Sends,
     /// C: the conservation law, and the right number of ends.
     Conservation,
     /// The database file is sound.
@@ -40,6 +52,12 @@ pub enum Check {
     Server,
     /// P6: after the faults stop, the backlog drains in time.
     Drain,
+    /// The turns of a replica that is gone are taken over in time.
+    Takeover,
+    /// A stopped replica does not slow the others.
+    Latency,
+    /// After an outage of the store each replica takes messages again in time.
+    Reconnect,
     /// Kills hit every phase often enough.
     Phases,
     /// Enough messages were sent again.
@@ -58,6 +76,9 @@ impl Check {
                 | Duplicates
                 | Model
                 | Turns
+                | Fence
+                | Streams
+                | Sends
                 | Conservation
                 | Integrity
                 | Quarantine
@@ -96,6 +117,7 @@ impl fmt::Display for Violation {
 #[cfg(test)]
 pub mod planted {
     use super::Violation;
+    use crate::crash::marks::Mark;
     use crate::crash::oracle::truth::{Sent, Truth};
     use crate::crash::replies::{Replies, Reply};
     use crate::crash::words::{Conversation, Door, Key, tokens};
@@ -140,6 +162,15 @@ pub mod planted {
             .sent
             .extend((1..=count).map(|seq| (key(name, seq), sent(seq))));
         truth
+    }
+
+    /// Marks with the incarnations that wrote them.
+    pub fn marks_by(lines: &[(u64, &str)]) -> anyhow::Result<Vec<Mark>> {
+        let mark = |(by, line): &(u64, &str)| {
+            let mark = Mark::parse(line)?;
+            Ok(Mark { by: *by, ..mark })
+        };
+        lines.iter().map(mark).collect()
     }
 
     pub fn details(violations: &[Violation]) -> Vec<&str> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::crash::script::Message;
+use crate::crash::words::Key;
 
 #[derive(Debug, Default)]
 pub struct Repeats {
@@ -15,6 +16,8 @@ pub struct Repeats {
 
 #[derive(Debug, Default)]
 struct Waiting {
+    /// The replica that accepted a message first.
+    taken: BTreeMap<Key, usize>,
     restart: Vec<Message>,
     /// By the number of acknowledgements at which they are due.
     late: BTreeMap<u64, Vec<Message>>,
@@ -62,6 +65,15 @@ impl Repeats {
         std::mem::take(&mut self.waiting().restart)
     }
 
+    /// Notes which replica accepted a message.
+    pub fn taken(&self, key: &Key, door: usize) {
+        self.waiting().taken.insert(key.clone(), door);
+    }
+
+    pub fn taken_by(&self, key: &Key) -> Option<usize> {
+        self.waiting().taken.get(key).copied()
+    }
+
     pub fn all(&self) -> Vec<Message> {
         let mut waiting = self.waiting();
         let late = std::mem::take(&mut waiting.late);
@@ -89,6 +101,8 @@ mod tests {
             messages: 9,
             conversations: 1,
             cycles: 1,
+            cycle_ms: 900,
+            replicated: false,
             backlog: false,
         };
         script.message(

@@ -1,5 +1,6 @@
 //! The nemesis's end of the oracle process.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::crash::wire::{Order, Report};
 
 #[derive(Debug)]
 pub struct Oracle {
-    pub model_port: u16,
+    pub model: SocketAddr,
     orders: ChildStdin,
     reports: mpsc::UnboundedReceiver<Report>,
     log: PathBuf,
@@ -25,10 +26,11 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub async fn start(script: Script, log: PathBuf) -> anyhow::Result<Self> {
+    pub async fn start(script: Script, log: PathBuf, model: IpAddr) -> anyhow::Result<Self> {
         let brief = serde_json::to_string(&Brief {
             script,
             log: log.clone(),
+            model,
         })?;
         // The running program itself: a build in between may have replaced the
         // file that it was started from.
@@ -59,7 +61,7 @@ impl Oracle {
             bail!("the oracle did not start")
         };
         Ok(Self {
-            model_port: port,
+            model: SocketAddr::from((model, port)),
             orders,
             reports,
             log,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::crash::script::{Again, Message};
-use crate::crash::words::{Key, Token, unix_micros};
+use crate::crash::words::{Conversation, Key, Token, unix_micros};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
@@ -26,6 +26,9 @@ pub enum Record {
         key: Key,
         status: String,
         answer: String,
+        /// The replica that answered, and how long that took in microseconds.
+        door: usize,
+        took: u64,
     },
     /// The connection ended before the answer: it may have been accepted.
     Lost { key: Key },
@@ -37,6 +40,12 @@ pub enum Record {
     },
     /// Any other answer: never right.
     Rejected { key: Key, detail: String },
+    /// A followed stream showed a message, through this replica.
+    Seen {
+        conversation: Conversation,
+        number: u64,
+        door: usize,
+    },
     /// A model call arrived.
     Call {
         call: u64,
@@ -139,7 +148,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Line>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crash::words::{Conversation, Door};
+    use crate::crash::words::Door;
 
     #[tokio::test]
     async fn what_was_written_is_read_back_in_order() -> anyhow::Result<()> {
@@ -164,6 +173,8 @@ mod tests {
                 key: key.clone(),
                 status: "accepted".to_owned(),
                 answer: "e1".to_owned(),
+                door: 1,
+                took: 900,
             },
             Record::Call {
                 call: 3,

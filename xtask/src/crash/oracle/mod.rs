@@ -7,6 +7,8 @@
 
 mod again;
 mod deliver;
+mod door;
+mod follow;
 pub mod handle;
 pub mod log;
 mod model;
@@ -16,6 +18,7 @@ mod talk;
 pub mod truth;
 
 use std::io::{BufRead as _, Write as _};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -37,13 +40,15 @@ use super::wire::{Order, Report};
 pub struct Brief {
     pub script: Script,
     pub log: PathBuf,
+    /// Where the fake model listens.
+    pub model: IpAddr,
 }
 
 /// Runs until standard input ends.
 pub async fn run(brief: &str) -> anyhow::Result<()> {
     let brief: Brief = serde_json::from_str(brief).context("cannot read the brief")?;
     let log = Log::create(&brief.log)?;
-    let (port, model) = Model::serve(brief.script.clone(), log.clone()).await?;
+    let (port, model) = Model::serve(brief.model, brief.script.clone(), log.clone()).await?;
     let sender = Sender::new(brief.script, log, model);
     report(&Report::Listening { port });
 
@@ -57,10 +62,13 @@ pub async fn run(brief: &str) -> anyhow::Result<()> {
                 Some(order) => obey(&sender, order),
                 None => return Ok(()),
             },
-            _ = look.tick(), if !finished => {
-                finished = sender.finished();
-                if finished {
+            _ = look.tick() => {
+                if !finished && sender.finished() {
+                    finished = true;
                     report(&Report::Finished);
+                }
+                if sender.followed.caught_up() {
+                    report(&Report::CaughtUp);
                 }
             }
         }
@@ -69,11 +77,13 @@ pub async fn run(brief: &str) -> anyhow::Result<()> {
 
 fn obey(sender: &Arc<Sender>, order: Order) {
     match order {
-        Order::Begin { port } => sender.begin(port),
-        Order::Start { incarnation } => sender.start(incarnation),
+        Order::Begin { doors } => sender.begin(doors),
+        Order::Start { door, incarnation } => sender.start(door, incarnation),
         Order::Release { messages } => sender.release(messages),
         Order::Poison { index } => sender.poison(index),
+        Order::Watch { number } => sender.watch(number),
         Order::Heal => sender.heal(),
+        Order::CatchUp { numbers } => sender.followed.catch_up(numbers),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,8 +38,12 @@ pub struct Model {
 
 impl Model {
     /// Starts to serve; returns the port.
-    pub async fn serve(script: Script, log: Log) -> anyhow::Result<(u16, Arc<Self>)> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))
+    pub async fn serve(
+        address: IpAddr,
+        script: Script,
+        log: Log,
+    ) -> anyhow::Result<(u16, Arc<Self>)> {
+        let listener = TcpListener::bind((address, 0))
             .await
             .context("the fake model cannot listen")?;
         let port = listener.local_addr()?.port();

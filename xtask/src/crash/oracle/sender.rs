@@ -1,8 +1,10 @@
 //! The other ends of all conversations: each sends message n+1 only after n was
-//! acknowledged, and more than every third message is sent again.
+//! acknowledged, and more than every third message is sent again. Each delivery
+//! goes to any of the replicas, and a repetition mostly to another one.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rand::Rng;
@@ -11,25 +13,33 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use super::again::Repeats;
+use super::door::Door;
+use super::follow::Followed;
 use super::log::{Log, Record};
 use super::model::Model;
 use super::report;
 use crate::crash::script::{Again, Message, Script};
-use crate::crash::wire::Report;
-use crate::crash::words::{dice, unix_micros};
+use crate::crash::words::dice;
 
 /// First deliveries at once: enough to fill a group commit, few enough for any backlog.
 const AT_ONCE: usize = 128;
+
+/// Where a message goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    Any,
+    /// Mostly another replica than the one that took it.
+    Another,
+}
 
 #[derive(Debug)]
 pub struct Sender {
     pub(super) log: Log,
     pub(super) script: Script,
-    repeats: Repeats,
+    pub(super) repeats: Repeats,
     pub(super) model: Arc<Model>,
-    port: AtomicU16,
-    incarnation: AtomicU64,
-    first_ack: AtomicU64,
+    doors: OnceLock<Vec<Door>>,
+    pub(super) followed: Followed,
     pub(super) gate: Semaphore,
     released: AtomicU32,
     at_once: Semaphore,
@@ -46,9 +56,8 @@ impl Sender {
             script,
             repeats: Repeats::default(),
             model,
-            port: AtomicU16::new(0),
-            incarnation: AtomicU64::new(0),
-            first_ack: AtomicU64::new(0),
+            doors: OnceLock::new(),
+            followed: Followed::default(),
             gate: Semaphore::new(0),
             released: AtomicU32::new(0),
             at_once: Semaphore::new(AT_ONCE),
@@ -58,16 +67,31 @@ impl Sender {
         })
     }
 
-    pub fn begin(self: &Arc<Self>, port: u16) {
-        self.port.store(port, Ordering::SeqCst);
-        for (conversation, count) in self.script.conversations() {
+    pub fn begin(self: &Arc<Self>, doors: Vec<SocketAddr>) {
+        let doors = self
+            .doors
+            .get_or_init(|| doors.into_iter().map(Door::new).collect());
+        let conversations = self.script.conversations();
+        if self.script.replicated && !doors.is_empty() {
+            for (conversation, _) in conversations.iter().step_by(2) {
+                // Not `talk`: a stream is open to the end, and holds nothing up.
+                tokio::spawn(Arc::clone(self).follow(conversation.clone()));
+            }
+        }
+        for (conversation, count) in conversations {
             self.talk(Arc::clone(self).converse(conversation, count));
         }
     }
 
-    pub fn start(self: &Arc<Self>, incarnation: u64) {
-        self.incarnation.store(incarnation, Ordering::SeqCst);
+    pub fn start(self: &Arc<Self>, door: usize, incarnation: u64) {
+        if let Some(door) = self.doors().get(door) {
+            door.start(incarnation);
+        }
         self.repeat(self.repeats.after_restart(), Again::Restart);
+    }
+
+    pub fn watch(&self, number: u32) {
+        self.doors().iter().for_each(|door| door.watch(number));
     }
 
     pub fn release(&self, messages: u32) {
@@ -114,7 +138,7 @@ impl Sender {
                 .await?;
             self.talk(Arc::clone(self).repeated(message.clone()));
         }
-        let answer = self.deliver(&message).await?;
+        let answer = self.deliver(&message, Choice::Any).await?;
         match how {
             Again::Never | Again::Twin => {}
             Again::Soon => self.send_again(message, how, 0..40),
@@ -154,30 +178,36 @@ impl Sender {
     }
 
     async fn repeated(self: Arc<Self>, message: Message) -> anyhow::Result<()> {
-        self.deliver(&message).await?;
+        self.deliver(&message, Choice::Another).await?;
         self.repeats.answered();
         Ok(())
     }
 
     /// Called for every acknowledgement, with the incarnation that was current
     /// when the request left.
-    pub(super) fn acknowledged(self: &Arc<Self>, incarnation: u64) {
-        let first = self.first_ack.fetch_max(incarnation, Ordering::SeqCst) < incarnation;
-        if first && incarnation == self.incarnation() {
-            report(&Report::FirstAck {
-                incarnation,
-                at: unix_micros(),
-            });
+    pub(super) fn acknowledged(self: &Arc<Self>, number: usize, incarnation: u64) {
+        if let Some(door) = self.doors().get(number) {
+            door.acknowledged(number, incarnation)
+                .iter()
+                .for_each(report);
         }
         self.repeat(self.repeats.acknowledged(), Again::Late);
     }
 
-    pub(super) fn port(&self) -> u16 {
-        self.port.load(Ordering::SeqCst)
+    pub(super) fn doors(&self) -> &[Door] {
+        self.doors.get().map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn incarnation(&self) -> u64 {
-        self.incarnation.load(Ordering::SeqCst)
+    /// The number of a replica: any, or mostly another one than last time.
+    pub(super) fn choose(&self, last: Option<usize>) -> usize {
+        let count = self.doors().len().max(1);
+        let mut dice = self.dice();
+        match last {
+            Some(last) if count > 1 && dice.random_ratio(9, 10) => {
+                (last + dice.random_range(1..count)) % count
+            }
+            _ => dice.random_range(0..count),
+        }
     }
 
     pub(super) fn healed(&self) -> bool {
@@ -185,8 +215,11 @@ impl Sender {
     }
 
     pub(super) async fn pause(&self, millis: std::ops::Range<u64>) {
-        let millis = self.dice().random_range(millis);
-        sleep(Duration::from_millis(millis)).await;
+        sleep(self.millis(millis)).await;
+    }
+
+    pub(super) fn millis(&self, millis: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.dice().random_range(millis))
     }
 
     /// Chance that nothing but timing depends on.
@@ -198,7 +231,10 @@ impl Sender {
     }
 
     /// The oracle cannot know less than it believes to: an error ends the process.
-    fn talk(self: &Arc<Self>, what: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+    pub(super) fn talk(
+        self: &Arc<Self>,
+        what: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
         self.talking.fetch_add(1, Ordering::SeqCst);
         let sender = Arc::clone(self);
         tokio::spawn(async move {

@@ -12,8 +12,6 @@ use super::sender::Sender;
 use crate::crash::wire::Report;
 use crate::crash::words::{Conversation, dice};
 
-/// A cycle is up for about this long; its messages are spread over it.
-const CYCLE: Duration = Duration::from_millis(900);
 impl Sender {
     pub(super) async fn converse(
         self: Arc<Self>,
@@ -52,7 +50,7 @@ impl Sender {
     }
 
     /// Pauses between two messages of one person: mostly some, often none, so
-    /// that bursts are claimed together.
+    /// that bursts are claimed together. The messages of a cycle are spread over it.
     async fn breathe(&self, conversation: &Conversation, seq: u32) {
         let mut dice = dice(self.script.seed, ("breathe", conversation, seq));
         if self.script.backlog || dice.random_ratio(3, 10) {
@@ -60,7 +58,8 @@ impl Sender {
         }
         let a_cycle = f64::from(self.script.messages)
             / f64::from(self.script.cycles * self.script.conversations);
-        let pause = (CYCLE * 2).div_f64(a_cycle.max(0.2)).mul_f64(dice.random());
+        let cycle = Duration::from_millis(self.script.cycle_ms);
+        let pause = (cycle * 2).div_f64(a_cycle.max(0.2)).mul_f64(dice.random());
         let _ = timeout(pause, self.healed.subscribe().wait_for(|healed| *healed)).await;
     }
 }

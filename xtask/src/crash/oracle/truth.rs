@@ -32,9 +32,30 @@ pub struct Call {
     pub complete: bool,
 }
 
+/// An acknowledgement: which replica gave it, when, and after how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acked {
+    pub key: Key,
+    pub door: usize,
+    pub accepted: bool,
+    /// Unix microseconds.
+    pub at: u64,
+    pub took: u64,
+}
+
+impl Acked {
+    pub fn asked_at(&self) -> u64 {
+        self.at.saturating_sub(self.took)
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Truth {
     pub sent: BTreeMap<Key, Sent>,
+    /// In the order of the log.
+    pub acked: Vec<Acked>,
+    /// What the followed streams showed, with the replica that showed it.
+    pub seen: BTreeMap<Conversation, Vec<(u64, usize)>>,
     pub calls: BTreeMap<u64, Call>,
     pub odd_calls: Vec<String>,
     pub refused: u64,
@@ -62,7 +83,16 @@ impl Truth {
                 key,
                 status,
                 answer,
+                door,
+                took,
             } => {
+                self.acked.push(Acked {
+                    key: key.clone(),
+                    door,
+                    accepted: status == "accepted",
+                    at,
+                    took,
+                });
                 let sent = self.sent.entry(key).or_default();
                 match status.as_str() {
                     "accepted" => sent.accepted += 1,
@@ -84,6 +114,15 @@ impl Truth {
             Record::Rejected { key, detail } => {
                 self.sent.entry(key).or_default().rejected.push(detail)
             }
+            Record::Seen {
+                conversation,
+                number,
+                door,
+            } => self
+                .seen
+                .entry(conversation)
+                .or_default()
+                .push((number, door)),
             Record::Call { call, tokens, .. } => {
                 self.calls.insert(
                     call,
@@ -172,6 +211,8 @@ mod tests {
             key: key(seq),
             status: status.to_owned(),
             answer: format!("e{seq}"),
+            door: 0,
+            took: 2,
         }
     }
 
@@ -214,5 +255,10 @@ mod tests {
             (0, 2, 1, 1)
         );
         assert!(truth.calls[&9].complete);
+        assert_eq!(truth.acked.len(), 3);
+        assert_eq!(
+            (truth.acked[2].accepted, truth.acked[2].asked_at()),
+            (true, 3)
+        );
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
 
 #[derive(Debug)]
@@ -13,8 +13,8 @@ pub struct RecordsFirst(pub Arc<dyn Store>);
 
 #[async_trait]
 impl Store for RecordsFirst {
-    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
-        self.0.recover(process, now).await
+    async fn recover(&self, life: Life) -> Result<Recovery> {
+        self.0.recover(life).await
     }
 
     async fn write(&self, mut batch: Batch) -> Result<Applied> {
@@ -35,8 +35,8 @@ impl Store for RecordsFirst {
         })
     }
 
-    async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()> {
-        self.0.heartbeat(process, now).await
+    async fn heartbeat(&self, life: Life) -> Result<()> {
+        self.0.heartbeat(life).await
     }
 
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>> {
@@ -63,7 +63,7 @@ impl Store for RecordsFirst {
         self.0.checkpoint().await
     }
 
-    async fn close(&self) -> Result<()> {
-        self.0.close().await
+    async fn close(&self, process: ProcessId) -> Result<()> {
+        self.0.close(process).await
     }
 }

@@ -12,6 +12,7 @@ use zupa_core::{
 use zupa_runtime::{Agent, Drained, Runtime, Settings};
 use zupa_testkit::{FaultyStore, MemoryStore, RecordingChannel, SeqIds, TokioClock};
 
+use super::held_up::{HeldUp, Touchy};
 use super::life::pass;
 use super::puppet::{Puppet, shared};
 use super::records_first::RecordsFirst;
@@ -31,6 +32,10 @@ pub struct Setup {
     pub agent: Agent,
     pub settings: Settings,
     pub wakeup: Option<Arc<dyn Wakeup>>,
+    /// Stands in front of the first door, if there.
+    pub touchy: Option<Arc<Touchy>>,
+    /// Moves the clock that this process measures with.
+    pub held_up: HeldUp,
     ids: SeqIds,
     wall: Arc<Mutex<Timestamp>>,
 }
@@ -55,8 +60,27 @@ impl Setup {
             agent: Agent::new("tester", ""),
             settings: Settings::default(),
             wakeup: None,
+            touchy: None,
+            held_up: HeldUp::default(),
             ids: SeqIds::default(),
             wall: Arc::new(Mutex::new(Timestamp(1_767_225_600_000_000))),
+        }
+    }
+
+    /// The same store for several processes at once.
+    pub fn replicated(mut self) -> Self {
+        self.memory = MemoryStore::replicated();
+        self
+    }
+
+    /// The same world, as another process sees it: with a clock and a wakeup of
+    /// its own.
+    pub fn another(&self) -> Self {
+        Self {
+            touchy: None,
+            held_up: HeldUp::default(),
+            wakeup: None,
+            ..self.clone()
         }
     }
 
@@ -80,10 +104,13 @@ impl Setup {
             self.agent.clone(),
         )
         .settings(self.settings.clone())
-        .clock(Arc::new(clock.clone()))
+        .clock(Arc::new(self.held_up.clock(clock.clone())))
         .ids(Arc::new(self.ids.clone()));
         for door in &self.doors {
             builder = builder.channel(door.clone());
+        }
+        if let Some(touchy) = &self.touchy {
+            builder = builder.channel(touchy.clone());
         }
         if let Some(wakeup) = &self.wakeup {
             builder = builder.wakeup(wakeup.clone());

@@ -84,7 +84,21 @@ impl World<'_> {
         self.try_claim_with(self.wish(conversation)).await
     }
 
-    async fn try_claim_with(&self, claim: Claim) -> ClaimOutcome {
+    /// Asks as a worker does: as suspicion wants it, if there is any.
+    pub async fn ask(&self, conversation: ConversationId) -> ClaimOutcome {
+        match self.try_claim(conversation).await {
+            ClaimOutcome::Suspected(mode) => {
+                let claim = Claim {
+                    mode,
+                    ..self.wish(conversation)
+                };
+                self.try_claim_with(claim).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    pub async fn try_claim_with(&self, claim: Claim) -> ClaimOutcome {
         let batch = Batch {
             claim: vec![claim],
             ..self.batch()
@@ -94,7 +108,7 @@ impl World<'_> {
 
     /// Claims what must be there to claim.
     pub async fn claim(&self, conversation: ConversationId) -> ClaimedTurn {
-        self.claim_as(conversation, ClaimMode::Normal).await
+        taken(self.ask(conversation).await)
     }
 
     pub async fn claim_as(&self, conversation: ConversationId, mode: ClaimMode) -> ClaimedTurn {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::table;
 
 /// One goal and how far we are.
-pub(super) struct Goal {
+pub(crate) struct Goal {
     name: String,
     zupa: f64,
     floor: Option<f64>,
@@ -17,14 +17,14 @@ pub(super) struct Goal {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Aim,
     Ok,
     Missed,
 }
 
 impl Goal {
-    pub(super) fn most(
+    pub(crate) fn most(
         name: impl Into<String>,
         zupa: f64,
         floor: Option<f64>,
@@ -41,7 +41,7 @@ impl Goal {
         }
     }
 
-    pub(super) fn least(name: impl Into<String>, zupa: f64, floor: f64, parts: [f64; 2]) -> Self {
+    pub(crate) fn least(name: impl Into<String>, zupa: f64, floor: f64, parts: [f64; 2]) -> Self {
         Self {
             more: true,
             at_least: parts[0] * floor,
@@ -51,11 +51,11 @@ impl Goal {
         }
     }
 
-    pub(super) fn digits(self, digits: usize) -> Self {
+    pub(crate) fn digits(self, digits: usize) -> Self {
         Self { digits, ..self }
     }
 
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         let keeps = |limit: f64| {
             if self.more {
                 self.zupa >= limit
@@ -72,7 +72,7 @@ impl Goal {
         }
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "goal": self.name,
             "zupa": self.zupa,
@@ -97,7 +97,7 @@ impl Verdict {
 }
 
 /// Prints a line for each goal.
-pub(super) fn print(goals: &[Goal]) {
+pub(crate) fn print(goals: &[Goal]) {
     table::line(format_args!(
         "{:<46}{:>10}{:>10}{:>8}{:>12}{:>12}  verdict",
         "", "zupa", "floor", "ratio", "at least", "aim"

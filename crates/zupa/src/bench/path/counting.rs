@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
 
 use super::super::clock;
@@ -11,22 +11,22 @@ use super::super::meter::Writes;
 
 /// Forwards everything.
 #[derive(Debug)]
-pub(super) struct Counting<S> {
-    store: S,
+pub(super) struct Counting {
+    store: Arc<dyn Store>,
     writes: Arc<Writes>,
 }
 
-impl<S> Counting<S> {
-    pub(super) fn new(store: S, writes: Arc<Writes>) -> Self {
+impl Counting {
+    pub(super) fn new(store: Arc<dyn Store>, writes: Arc<Writes>) -> Self {
         Self { store, writes }
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl<S: Store> Store for Counting<S> {
-    async fn recover(&self, process: ProcessId, now: Timestamp) -> Result<Recovery> {
-        self.store.recover(process, now).await
+impl Store for Counting {
+    async fn recover(&self, life: Life) -> Result<Recovery> {
+        self.store.recover(life).await
     }
 
     async fn write(&self, batch: Batch) -> Result<Applied> {
@@ -36,8 +36,8 @@ impl<S: Store> Store for Counting<S> {
         applied
     }
 
-    async fn heartbeat(&self, process: ProcessId, now: Timestamp) -> Result<()> {
-        self.store.heartbeat(process, now).await
+    async fn heartbeat(&self, life: Life) -> Result<()> {
+        self.store.heartbeat(life).await
     }
 
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>> {
@@ -69,7 +69,7 @@ impl<S: Store> Store for Counting<S> {
         self.store.checkpoint().await
     }
 
-    async fn close(&self) -> Result<()> {
-        self.store.close().await
+    async fn close(&self, process: ProcessId) -> Result<()> {
+        self.store.close(process).await
     }
 }

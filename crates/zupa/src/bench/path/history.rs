@@ -1,12 +1,11 @@
 //! What a turn costs with little and with much history behind it.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::super::cannot;
 use super::super::child::progress;
 use super::super::figures::median;
+use super::super::place::Place;
 use super::super::workload::Workload;
 use super::{Bench, clock, file, on_threads};
 use crate::cli::{Code, Failure};
@@ -28,9 +27,14 @@ pub(crate) struct Window {
 
 /// One conversation, one turn after the other, up to half a window beyond
 /// `last`; looks at the windows around the 500th and the last.
-pub(crate) fn history(workload: &Workload, file: &Path, last: u64) -> Result<Vec<Window>, Failure> {
+pub(crate) fn history(
+    workload: &Workload,
+    place: &Place,
+    last: u64,
+) -> Result<Vec<Window>, Failure> {
+    let file = place.file()?;
     on_threads(async {
-        let (bench, ()) = Bench::start(workload, file, |_| Ok(())).await?;
+        let (bench, ()) = Bench::start(workload, place, |_| Ok(())).await?;
         let mut windows = Vec::new();
         let mut sequence = 0;
         for around in [WINDOW, last] {

@@ -1,9 +1,9 @@
 //! A death with much accepted, and the start after it; and the first start.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::super::child::mark;
+use super::super::place::Place;
 use super::super::workload::{Load, Workload};
 use super::{Bench, Door, clock, load, on_threads};
 use crate::cli::{Code, Failure};
@@ -16,21 +16,21 @@ const LOOK: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Accepts messages, one in each conversation, and dies with all turns open.
-pub(crate) fn pile(workload: &Workload, file: &Path, messages: u32) -> Result<(), Failure> {
+pub(crate) fn pile(workload: &Workload, place: &Place, messages: u32) -> Result<(), Failure> {
     let workload = Workload {
         conversations: messages,
         model_ms: FOR_EVER_MS,
         ..*workload
     };
     on_threads(async {
-        let (bench, ()) = Bench::start(&workload, file, |_| Ok(())).await?;
+        let (bench, ()) = Bench::start(&workload, place, |_| Ok(())).await?;
         load::accept(&workload, &bench, messages).await?;
         std::process::abort();
     })
 }
 
 /// Starts on what a death left and waits until all of it is answered.
-pub(crate) fn recover(workload: &Workload, file: &Path, messages: u32) -> Result<(), Failure> {
+pub(crate) fn recover(workload: &Workload, place: &Place, messages: u32) -> Result<(), Failure> {
     let workload = Workload {
         conversations: messages,
         load: Load::Closed { in_flight: 1 },
@@ -42,7 +42,7 @@ pub(crate) fn recover(workload: &Workload, file: &Path, messages: u32) -> Result
             while door.take(began).is_some() {}
             Ok(())
         };
-        let (bench, ()) = Bench::start(&workload, file, expect_all).await?;
+        let (bench, ()) = Bench::start(&workload, place, expect_all).await?;
         let (mut first, all) = (false, u64::from(messages));
         while bench.meter.all() < all {
             if !first && bench.meter.all() > 0 {
@@ -64,9 +64,9 @@ pub(crate) fn recover(workload: &Workload, file: &Path, messages: u32) -> Result
 }
 
 /// Starts on an empty file and hands one message in.
-pub(crate) fn accept_one(workload: &Workload, file: &Path) -> Result<(), Failure> {
+pub(crate) fn accept_one(workload: &Workload, place: &Place) -> Result<(), Failure> {
     on_threads(async {
-        let (bench, ()) = Bench::start(workload, file, |_| Ok(())).await?;
+        let (bench, ()) = Bench::start(workload, place, |_| Ok(())).await?;
         let Some((conversation, _answer)) = bench.door.take(clock::now()) else {
             return Err(Failure::new(Code::Failed, "there is no conversation"));
         };

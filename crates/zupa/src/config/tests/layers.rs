@@ -8,7 +8,10 @@ fn nothing_set_is_the_default() {
     let config = load(Sources::new()).unwrap();
     assert_eq!(config.hash(), Config::default().hash());
     assert!(config.warnings().is_empty());
-    assert_eq!(config.store.path(), std::path::Path::new(".zupa/zupa.db"));
+    assert_eq!(
+        config.store.url.engine(),
+        Engine::File(std::path::Path::new(".zupa/zupa.db"))
+    );
 }
 
 #[test]

@@ -7,6 +7,8 @@ pub mod home;
 pub mod http;
 pub mod load;
 pub mod model;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod strace;

@@ -66,6 +66,13 @@ impl<'a> Start<'a> {
         self.set("store.url", url)
     }
 
+    /// Keeps the store where no file of its own is; the server leaves its marks
+    /// in `.zupa` under this name.
+    pub fn elsewhere(mut self, url: &str, marks: &str) -> Self {
+        self.store = self.home.path().join(".zupa").join(marks);
+        self.set("store.url", url)
+    }
+
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self

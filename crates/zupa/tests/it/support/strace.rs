@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::home::Home;
+use super::home::{Home, Ran, ZUPA, ran};
 use super::server::{Server, Start};
 
 /// The calls that put bytes on disk and on sockets, and those that open files.
@@ -36,4 +36,16 @@ impl Traced {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.file).unwrap()).into_owned()
     }
+}
+
+/// Runs the binary and kills it at the n-th such call of a thread; the code is
+/// -1 then. Without `--seccomp-bpf`, with which strace sends no signal.
+pub fn killed_at(home: &Home, call: &str, number: usize, arguments: &[&str]) -> Ran {
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:signal=KILL:when={number}");
+    ran(home
+        .command("strace")
+        .args(["-f", "-qq", "-o", "/dev/null"])
+        .args(["-e", &trace, "-e", &inject, ZUPA])
+        .args(arguments))
 }

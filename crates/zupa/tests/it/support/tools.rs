@@ -40,6 +40,18 @@ pub fn can_trace(test: &str) -> bool {
     traced || say(test, "nobody may trace here")
 }
 
+/// Where a Postgres server is whose role may make databases and roles; else says
+/// who is skipped.
+#[cfg(feature = "postgres")]
+#[track_caller]
+pub fn postgres(test: &str) -> Option<String> {
+    let url = std::env::var("ZUPA_TEST_POSTGRES_URL").ok();
+    if url.is_none() {
+        skip(test, "ZUPA_TEST_POSTGRES_URL is not set");
+    }
+    url.filter(|_| has("psql", test))
+}
+
 /// Says who is skipped; under CI that is a failure.
 #[track_caller]
 fn skip(test: &str, why: &str) -> bool {

@@ -1,0 +1,274 @@
+//! A turn and all that belongs to it.
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+use zupa_core::audit::{AuditEntry, AuditLink};
+use zupa_core::desk::{AuditView, DeliveryView, InboundView, TurnSummary, TurnView};
+use zupa_core::{
+    ConversationId, DeliveryId, DeliveryState, Epoch, EventId, InboundState, Number, ReceiptLevel,
+    Result, TurnId, TurnState,
+};
+
+use crate::session::{Session, Sessions};
+use crate::store::decode;
+
+/// What is attempted here.
+const READ: &str = "read a turn";
+
+pub(super) async fn turn(readers: &Sessions, id: &str) -> Result<Option<TurnView>> {
+    let mut snapshot = readers.take(READ).await?;
+    snapshot.begin(READ).await?;
+    let Some(found) = find(&mut snapshot, id).await? else {
+        return Ok(None);
+    };
+    let view = match found {
+        Found::Turn(turn) => of_turn(&mut snapshot, turn).await?,
+        Found::Inbound {
+            conversation,
+            number,
+        } => of_inbound(&mut snapshot, conversation, number).await?,
+    };
+    Ok(Some(view))
+}
+
+enum Found {
+    Turn(Uuid),
+    /// An inbound that no turn has taken, or ever will.
+    Inbound {
+        conversation: Uuid,
+        number: i64,
+    },
+}
+
+async fn find(snapshot: &mut Session<'_>, id: &str) -> Result<Option<Found>> {
+    let uuid = Uuid::parse_str(id).ok();
+    if let Some(uuid) = uuid {
+        let known = snapshot
+            .maybe(
+                READ,
+                sqlx::query("SELECT 1 FROM zupa.turns WHERE id = $1").bind(uuid),
+            )
+            .await?;
+        if known.is_some() {
+            return Ok(Some(Found::Turn(uuid)));
+        }
+    }
+    let row = snapshot
+        .maybe(
+            READ,
+            sqlx::query(
+                "SELECT b.conversation, b.number, coalesce(b.turn_id, t.id)
+         FROM zupa.inbounds b JOIN zupa.conversations c ON c.id = b.conversation
+         LEFT JOIN zupa.turns t ON t.id = c.open_turn AND b.number BETWEEN t.first AND t.last
+         WHERE b.event_id = $1 OR b.event_id =
+               (SELECT event_id FROM zupa.processed_events WHERE platform_id = $2
+                ORDER BY accepted_at DESC LIMIT 1)
+         LIMIT 1",
+            )
+            .bind(uuid)
+            .bind(id),
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(match decode::maybe_uuid(&row, 2)? {
+        Some(turn) => Found::Turn(turn),
+        None => Found::Inbound {
+            conversation: decode::uuid(&row, 0)?,
+            number: row.try_get(1).map_err(decode::broken)?,
+        },
+    }))
+}
+
+async fn of_inbound(
+    snapshot: &mut Session<'_>,
+    conversation: Uuid,
+    number: i64,
+) -> Result<TurnView> {
+    let row = snapshot.one(READ, sqlx::query(
+        "SELECT b.event_id, b.number, b.state, b.reason, b.accepted_at, b.duplicates, b.request_id
+         FROM zupa.inbounds b WHERE b.conversation = $1 AND b.number = $2",
+    )
+    .bind(conversation)
+    .bind(number)).await?;
+    Ok(TurnView {
+        turn: None,
+        conversation: ConversationId(conversation),
+        inbounds: vec![inbound(&row)?],
+        steps: Vec::new(),
+        deliveries: Vec::new(),
+        audit: Vec::new(),
+    })
+}
+
+async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
+    let row = snapshot.one(READ, sqlx::query(
+        "SELECT id, state, first, last, epoch, runs, failures, claimed_at, ended_at, not_before,
+                reason, conversation FROM zupa.turns WHERE id = $1",
+    )
+    .bind(turn)).await?;
+    let summary = summary(&row)?;
+    let inbounds = snapshot.all(READ, sqlx::query(
+        "SELECT b.event_id, b.number, CASE WHEN b.state = 'queued' AND c.open_turn = t.id
+                THEN 'claimed' ELSE b.state END,
+                b.reason, b.accepted_at, b.duplicates, b.request_id
+         FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation
+         JOIN zupa.inbounds b ON b.conversation = t.conversation AND b.number BETWEEN t.first AND t.last
+         WHERE t.id = $1 AND (b.turn_id = t.id OR b.turn_id IS NULL OR t.state = 'superseded')
+         ORDER BY b.number",
+    )
+    .bind(turn)).await?;
+    let steps = snapshot
+        .all(
+            READ,
+            sqlx::query("SELECT step_key FROM zupa.steps WHERE turn_id = $1 ORDER BY recorded_at")
+                .bind(turn),
+        )
+        .await?;
+    let deliveries = snapshot
+        .all(
+            READ,
+            sqlx::query(
+                "SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
+                o.settled_at
+         FROM zupa.turns t JOIN zupa.outbox o ON o.conversation = t.conversation
+              AND o.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - 1
+         WHERE t.id = $1 ORDER BY o.number",
+            )
+            .bind(turn),
+        )
+        .await?;
+    let conversation = ConversationId(decode::uuid(&row, 11)?);
+    let audit = links_of_turn(snapshot, turn).await?;
+    Ok(TurnView {
+        turn: Some(summary),
+        conversation,
+        inbounds: inbounds.iter().map(inbound).collect::<Result<_>>()?,
+        steps: steps
+            .iter()
+            .map(|row| decode::text(row, 0))
+            .collect::<Result<_>>()?,
+        deliveries: deliveries.iter().map(delivery).collect::<Result<_>>()?,
+        audit: audit.into_iter().map(view).collect(),
+    })
+}
+
+fn summary(row: &PgRow) -> Result<TurnSummary> {
+    let state = decode::text(row, 1)?;
+    Ok(TurnSummary {
+        id: TurnId(decode::uuid(row, 0)?),
+        state: TurnState::parse(&state).ok_or_else(|| unknown_state(&state))?,
+        first: Number(decode::number(row, 2)?),
+        last: Number(decode::number(row, 3)?),
+        epoch: Epoch(decode::number(row, 4)?),
+        runs: decode::count(row, 5)?,
+        failures: decode::count(row, 6)?,
+        claimed_at: decode::time(row, 7)?,
+        ended_at: decode::maybe_time(row, 8)?,
+        not_before: decode::maybe_time(row, 9)?,
+        reason: decode::maybe_text(row, 10)?,
+    })
+}
+
+fn inbound(row: &PgRow) -> Result<InboundView> {
+    let state = decode::text(row, 2)?;
+    Ok(InboundView {
+        event: EventId(decode::uuid(row, 0)?),
+        number: Number(decode::number(row, 1)?),
+        state: InboundState::parse(&state).ok_or_else(|| unknown_state(&state))?,
+        reason: decode::maybe_text(row, 3)?,
+        accepted_at: decode::time(row, 4)?,
+        duplicates: decode::number(row, 5)?,
+        request_id: decode::maybe_text(row, 6)?,
+    })
+}
+
+fn delivery(row: &PgRow) -> Result<DeliveryView> {
+    let state = decode::text(row, 3)?;
+    Ok(DeliveryView {
+        id: DeliveryId {
+            turn: TurnId(decode::uuid(row, 0)?),
+            ordinal: decode::count(row, 1)?,
+        },
+        number: Number(decode::number(row, 2)?),
+        state: DeliveryState::parse(&state).ok_or_else(|| unknown_state(&state))?,
+        reason: decode::maybe_text(row, 4)?,
+        attempts: decode::count(row, 5)?,
+        receipt: ReceiptLevel::from_number(i64::from(decode::count(row, 6)?)),
+        settled_at: decode::maybe_time(row, 7)?,
+    })
+}
+
+fn view(link: AuditLink) -> AuditView {
+    AuditView {
+        number: link.number,
+        at: link.entry.at,
+        actor: link.entry.actor,
+        action: link.entry.action,
+        reason: link.entry.reason,
+        config: link.entry.config.to_hex(),
+        hash: link.hash.to_hex(),
+    }
+}
+
+pub(super) async fn audit(
+    readers: &Sessions,
+    conversation: ConversationId,
+) -> Result<Vec<AuditLink>> {
+    let mut snapshot = readers.take(READ).await?;
+    snapshot.begin(READ).await?;
+    links(&mut snapshot, conversation).await
+}
+
+async fn links(snapshot: &mut Session<'_>, conversation: ConversationId) -> Result<Vec<AuditLink>> {
+    let rows = snapshot
+        .all(
+            READ,
+            sqlx::query(
+                "SELECT number, at, actor, action, reason, turn_id, config, commitment, salt, hash
+         FROM zupa.audit WHERE stream = $1 ORDER BY number",
+            )
+            .bind(conversation.0),
+        )
+        .await?;
+    rows.iter().map(link).collect()
+}
+
+async fn links_of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<Vec<AuditLink>> {
+    let rows = snapshot.all(READ, sqlx::query(
+        "SELECT a.number, a.at, a.actor, a.action, a.reason, a.turn_id, a.config, a.commitment,
+                a.salt, a.hash
+         FROM zupa.turns t JOIN zupa.audit a ON a.stream = t.conversation
+              AND a.number BETWEEN t.first_audit AND t.first_audit + t.audits - 1
+         WHERE t.id = $1 ORDER BY a.number",
+    )
+    .bind(turn)).await?;
+    rows.iter().map(link).collect()
+}
+
+fn link(row: &PgRow) -> Result<AuditLink> {
+    let commitment: Option<&[u8]> = row.try_get(7).map_err(decode::broken)?;
+    let salt: Option<i64> = row.try_get(8).map_err(decode::broken)?;
+    Ok(AuditLink {
+        number: decode::number(row, 0)?,
+        entry: AuditEntry {
+            at: decode::time(row, 1)?,
+            actor: decode::text(row, 2)?,
+            action: decode::text(row, 3)?,
+            reason: decode::text(row, 4)?,
+            turn: decode::maybe_uuid(row, 5)?.map(TurnId),
+            config: decode::digest(row, 6)?,
+            commitment: commitment.map(|_| decode::digest(row, 7)).transpose()?,
+        },
+        salt: salt.map(i64::cast_unsigned),
+        hash: decode::digest(row, 9)?,
+    })
+}
+
+fn unknown_state(state: &str) -> zupa_core::Error {
+    zupa_core::Error::new(
+        zupa_core::ErrorKind::Corrupt,
+        "a stored state is not one of ours",
+    )
+    .with("state", state)
+}

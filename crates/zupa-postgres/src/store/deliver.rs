@@ -1,0 +1,70 @@
+//! Stop 5, `deliver`: attempts and settlements on their way into `zupa.attempt`
+//! and `zupa.settle`.
+
+use uuid::Uuid;
+use zupa_core::store::{Attempt, Settle, Settlement};
+use zupa_core::{DeliveryState, PlatformId};
+
+use super::item::{integer, item};
+
+item! {
+    /// A wish to send.
+    AttemptItem is "zupa.attempt_item" {
+        conversation: Uuid,
+        number: i64,
+        attempt: i32,
+        answer_by: i64,
+    }
+}
+
+pub(super) fn attempt(item: &Attempt) -> AttemptItem {
+    AttemptItem {
+        conversation: item.conversation.0,
+        number: item.number.0.cast_signed(),
+        attempt: integer(item.attempt),
+        answer_by: item.answer_by.0,
+    }
+}
+
+item! {
+    /// What happened to an attempt.
+    SettlementItem is "zupa.settlement_item" {
+        conversation: Uuid,
+        number: i64,
+        attempt: i32,
+        state: &'static str,
+        open: bool,
+        not_before: Option<i64>,
+        reason: Option<&'static str>,
+        platform_id: Option<String>,
+    }
+}
+
+pub(super) fn settlement(item: &Settle) -> SettlementItem {
+    let (state, not_before, reason) = match &item.settlement {
+        Settlement::Sent { .. } => (DeliveryState::Sent, None, None),
+        Settlement::Retry { not_before, kind } => (
+            DeliveryState::Retry,
+            Some(not_before.0),
+            Some(kind.as_str()),
+        ),
+        Settlement::Failed { kind } => (DeliveryState::Failed, None, Some(kind.as_str())),
+        Settlement::InDoubt { until } => (DeliveryState::InDoubt, Some(until.0), None),
+        Settlement::Unknown => (DeliveryState::Unknown, None, Some("no evidence")),
+        Settlement::SendAgain => (DeliveryState::Queued, None, None),
+    };
+    let platform_id = match &item.settlement {
+        Settlement::Sent { platform_id } => platform_id.as_ref().map(PlatformId::as_str),
+        _ => None,
+    };
+    SettlementItem {
+        conversation: item.conversation.0,
+        number: item.number.0.cast_signed(),
+        attempt: integer(item.attempt),
+        state: state.as_str(),
+        open: state.is_open(),
+        not_before,
+        reason,
+        platform_id: platform_id.map(str::to_owned),
+    }
+}

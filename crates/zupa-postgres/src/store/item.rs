@@ -1,0 +1,58 @@
+//! Items of a batch as Postgres types, so that a list of them is one argument.
+
+/// Declares a struct and makes it the composite type of the same fields, in the
+/// same order, see `migrations/0001/02_items.sql`.
+macro_rules! item {
+    ($(#[$doc:meta])* $name:ident is $sql:literal { $($field:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(super) struct $name {
+            $(pub(super) $field: $kind,)*
+        }
+
+        impl sqlx::Type<sqlx::Postgres> for $name {
+            fn type_info() -> sqlx::postgres::PgTypeInfo {
+                sqlx::postgres::PgTypeInfo::with_name($sql)
+            }
+        }
+
+        impl sqlx::postgres::PgHasArrayType for $name {
+            fn array_type_info() -> sqlx::postgres::PgTypeInfo {
+                sqlx::postgres::PgTypeInfo::array_of($sql)
+            }
+        }
+
+        impl sqlx::Encode<'_, sqlx::Postgres> for $name {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut sqlx::postgres::PgArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                // What the derive of sqlx writes; the derive itself would bring
+                // its macros into the build.
+                let mut record = sqlx::postgres::types::PgRecordEncoder::new(buffer);
+                $(record.encode(&self.$field)?;)*
+                record.finish();
+                Ok(sqlx::encode::IsNull::No)
+            }
+        }
+    };
+}
+
+pub(super) use item;
+
+/// Text of ours or of a provider for a text column, which cannot hold NUL.
+pub(super) fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// A value's JSON.
+pub(super) fn json(value: &impl serde::Serialize) -> zupa_core::Result<String> {
+    serde_json::to_string(value).map_err(|source| {
+        zupa_core::Error::invalid("a value cannot be written as JSON").with_source(source)
+    })
+}
+
+/// A count for an `integer` column.
+pub(super) fn integer(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

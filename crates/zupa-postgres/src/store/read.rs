@@ -1,0 +1,140 @@
+//! Reads of the path: what is due, and what was said.
+
+use sqlx::postgres::PgRow;
+use zupa_core::store::{Delivery, Due};
+use zupa_core::turn::Message;
+use zupa_core::{
+    Address, Alias, ChannelId, Content, ConversationId, DeliveryId, DeliveryState, Number,
+    ProcessId, Result, Role, TenantId, Timestamp, TurnId,
+};
+
+use super::decode;
+use crate::session::Sessions;
+
+pub(super) async fn due(
+    readers: &Sessions,
+    process: Option<ProcessId>,
+    now: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<Due>> {
+    let rows = readers
+        .all(
+            "list what is due",
+            sqlx::query(
+                // Free, or held by nobody who lives: as zupa.held_until says, written out so
+                // that it is not called for each row.
+                "SELECT c.id, c.due_at - ((SELECT zupa.now()) - $1)
+         FROM zupa.conversations c LEFT JOIN zupa.processes p ON p.id = c.holder
+         WHERE c.due_at <= $2 + ((SELECT zupa.now()) - $1)
+           AND (c.holder IS NULL OR p.ended_at IS NOT NULL
+                OR (c.expires_at <= (SELECT zupa.now())
+                    AND (c.holder = $3 OR p.id IS NULL OR p.expires_at <= (SELECT zupa.now()))))
+         ORDER BY c.due_at LIMIT $4",
+            )
+            .bind(now.0)
+            .bind(until.0)
+            .bind(process.map(|process| process.0))
+            .bind(limit as i64),
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Due {
+                conversation: ConversationId(decode::uuid(row, 0)?),
+                at: decode::time(row, 1)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn due_deliveries(readers: &Sessions, limit: usize) -> Result<Vec<Delivery>> {
+    let rows = readers.all("list deliveries that are due", sqlx::query(
+        "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
+                c.tenant, c.channel, c.alias
+         FROM zupa.outbox o JOIN zupa.conversations c ON c.id = o.conversation
+         WHERE o.open AND (o.state = 'queued' OR o.not_before <= (SELECT zupa.now()))
+           AND NOT EXISTS (SELECT 1 FROM zupa.outbox e WHERE e.conversation = o.conversation
+                           AND e.lane = o.lane AND e.number < o.number AND e.open)
+         ORDER BY o.committed_at LIMIT $1",
+    )
+    .bind(limit as i64)).await?;
+    rows.iter().map(delivery).collect()
+}
+
+fn delivery(row: &PgRow) -> Result<Delivery> {
+    let state = decode::text(row, 5)?;
+    Ok(Delivery {
+        conversation: ConversationId(decode::uuid(row, 0)?),
+        number: Number(decode::number(row, 1)?),
+        id: DeliveryId {
+            turn: TurnId(decode::uuid(row, 2)?),
+            ordinal: decode::count(row, 3)?,
+        },
+        content: decode::json(row, 4)?,
+        // An attempt whose time is over without an answer is in doubt.
+        state: match DeliveryState::parse(&state) {
+            Some(DeliveryState::Sending) | None => DeliveryState::InDoubt,
+            Some(state) => state,
+        },
+        attempts: decode::count(row, 6)?,
+        to: Address {
+            tenant: TenantId::parse(decode::text(row, 7)?)?,
+            channel: ChannelId::parse(decode::text(row, 8)?)?,
+            alias: Alias::parse(decode::text(row, 9)?)?,
+        },
+    })
+}
+
+pub(super) async fn history(
+    readers: &Sessions,
+    conversation: ConversationId,
+    limit: usize,
+) -> Result<Vec<Message>> {
+    // Each side is a short walk back along its key, whatever lies before. An
+    // inbound stands where its turn's first answer stands.
+    let rows = readers
+        .all(
+            "read a conversation's history",
+            sqlx::query(
+                "SELECT number, speaker, content FROM (
+             (SELECT coalesce(t.first_outbound, b.number) AS place, 0 AS side,
+                     b.number AS number, 'user' AS speaker, b.content AS content
+              FROM zupa.inbounds b JOIN zupa.turns t ON t.id = b.turn_id
+              WHERE b.conversation = $1 AND b.state IN ('answered', 'silent')
+              ORDER BY b.number DESC LIMIT $2)
+             UNION ALL
+             (SELECT o.number, 1, o.number, 'assistant', o.content FROM zupa.outbox o
+              WHERE o.conversation = $1 ORDER BY o.number DESC LIMIT $2)) AS both_sides
+         ORDER BY place DESC, side DESC, number DESC LIMIT $2",
+            )
+            .bind(conversation.0)
+            .bind(limit as i64),
+        )
+        .await?;
+    rows.iter().rev().map(message).collect()
+}
+
+fn message(row: &PgRow) -> Result<Message> {
+    let content: Content = decode::json(row, 2)?;
+    Ok(Message {
+        number: Number(decode::number(row, 0)?),
+        role: Role::parse(&decode::text(row, 1)?).unwrap_or(Role::User),
+        text: content.as_prompt_text(),
+    })
+}
+
+pub(super) async fn backlog(readers: &Sessions) -> Result<u64> {
+    // Open inbounds are few beside the rest; conversations with work are indexed.
+    let row = readers
+        .one(
+            "count the backlog",
+            sqlx::query(
+                "SELECT coalesce(sum(c.pending + coalesce(t.last - t.first + 1, 0)), 0)::bigint
+         FROM zupa.conversations c LEFT JOIN zupa.turns t ON t.id = c.open_turn
+         WHERE c.due_at IS NOT NULL",
+            ),
+        )
+        .await?;
+    decode::number(&row, 0)
+}

@@ -1,0 +1,13 @@
+//! Tests of the Postgres adapter, against a real server: the one that
+//! `ZUPA_TEST_POSTGRES_URL` names, where the role may make databases.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+
+mod contract;
+mod hints;
+mod migrating;
+mod outages;
+mod path;
+mod relay;
+mod replicas;
+mod support;

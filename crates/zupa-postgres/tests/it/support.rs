@@ -1,0 +1,239 @@
+//! A database for each test, and a clock that the test owns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
+use zupa_core::turn::Message;
+use zupa_core::{ConversationId, ProcessId, Result, Store, Timestamp};
+use zupa_postgres::{PostgresConfig, PostgresStore};
+
+/// The variable that names the server.
+const VARIABLE: &str = "ZUPA_TEST_POSTGRES_URL";
+
+/// The server's URL; `None` is said aloud, and is a failure where CI promises
+/// to have one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told where the server is"
+)]
+pub fn server() -> Option<String> {
+    match std::env::var(VARIABLE) {
+        Ok(url) => Some(url),
+        Err(_) if std::env::var("CI").as_deref() == Ok("true") => {
+            panic!("{VARIABLE} is not set, and CI has to have a server")
+        }
+        Err(_) => {
+            eprintln!("skipped: {VARIABLE} is not set");
+            None
+        }
+    }
+}
+
+/// A database of its own, removed when dropped, or left for a look when the test
+/// fails.
+pub struct Database {
+    server: String,
+    name: String,
+}
+
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+impl Database {
+    pub async fn create(server: &str) -> Self {
+        let name = format!(
+            "zupa_{}_{}",
+            std::process::id(),
+            MADE.fetch_add(1, Ordering::Relaxed)
+        );
+        let database = Self {
+            server: server.to_owned(),
+            name,
+        };
+        database
+            .at_server(&format!("CREATE DATABASE {}", database.name))
+            .await;
+        database
+    }
+
+    pub fn url(&self) -> String {
+        let (server, _) = self.server.rsplit_once('/').unwrap();
+        format!("{server}/{}", self.name)
+    }
+
+    /// The same through another port of this machine.
+    pub fn url_at(&self, port: u16) -> String {
+        let options: PgConnectOptions = self.server.parse().unwrap();
+        format!(
+            "postgres://{}@127.0.0.1:{port}/{}",
+            options.get_username(),
+            self.name
+        )
+    }
+
+    /// The server as `host:port`.
+    pub fn host(&self) -> String {
+        let options: PgConnectOptions = self.server.parse().unwrap();
+        format!("{}:{}", options.get_host(), options.get_port())
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn config(&self) -> PostgresConfig {
+        PostgresConfig::at(&self.url()).unwrap()
+    }
+
+    pub async fn open(&self) -> PostgresStore {
+        PostgresStore::open(self.config()).await.unwrap()
+    }
+
+    pub async fn pool(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(4)
+            .connect(&self.url())
+            .await
+            .unwrap()
+    }
+
+    /// Connections as the server's superuser `postgres`, where it lets us; CI's
+    /// own server does.
+    pub async fn as_superuser(&self) -> Option<PgPool> {
+        let options: PgConnectOptions = self.url().parse().unwrap();
+        let pool = PgPoolOptions::new()
+            .connect_with(options.username("postgres"))
+            .await;
+        match pool {
+            Ok(pool) => Some(pool),
+            Err(error) => {
+                eprintln!("skipped: the server has no superuser for us: {error}");
+                None
+            }
+        }
+    }
+
+    pub async fn at_server(&self, sql: &str) {
+        let options: PgConnectOptions = self.server.parse().unwrap();
+        let mut connection = options.disable_statement_logging().connect().await.unwrap();
+        connection
+            .execute(AssertSqlSafe(sql.to_owned()))
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Left for a look.
+            return;
+        }
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // A runtime of its own: this one may be ending.
+        let removing = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let options: PgConnectOptions = server.parse().unwrap();
+                let mut connection = options.connect().await.unwrap();
+                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                connection.execute(AssertSqlSafe(drop)).await.unwrap();
+            });
+        });
+        let _ = removing.join();
+    }
+}
+
+/// Makes the database's clock one that stands still until it is set.
+pub async fn stop_the_clock(pool: &PgPool) {
+    pool.execute(
+        "CREATE TABLE IF NOT EXISTS zupa.test_clock (now bigint NOT NULL);
+         INSERT INTO zupa.test_clock SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM zupa.test_clock);
+         CREATE OR REPLACE FUNCTION zupa.now() RETURNS bigint LANGUAGE sql VOLATILE AS
+             'SELECT now FROM zupa.test_clock';",
+    )
+    .await
+    .unwrap();
+}
+
+/// A store whose database's clock is that of its caller: before each call it is
+/// set to the caller's time. Batches go over several connections in turn, as
+/// those of several processes do.
+#[derive(Debug)]
+pub struct Clocked {
+    pub store: Arc<PostgresStore>,
+    pub writers: Vec<PostgresStore>,
+    pub next: AtomicU32,
+    pub pool: PgPool,
+}
+
+impl Clocked {
+    async fn set(&self, now: Timestamp) {
+        sqlx::query("UPDATE zupa.test_clock SET now = $1 WHERE now <> $1")
+            .bind(now.0)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+}
+
+#[async_trait]
+impl Store for Clocked {
+    async fn recover(&self, life: Life) -> Result<Recovery> {
+        self.set(life.now).await;
+        self.store.recover(life).await
+    }
+
+    async fn write(&self, batch: Batch) -> Result<Applied> {
+        self.set(batch.now).await;
+        let next = self.next.fetch_add(1, Ordering::Relaxed) as usize;
+        self.writers[next % self.writers.len()].write(batch).await
+    }
+
+    async fn heartbeat(&self, life: Life) -> Result<()> {
+        self.set(life.now).await;
+        self.store.heartbeat(life).await
+    }
+
+    async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.set(now).await;
+        self.store.due(now, until, limit).await
+    }
+
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        self.set(now).await;
+        self.store.due_deliveries(now, limit).await
+    }
+
+    async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
+        self.store.history(conversation, limit).await
+    }
+
+    async fn backlog(&self) -> Result<u64> {
+        self.store.backlog().await
+    }
+
+    async fn purge(
+        &self,
+        keys_before: Timestamp,
+        raw_before: Timestamp,
+        limit: usize,
+    ) -> Result<u64> {
+        self.store.purge(keys_before, raw_before, limit).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.store.checkpoint().await
+    }
+
+    async fn close(&self, process: ProcessId) -> Result<()> {
+        self.store.close(process).await
+    }
+}

@@ -1,0 +1,100 @@
+//! A process that is stopped in mid-step and goes on later, as by SIGSTOP: the
+//! clock that it measures with has gone on, and it has not.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use zupa_core::{
+    Address, Capabilities, Channel, ChannelId, Clock, Hint, Outgoing, Result, SendReceipt, Stage,
+    TenantId, Timestamp,
+};
+use zupa_testkit::{RecordingChannel, TokioClock};
+
+/// How long a process was stopped, in all.
+#[derive(Debug, Clone, Default)]
+pub struct HeldUp(Arc<Mutex<Duration>>);
+
+impl HeldUp {
+    /// The process was stopped for so long, just now.
+    pub fn stop(&self, time: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+
+    pub fn clock(&self, clock: TokioClock) -> impl Clock {
+        Stoppable {
+            clock,
+            stopped: self.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Stoppable {
+    clock: TokioClock,
+    stopped: HeldUp,
+}
+
+impl Clock for Stoppable {
+    fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    fn monotonic(&self) -> Duration {
+        let stopped = self.stopped.0.lock();
+        self.clock.monotonic() + *stopped.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A door that stops the process once, at the first sign of a stage.
+#[derive(Debug)]
+pub struct Touchy {
+    door: Arc<RecordingChannel>,
+    at: Mutex<Option<(Stage, Duration)>>,
+    process: HeldUp,
+}
+
+impl Touchy {
+    pub fn new(
+        door: &Arc<RecordingChannel>,
+        process: &HeldUp,
+        stage: Stage,
+        time: Duration,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            door: door.clone(),
+            at: Mutex::new(Some((stage, time))),
+            process: process.clone(),
+        })
+    }
+}
+
+#[async_trait]
+impl Channel for Touchy {
+    fn id(&self) -> &ChannelId {
+        self.door.id()
+    }
+
+    fn tenant(&self) -> &TenantId {
+        self.door.tenant()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.door.capabilities()
+    }
+
+    async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
+        self.door.send(message).await
+    }
+
+    fn hint(&self, to: &Address, hint: Hint) {
+        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Hint::Stage { stage, .. }, Some((wanted, time))) = (&hint, *at)
+            && *stage == wanted
+        {
+            self.process.stop(time);
+            *at = None;
+        }
+        self.door.hint(to, hint);
+    }
+}
