@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::content::Content;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::hints::Hint;
 use crate::id::{Address, ChannelId, PlatformId, TenantId};
 use crate::outbound::DeliveryId;
@@ -62,6 +62,30 @@ pub struct SendReceipt {
     pub platform_id: Option<PlatformId>,
 }
 
+/// Whether a channel can carry [`Content::Voice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// It sends voice messages.
+    Sends,
+    /// It does not: an answer leaves as text.
+    TextOnly,
+}
+
+/// The bytes behind a handle of [`Content::Media`]. Customer content: never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Media {
+    /// MIME type, as the channel states it now.
+    pub mime: String,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+impl Debug for Media {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Media({} bytes)", self.bytes.len())
+    }
+}
+
 /// One configured door.
 #[async_trait]
 pub trait Channel: Debug + Send + Sync + 'static {
@@ -82,6 +106,30 @@ pub trait Channel: Debug + Send + Sync + 'static {
     /// did not leave; a lost answer MUST be [`crate::Outcome::Unknown`].
     /// *Cancel safety*: a dropped call counts as unknown.
     async fn send(&self, message: Outgoing) -> Result<SendReceipt>;
+
+    /// Says whether it carries voice. Constant for its life. It has a body so that a
+    /// door that knows nothing of voice is sent text.
+    fn voice(&self) -> Voice {
+        Voice::TextOnly
+    }
+
+    /// Fetches the bytes of received media, by the handle that came with it.
+    ///
+    /// *Behaviour*: changes nothing; may be asked again for as long as the platform
+    /// keeps the media. Never retries by itself. Stops reading at `max_bytes` and
+    /// keeps to `timeout`. It has a body so that a door without media needs none.
+    /// *Errors*: [`ErrorKind::NotFound`] for a handle that is unknown or has expired,
+    /// [`ErrorKind::Full`] for more than `max_bytes`, [`ErrorKind::Protocol`] for bytes
+    /// that are not what the message announced, [`ErrorKind::Unsupported`] where a
+    /// channel has no media.
+    /// *Cancel safety*: safe.
+    async fn media(&self, handle: &str, max_bytes: u64, timeout: Duration) -> Result<Media> {
+        let _ = (handle, max_bytes, timeout);
+        Err(
+            Error::new(ErrorKind::Unsupported, "this channel has no media")
+                .with("channel", self.id()),
+        )
+    }
 
     /// Shows a passing sign: typing, a piece of an answer. Lossy, never blocks.
     fn hint(&self, to: &Address, hint: Hint);

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::id::WaitId;
+use crate::speech::Audio;
 
 /// The content of an inbound or an outbound.
 ///
@@ -32,6 +34,14 @@ pub enum Content {
         /// SHA-256 in hexadecimal, if the channel states it.
         sha256: Option<String>,
     },
+    /// What the agent says aloud. The bytes exist nowhere else, so they are part of
+    /// the outbox row and share its life.
+    Voice {
+        /// What is heard; at most [`Self::VOICE_BYTES`].
+        audio: Audio,
+        /// The words: what the model remembers, and what readers of text see.
+        transcript: String,
+    },
     /// A choice from buttons or a list that we sent.
     InteractiveReply {
         /// The id that we gave the choice.
@@ -60,6 +70,11 @@ pub enum Content {
         /// The emoji.
         emoji: String,
     },
+    /// Not from outside: a wait was settled, and its turn can go on.
+    Settled {
+        /// The wait; the last one of a turn that had several.
+        wait: WaitId,
+    },
     /// Something this version does not know.
     Unsupported {
         /// The kind as the channel names it.
@@ -68,6 +83,10 @@ pub enum Content {
 }
 
 impl Content {
+    /// Most bytes of what the agent says aloud. Some four minutes of Opus as people
+    /// send it; a row of twice that, as hexadecimal JSON.
+    pub const VOICE_BYTES: usize = 1 << 20;
+
     /// Shorthand for plain text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
@@ -87,6 +106,7 @@ impl Content {
                 caption: None,
                 ..
             } => format!("[{mime}]"),
+            Self::Voice { transcript, .. } => transcript.clone(),
             Self::InteractiveReply { title, .. } => title.clone(),
             Self::Location {
                 latitude,
@@ -98,6 +118,7 @@ impl Content {
             },
             Self::Contacts { cards } => format!("[{} contact cards]", cards.len()),
             Self::Reaction { emoji, .. } => format!("[reaction: {emoji}]"),
+            Self::Settled { .. } => "[a wait was settled]".to_owned(),
             Self::Unsupported { raw_kind } => format!("[unsupported message: {raw_kind}]"),
         }
     }
@@ -114,10 +135,12 @@ impl std::fmt::Debug for Content {
         let kind = match self {
             Self::Text { .. } => "Text",
             Self::Media { .. } => "Media",
+            Self::Voice { .. } => "Voice",
             Self::InteractiveReply { .. } => "InteractiveReply",
             Self::Location { .. } => "Location",
             Self::Contacts { .. } => "Contacts",
             Self::Reaction { .. } => "Reaction",
+            Self::Settled { .. } => "settled",
             Self::Unsupported { .. } => "Unsupported",
         };
         write!(f, "{kind}(***)")
@@ -131,6 +154,22 @@ mod tests {
     #[test]
     fn content_keeps_its_words_out_of_debug() {
         assert!(!format!("{:?}", Content::text("my card number")).contains("card"));
+    }
+
+    #[test]
+    fn a_voice_message_is_kept_whole_and_read_as_its_words() {
+        let voice = Content::Voice {
+            audio: Audio::new("audio/ogg", b"OggS".as_slice()),
+            transcript: "hello".into(),
+        };
+        assert_eq!(voice.as_prompt_text(), "hello");
+        assert!(!format!("{voice:?}").contains("hello"));
+        let json = serde_json::to_string(&voice).unwrap();
+        assert_eq!(
+            json,
+            r#"{"kind":"voice","audio":{"mime":"audio/ogg","bytes":"4f676753"},"transcript":"hello"}"#
+        );
+        assert!(serde_json::from_str::<Content>(&json).unwrap() == voice);
     }
 
     #[test]

@@ -6,12 +6,14 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::AuditLink;
+use crate::audit::{AuditEntry, AuditLink};
 use crate::error::Result;
-use crate::id::{Address, ConversationId, Epoch, EventId, Number, ProcessId, TurnId};
+use crate::id::{Address, ConversationId, Epoch, EventId, Number, ProcessId, TurnId, WaitId};
 use crate::outbound::{DeliveryId, DeliveryState, ReceiptLevel};
 use crate::time::Timestamp;
+use crate::tool::EffectClass;
 use crate::turn::{InboundState, TurnState};
+use crate::wait::{Decision, Wait, WaitKind, WaitState};
 
 /// What operators and readers see. Never answers from a cache.
 #[async_trait]
@@ -40,10 +42,49 @@ pub trait Desk: Debug + Send + Sync + 'static {
     /// *Cancel safety*: safe.
     async fn audit(&self, conversation: ConversationId) -> Result<Vec<AuditLink>>;
 
+    /// Reads waits, oldest first, at most `limit`; of one state or of all.
+    ///
+    /// *Cancel safety*: safe.
+    async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>>;
+
+    /// Reads one wait.
+    ///
+    /// *Cancel safety*: safe.
+    async fn wait(&self, id: WaitId) -> Result<Option<Wait>>;
+
+    /// Settles a wait of kind [`crate::WaitKind::Decision`] as of `entry.at`, and
+    /// appends `entry` to its conversation's audit chain. When no wait of its parked
+    /// turn is open any more, an internal inbound of content
+    /// [`crate::Content::Settled`] makes the conversation due.
+    ///
+    /// *Behaviour*: one transaction, flushed. The first decision counts; a later one
+    /// changes nothing and hears how the wait stands.
+    /// *Errors*: as [`crate::Store::write`].
+    /// *Cancel safety*: the decision is taken or not; ask again.
+    async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided>;
+
     /// Describes the store itself.
     ///
     /// *Cancel safety*: safe.
     async fn status(&self) -> Result<StoreStatus>;
+}
+
+/// What became of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// It counts. The conversation is due if `due_at` is set.
+    Done {
+        /// Whose wait it was.
+        conversation: ConversationId,
+        /// When the parked turn can go on; none while other waits are open.
+        due_at: Option<Timestamp>,
+    },
+    /// The wait was settled before.
+    Already(WaitState),
+    /// Operators do not decide on this kind of wait.
+    NotTheirs(WaitKind),
+    /// There is no such wait.
+    NotFound,
 }
 
 /// A turn and all that belongs to it. Holds no customer text.
@@ -56,8 +97,11 @@ pub struct TurnView {
     pub conversation: ConversationId,
     /// The inbounds it consumed, or the one looked for.
     pub inbounds: Vec<InboundView>,
-    /// Keys of the recorded steps.
-    pub steps: Vec<String>,
+    /// Its journal, in order.
+    pub steps: Vec<StepView>,
+    /// What it waited for.
+    #[serde(default)]
+    pub waits: Vec<WaitView>,
     /// What it sent.
     pub deliveries: Vec<DeliveryView>,
     /// What the audit says of it.
@@ -89,6 +133,32 @@ pub struct TurnSummary {
     pub not_before: Option<Timestamp>,
     /// Why it is silent, waits or gave up.
     pub reason: Option<String>,
+}
+
+/// One entry of a journal, without what went in and came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    /// Logical node name, visit and effect.
+    pub key: String,
+    /// What a crash in the middle of it means.
+    pub class: EffectClass,
+    /// False for an intent: the effect may have happened.
+    pub has_result: bool,
+}
+
+/// One wait, without what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitView {
+    /// Its id.
+    pub id: WaitId,
+    /// What settles it.
+    pub kind: WaitKind,
+    /// Where it stands.
+    pub state: WaitState,
+    /// When it settles by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Who decided.
+    pub decided_by: Option<String>,
 }
 
 /// One inbound.

@@ -62,6 +62,10 @@ our_id! {
     TurnId
 }
 our_id! {
+    /// Something a conversation waits for.
+    WaitId
+}
+our_id! {
     /// One life of one process; a restart is another.
     ProcessId
 }

@@ -5,8 +5,9 @@
 //!
 //! Reading order: the words ([`id`], [`content`], [`inbound`], [`outbound`],
 //! [`turn`]), what may go wrong ([`error`]), the ports ([`store`], [`desk`],
-//! [`model`], [`channel`], [`wakeup`], [`clock`], [`secrets`]), and the two
-//! concrete handles that doors hold ([`intake`], [`hints`]).
+//! [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`], [`secrets`]), and
+//! the two concrete handles that doors hold ([`intake`], [`hints`]). The state
+//! [`machine`] stands on its own.
 
 pub mod audit;
 pub mod burst;
@@ -20,17 +21,24 @@ pub mod hints;
 pub mod id;
 pub mod inbound;
 pub mod intake;
+pub mod machine;
 pub mod model;
 pub mod outbound;
+pub mod patch;
 pub mod secrets;
+pub mod speech;
 pub mod store;
 pub mod time;
+pub mod tool;
 pub mod turn;
+pub mod wait;
 pub mod wakeup;
 
 pub use audit::{AuditEntry, AuditHead, AuditLink};
 pub use burst::Burst;
-pub use channel::{Acknowledges, Capabilities, Channel, Deduplicates, Outgoing, SendReceipt};
+pub use channel::{
+    Acknowledges, Capabilities, Channel, Deduplicates, Media, Outgoing, SendReceipt, Voice,
+};
 pub use clock::{Clock, Ids};
 pub use content::Content;
 pub use desk::Desk;
@@ -39,16 +47,22 @@ pub use error::{Error, ErrorKind, Outcome, Result, Retry};
 pub use hints::{Hint, HintFeed, Hints, Stage};
 pub use id::{
     Address, Alias, ChannelId, ConversationId, Epoch, EventId, Number, PlatformId, ProcessId,
-    TenantId, TurnId,
+    TenantId, TurnId, WaitId,
 };
 pub use inbound::{Correlation, Inbound, Receipt, ReceiptNews};
 pub use intake::{Delivered, Intake, IntakeAnswer, IntakeBatch};
 pub use model::{
-    Completion, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, Role, Usage,
+    Completion, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, ReplySchema,
+    Role, Usage,
 };
 pub use outbound::{DeliveryId, DeliveryState, Lane, Outbound, ReceiptLevel};
 pub use secrets::{SecretRef, Secrets};
+pub use speech::{Audio, SynthesisRequest, Synthesizer, Transcriber, TranscriptionRequest};
 pub use store::Store;
 pub use time::Timestamp;
-pub use turn::{Claimed, InboundState, Message, Step, TurnState};
+pub use tool::{
+    Effect, EffectClass, Probe, Reminder, Tool, ToolCall, ToolContext, ToolOutput, ToolSpec,
+};
+pub use turn::{Claimed, Fact, InboundState, Message, Step, StoredState, TurnState};
+pub use wait::{Decision, NewWait, Resume, Wait, WaitKind, WaitState};
 pub use wakeup::{Nudge, Wakeup};

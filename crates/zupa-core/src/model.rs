@@ -9,6 +9,7 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Outcome, Result, Retry};
+use crate::tool::{ToolCall, ToolSpec};
 
 /// Who speaks in a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,16 +43,69 @@ impl Role {
 
 /// One message of a prompt. Customer text: never logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prompt {
-    /// Who speaks.
-    pub role: Role,
+#[serde(tag = "role", rename_all = "lowercase")]
+pub enum Prompt {
+    /// Instructions of the agent's maker.
+    System {
+        /// What is said.
+        text: String,
+    },
+    /// The person.
+    User {
+        /// What is said.
+        text: String,
+    },
+    /// The agent.
+    Assistant {
+        /// What is said; may be empty beside calls.
+        text: String,
+        /// Tools it asked for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<ToolCall>,
+    },
+    /// The result of a call, which an assistant's message before asked for.
+    Tool {
+        /// The call's id.
+        call: String,
+        /// What it gave back.
+        result: String,
+    },
+}
+
+impl Prompt {
+    /// A line of a conversation.
+    pub fn line(role: Role, text: impl Into<String>) -> Self {
+        let text = text.into();
+        match role {
+            Role::System => Self::System { text },
+            Role::User => Self::User { text },
+            Role::Assistant => Self::Assistant {
+                text,
+                calls: Vec::new(),
+            },
+        }
+    }
+
     /// What is said.
-    pub text: String,
+    pub fn text(&self) -> &str {
+        match self {
+            Self::System { text }
+            | Self::User { text }
+            | Self::Assistant { text, .. }
+            | Self::Tool { result: text, .. } => text,
+        }
+    }
 }
 
 impl Debug for Prompt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Prompt({})", self.role.as_str())
+        let role = match self {
+            Self::System { .. } => "system",
+            Self::User { .. } => "user",
+            Self::Assistant { .. } => "assistant",
+            Self::Tool { .. } => "tool",
+        };
+        write!(f, "Prompt({role})")
     }
 }
 
@@ -60,8 +114,36 @@ impl Debug for Prompt {
 pub struct ModelRequest {
     /// The conversation so far, system message first.
     pub messages: Vec<Prompt>,
+    /// Tools that it may ask for.
+    pub tools: Vec<ToolSpec>,
+    /// The form that the answer must have; none for plain text.
+    pub reply: Option<ReplySchema>,
+    /// The most tokens that the answer may have; none leaves it to the provider.
+    pub max_tokens: Option<u64>,
     /// The longest the whole call may take, last byte included.
     pub timeout: Duration,
+}
+
+impl ModelRequest {
+    /// Asks for plain text.
+    pub fn new(messages: Vec<Prompt>, timeout: Duration) -> Self {
+        Self {
+            messages,
+            tools: Vec::new(),
+            reply: None,
+            max_tokens: None,
+            timeout,
+        }
+    }
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplySchema {
+    /// A short name, as of a type.
+    pub name: String,
+    /// JSON Schema: an object.
+    pub schema: serde_json::Value,
 }
 
 /// A part of an answer.
@@ -69,6 +151,8 @@ pub struct ModelRequest {
 pub enum ModelEvent {
     /// More text.
     Delta(String),
+    /// A wish to call a tool, whole, however many pieces it came in.
+    Call(ToolCall),
     /// The end; nothing follows.
     Done {
         /// Why it stopped.
@@ -91,6 +175,8 @@ pub type ModelStream = BoxStream<'static, Result<ModelEvent>>;
 pub enum FinishReason {
     /// It had said all.
     Stop,
+    /// It waits for the results of its calls.
+    ToolCalls,
     /// It ran into the token limit.
     Length,
     /// The provider cut it off for its content.
@@ -113,6 +199,9 @@ pub struct Usage {
 pub struct Completion {
     /// What was said.
     pub text: String,
+    /// Tools it asked for, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<ToolCall>,
     /// Why it stopped.
     pub finish: FinishReason,
     /// What it cost, if known.
@@ -125,8 +214,9 @@ impl Debug for Completion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "Completion({} bytes, {:?})",
+            "Completion({} bytes, {} calls, {:?})",
             self.text.len(),
+            self.calls.len(),
             self.finish
         )
     }
@@ -160,13 +250,14 @@ pub async fn collect(
     mut stream: ModelStream,
     mut on_delta: impl FnMut(&str) + Send,
 ) -> Result<Completion> {
-    let mut text = String::new();
+    let (mut text, mut calls) = (String::new(), Vec::new());
     while let Some(event) = stream.next().await {
         match event? {
             ModelEvent::Delta(piece) => {
                 on_delta(&piece);
                 text.push_str(&piece);
             }
+            ModelEvent::Call(call) => calls.push(call),
             ModelEvent::Done {
                 finish,
                 usage,
@@ -174,6 +265,7 @@ pub async fn collect(
             } => {
                 return Ok(Completion {
                     text,
+                    calls,
                     finish,
                     usage,
                     model,

@@ -16,6 +16,29 @@ pub struct Outbound {
     pub content: Content,
     /// Which queue of the conversation it waits in.
     pub lane: Lane,
+    /// True for a side message: the person reads it, the model does not remember
+    /// it.
+    #[serde(default)]
+    pub aside: bool,
+}
+
+impl Outbound {
+    /// An answer in plain text.
+    pub fn reply(text: impl Into<String>) -> Self {
+        Self {
+            content: Content::text(text),
+            lane: Lane::Reply,
+            aside: false,
+        }
+    }
+
+    /// A side message in plain text.
+    pub fn aside(text: impl Into<String>) -> Self {
+        Self {
+            aside: true,
+            ..Self::reply(text)
+        }
+    }
 }
 
 /// Deliveries keep their order per conversation and lane.

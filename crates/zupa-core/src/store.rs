@@ -125,6 +125,19 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// *Cancel safety*: safe.
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>>;
 
+    /// Settles what waits have run out of time, longest due first, at most `limit`:
+    /// open waits whose `expires_at` has come become expired, and each parked turn
+    /// that has no open wait left, and each timer, gets an internal inbound of
+    /// content [`crate::Content::Settled`] at the end of its conversation. Answers
+    /// the conversations that have become due.
+    ///
+    /// *Behaviour*: one transaction, flushed. A conversation with an open turn is
+    /// left for later, so that a running turn and the time never both settle a
+    /// wait; and so is a reply wait for which an answer was accepted in time.
+    /// *Errors*: as [`Self::write`].
+    /// *Cancel safety*: as [`Self::write`]; safe to call again.
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>>;
+
     /// Reads the newest `limit` lines of a conversation's history: what its ended
     /// turns heard and said, oldest first.
     ///
@@ -132,6 +145,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// as the user, then what it sent, as the assistant; a dead one only what it
     /// sent; turns follow each other in the order of their commits, whatever the
     /// numbers: a message that came while a turn ran is behind that turn's answer.
+    /// Side messages and internal inbounds are no lines.
     /// Cost does not grow with the history's length.
     /// *Cancel safety*: safe.
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>>;

@@ -6,6 +6,7 @@ use crate::content::Content;
 use crate::digest::Digest;
 use crate::id::{EventId, Number};
 use crate::time::Timestamp;
+use crate::tool::EffectClass;
 
 /// Where an inbound stands. Every accepted external inbound has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,16 +78,19 @@ pub enum TurnState {
     Dead,
     /// Its range was divided: the inbounds are retried one by one.
     Superseded,
+    /// Its commit is written, and another turn goes on where it waits.
+    Parked,
 }
 
 impl TurnState {
     /// Every state, in reading order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Running,
         Self::Committed,
         Self::Retry,
         Self::Dead,
         Self::Superseded,
+        Self::Parked,
     ];
 
     /// The word stores keep.
@@ -97,6 +101,7 @@ impl TurnState {
             Self::Retry => "retry",
             Self::Dead => "dead",
             Self::Superseded => "superseded",
+            Self::Parked => "parked",
         }
     }
 
@@ -119,15 +124,63 @@ pub struct Claimed {
     pub content: Content,
 }
 
-/// A recorded result of an effect; a turn's journal is its steps.
-#[derive(Debug, Clone, PartialEq)]
+/// An entry of a turn's journal: an effect that is about to start, or its result.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Step {
     /// Logical node name, visit and effect: `call_model/1/model`.
     pub key: String,
+    /// Its place in the journal, from 0; a result has that of its intent.
+    pub ordinal: u32,
     /// Digest of what the effect was given.
     pub input: Digest,
-    /// What it gave back, as JSON.
-    pub result: String,
+    /// What a crash in the middle of it means.
+    pub class: EffectClass,
+    /// What it gave back, as JSON. Without it this is an intent: the effect may
+    /// have happened.
+    pub result: Option<String>,
+}
+
+impl Step {
+    /// True for an effect that was about to start, and of which no more is known.
+    pub fn is_intent(&self) -> bool {
+        self.result.is_none()
+    }
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = if self.is_intent() { "intent" } else { "result" };
+        write!(f, "Step({} {}, {what})", self.ordinal, self.key)
+    }
+}
+
+/// What an agent keeps of a conversation from turn to turn, as JSON.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct StoredState {
+    /// Version of its form; whoever knows only older ones leaves it alone.
+    pub version: u32,
+    /// The state. Customer text: never logged.
+    pub json: String,
+}
+
+impl std::fmt::Debug for StoredState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "StoredState(v{}, {} bytes)",
+            self.version,
+            self.json.len()
+        )
+    }
+}
+
+/// Something that happened in a turn and that others may want.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// What: `order.placed`.
+    pub name: String,
+    /// About it, as JSON.
+    pub payload: String,
 }
 
 /// One line of a conversation's history, as the model sees it.

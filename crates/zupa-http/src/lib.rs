@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod body;
 mod chat;
 mod envelope;
+mod fields;
 mod gate;
 mod health;
 mod operator;
@@ -9,6 +11,7 @@ mod parts;
 mod phone;
 mod problem;
 mod readiness;
+mod review;
 mod router;
 mod serve;
 mod web_chat;
@@ -16,6 +19,7 @@ mod why;
 
 pub use parts::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts};
 pub use readiness::{Readiness, State};
+pub use review::{Decided, Question, Review, Reviews, Settled, Verdict, decide, reviews};
 pub use router::router;
 pub use serve::serve;
 pub use web_chat::WebChat;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use zupa_core::{ChannelId, Clock, Desk, Ids, Intake};
+use zupa_core::{ChannelId, Clock, Desk, Digest, Ids, Intake, Wakeup};
 
 use crate::gate::AllowedHosts;
 use crate::operator::AdminToken;
@@ -26,8 +26,12 @@ pub struct Parts {
     pub desk: Arc<dyn Desk>,
     /// Makes request ids.
     pub ids: Arc<dyn Ids>,
-    /// Tells the uptime.
+    /// Tells the uptime, and when something was decided.
     pub clock: Arc<dyn Clock>,
+    /// Told that a decided conversation can go on; its poll would find it, too.
+    pub wakeup: Arc<dyn Wakeup>,
+    /// Digest of the configuration in force, for the audit.
+    pub config: Digest,
     /// The doors that are open. Routes without a channel lead to the first.
     /// Whoever fills this in decides whether a profile may have an open chat.
     pub chats: Vec<WebChat>,
@@ -79,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) desk: Arc<dyn Desk>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) wakeup: Arc<dyn Wakeup>,
+    pub(crate) config: Digest,
     pub(crate) chats: Vec<WebChat>,
     pub(crate) mode: Mode,
     pub(crate) hosts: AllowedHosts,
@@ -99,6 +105,8 @@ impl Shared {
             desk: parts.desk,
             ids: parts.ids,
             clock: parts.clock,
+            wakeup: parts.wakeup,
+            config: parts.config,
             chats: parts.chats,
             mode: parts.mode,
             payload_bytes: parts.payload_bytes,

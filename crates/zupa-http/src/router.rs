@@ -35,6 +35,9 @@ pub fn router(parts: Parts) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/health", get(health::readyz))
         .route("/api/v1/turns/{id}", get(operator::turn))
+        .route("/api/v1/reviews", get(operator::reviews))
+        .route("/api/v1/reviews/{id}", get(operator::review))
+        .route("/api/v1/reviews/{id}/decision", post(operator::decide))
         .route("/api/v1/accounting", get(operator::accounting))
         .route("/api/v1/status", get(operator::status));
     if shared.is_dev() {

@@ -1,10 +1,12 @@
 //! The web chat as a channel. Its committed outbox row *is* the delivery: the
 //! event stream reads it by number, so there is nothing to send.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
-    Hints, Outgoing, Result, SendReceipt, TenantId,
+    Hints, Media, Outgoing, Result, SendReceipt, TenantId, Voice,
 };
 
 /// One web-chat door. Cheap to clone.
@@ -54,6 +56,19 @@ impl Channel for WebChat {
             "the web chat has nothing to send, its commit is the delivery",
         )
         .with("delivery", message.delivery))
+    }
+
+    /// Its lines are text: readers would see the words of a voice message, and the
+    /// audio would be paid for in vain.
+    fn voice(&self) -> Voice {
+        Voice::TextOnly
+    }
+
+    async fn media(&self, _handle: &str, _max_bytes: u64, _timeout: Duration) -> Result<Media> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "the web chat takes text alone, it has no media",
+        ))
     }
 
     fn hint(&self, to: &Address, hint: Hint) {

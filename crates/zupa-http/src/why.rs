@@ -1,16 +1,17 @@
 //! Why a message stands where it stands, in one sentence: one terminal reason
 //! per end, or what it waits for. Pure, so that the CLI says the same.
 
-use zupa_core::desk::{InboundView, TurnSummary, TurnView};
-use zupa_core::{DeliveryState, InboundState, TurnState};
+use zupa_core::desk::{InboundView, TurnSummary, TurnView, WaitView};
+use zupa_core::{DeliveryState, EffectClass, InboundState, TurnState, WaitKind, WaitState};
 
 /// The answer to `turn why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Why {
     /// Stable, for programs. An end has its state's name (`answered`, `silent`,
     /// `dead`, `refused`, `expired`); what is open is `queued`, `claimed`,
-    /// `running`, `retry` or `superseded`; a view that holds nothing is
-    /// `unknown`.
+    /// `running`, `retry` or `superseded`; a turn that waits is `parked`, and
+    /// `resumed` once another has gone on where it waited; a view that holds
+    /// nothing is `unknown`.
     pub code: &'static str,
     /// For people. Holds no customer text.
     pub sentence: String,
@@ -31,6 +32,21 @@ pub fn why(view: &TurnView) -> Why {
 }
 
 fn of_turn(turn: &TurnSummary, view: &TurnView) -> Why {
+    let mut why = of_state(turn, view);
+    // Of a turn that has ended well everything is known.
+    let unknown = view
+        .steps
+        .iter()
+        .filter(|step| !step.has_result && step.class != EffectClass::Pure);
+    let unknown: Vec<_> = unknown.map(|step| step.key.as_str()).collect();
+    if !unknown.is_empty() && turn.state != TurnState::Committed {
+        let doubt = format!(" May have happened: {}.", unknown.join(", "));
+        why.sentence.push_str(&doubt);
+    }
+    why
+}
+
+fn of_state(turn: &TurnSummary, view: &TurnView) -> Why {
     let reason = because(turn.reason.as_deref());
     match turn.state {
         TurnState::Running => Why {
@@ -70,6 +86,59 @@ fn of_turn(turn: &TurnSummary, view: &TurnView) -> Why {
             },
             _ => answered(view),
         },
+        TurnState::Parked => parked(turn, view),
+    }
+}
+
+/// What a parked turn waits for, or what ended its wait.
+fn parked(turn: &TurnSummary, view: &TurnView) -> Why {
+    let open: Vec<_> = view
+        .waits
+        .iter()
+        .filter(|wait| wait.state == WaitState::Open)
+        .collect();
+    let Some(first) = open.first() else {
+        let ends: Vec<_> = view.waits.iter().map(end_of).collect();
+        return Why {
+            code: "resumed",
+            sentence: format!(
+                "It waited, and another turn has gone on: {}.",
+                ends.join(", ")
+            ),
+        };
+    };
+    let since = turn.ended_at.unwrap_or(turn.claimed_at);
+    let until = open.iter().filter_map(|wait| wait.expires_at).max();
+    let until = until.map_or_else(String::new, |at| format!(", until {at} at most"));
+    let sentence = match first.kind {
+        WaitKind::Reply => format!("It waits for the person's answer since {since}{until}."),
+        WaitKind::Timer => match first.expires_at {
+            Some(at) => format!("It waits since {since} for {at}."),
+            None => format!("It waits since {since} for a time that is not set."),
+        },
+        WaitKind::Decision => {
+            let ids: Vec<_> = open.iter().map(|wait| wait.id.to_string()).collect();
+            format!(
+                "It waits for {} of an operator since {since}{until}: \
+                 `zupa reviews show`, `approve` or `reject` {}.",
+                count(open.len() as u64, "decision"),
+                ids.join(", ")
+            )
+        }
+    };
+    Why {
+        code: "parked",
+        sentence,
+    }
+}
+
+fn end_of(wait: &WaitView) -> String {
+    match (wait.kind, wait.state, &wait.decided_by) {
+        (_, WaitState::Decided, Some(by)) => format!("decided by {by}"),
+        (WaitKind::Reply, WaitState::Decided, None) => "the person answered".to_owned(),
+        (WaitKind::Timer, WaitState::Expired, _) => "its time came".to_owned(),
+        (_, WaitState::Expired, _) => "nobody answered in time".to_owned(),
+        (_, state, _) => format!("the wait was {}", state.as_str()),
     }
 }
 

@@ -6,6 +6,19 @@ use reqwest::Url;
 use secrecy::SecretString;
 use zupa_core::{Error, Result};
 
+/// How an answer is held to its form ([`zupa_core::ReplySchema`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Structured {
+    /// The server enforces the schema: it is sent as `response_format`, type
+    /// `json_schema`. OpenAI, Azure, Ollama, llama.cpp, vLLM and most gateways.
+    #[default]
+    Native,
+    /// The model is told: the schema is written into the system message, and no
+    /// `response_format` is sent. For servers that know none, or whose grammar
+    /// keeps the model from calling tools (vLLM with tools).
+    Prompt,
+}
+
 /// Which server, which model, and how long to wait. The variables named are
 /// those of the `zupa` binary; the crate itself reads none.
 #[derive(Debug, Clone)]
@@ -21,9 +34,12 @@ pub struct OpenAiConfig {
     /// Sampling temperature. Unset by default: the server's;
     /// `ZUPA__MODEL__TEMPERATURE`.
     pub temperature: Option<f32>,
-    /// Tokens of one answer. Unset by default: the server's;
-    /// `ZUPA__MODEL__MAX_TOKENS`.
+    /// Tokens of one answer; a request may ask for fewer. Unset by default: the
+    /// server's; `ZUPA__MODEL__MAX_TOKENS`.
     pub max_tokens: Option<u32>,
+    /// How answers are held to a form. Default `Native`;
+    /// `ZUPA__MODEL__STRUCTURED`.
+    pub structured: Structured,
     /// For the connection, TLS included. Default 5 s;
     /// `ZUPA__POLICY__MODEL__CONNECT_TIMEOUT_MS`.
     pub connect_timeout: Duration,
@@ -43,6 +59,7 @@ impl Default for OpenAiConfig {
             api_key: None,
             temperature: None,
             max_tokens: None,
+            structured: Structured::Native,
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(15),
@@ -84,7 +101,7 @@ impl OpenAiConfig {
 }
 
 /// The problems do not repeat the address: a key may have been pasted into it.
-fn address(text: &str) -> Result<Url, &'static str> {
+pub(crate) fn address(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "base_url is no address")?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("base_url must begin with http:// or https://");

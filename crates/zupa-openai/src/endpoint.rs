@@ -22,12 +22,7 @@ impl Endpoint {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(key) = &key {
-            let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))
-                .map_err(|_| {
-                    Error::invalid("the model's api_key holds a line end or another character that no header takes")
-                })?;
-            bearer.set_sensitive(true);
-            headers.insert(AUTHORIZATION, bearer);
+            headers.insert(AUTHORIZATION, bearer(key)?);
         }
         Ok(Self {
             base: base.as_str().trim_end_matches('/').to_owned(),
@@ -35,6 +30,18 @@ impl Endpoint {
             headers,
         })
     }
+}
+
+/// The key as a header that is not shown.
+pub(crate) fn bearer(key: &SecretString) -> Result<HeaderValue> {
+    let bearer = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()));
+    let mut bearer = bearer.map_err(|_| {
+        Error::invalid(
+            "the model's api_key holds a line end or another character that no header takes",
+        )
+    })?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }
 
 impl Config for Endpoint {

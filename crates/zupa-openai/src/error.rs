@@ -44,6 +44,12 @@ pub(crate) enum Failure {
     /// A 2xx of this media type.
     #[error("an answer of type {0}")]
     NotEvents(String),
+    /// A 2xx of this media type that is not what was asked for.
+    #[error("an unexpected answer of type {0}")]
+    Unexpected(String),
+    /// More bytes came than were wanted.
+    #[error("more than {0} bytes")]
+    TooLarge(usize),
     /// Nothing came in time.
     #[error("silence")]
     Silence(Silence),
@@ -53,6 +59,9 @@ pub(crate) enum Failure {
     /// More came than any answer needs.
     #[error("an answer without end")]
     TooLong,
+    /// More calls of tools came than any turn needs.
+    #[error("more than {0}")]
+    TooManyCalls(&'static str),
     /// The stream ended before the answer did.
     #[error("the stream ended early")]
     CutOff,
@@ -125,11 +134,28 @@ pub(crate) fn into_error(failure: Failure, model: &str) -> Error {
             "the model's server did not answer with an event stream",
         ))
         .with("content_type", media_type),
+        Failure::Unexpected(media_type) => again(about(
+            ErrorKind::Protocol,
+            "the model's server answered with something else than it was asked for",
+        ))
+        .with("content_type", media_type),
+        // The call was carried out, and would be so again.
+        Failure::TooLarge(limit) => about(
+            ErrorKind::Full,
+            "the model's answer is larger than was wanted",
+        )
+        .with_outcome(Outcome::Applied)
+        .with("limit", limit),
         Failure::Undecodable => again(about(
             ErrorKind::Protocol,
             "the model's answer made no sense",
         )),
         Failure::TooLong => again(about(ErrorKind::Protocol, "the model's answer had no end")),
+        Failure::TooManyCalls(limit) => again(about(
+            ErrorKind::Protocol,
+            "the model asked for more calls of tools than any turn needs",
+        ))
+        .with("limit", limit),
         Failure::Answer(answer) => of_answer(answer, model),
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::error::Failure;
 use crate::http::HttpFailure;
 
 /// The type and the code of an error object: `{"error":{"type","code"}}`, the
@@ -51,6 +52,15 @@ impl Fault {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.kind.is_none() && self.code.is_none()
+    }
+
+    /// As the body of a success that is no answer: some gateways put an error
+    /// there. Without one, all that is known is the media type.
+    pub(crate) fn with_success(self, media_type: String) -> Failure {
+        match self.is_empty() {
+            true => Failure::NotEvents(media_type),
+            false => Failure::Answer(self.into_failure()),
+        }
     }
 
     /// As if it had come with the status that it means.

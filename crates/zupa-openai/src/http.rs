@@ -8,16 +8,17 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_openai::middleware::HttpRequestFactory;
+use futures_util::stream::{self, StreamExt};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Body, Response, Url, redirect, retry};
 use tokio::time::timeout;
 use tower::Service;
 
-use crate::config::OpenAiConfig;
 use crate::error::Failure;
 use crate::fault::{Fault, word};
 use crate::retry_after;
 use crate::watch::Watch;
+use crate::whole;
 
 /// How much of a bad answer is read to find its type and code.
 const PREFIX_BYTES: usize = 4 << 10;
@@ -33,10 +34,13 @@ pub(crate) struct HttpFailure {
 }
 
 /// The connections of one model.
-pub(crate) fn client(config: &OpenAiConfig, base_url: &Url) -> reqwest::Result<reqwest::Client> {
+pub(crate) fn client(
+    connect_timeout: Duration,
+    base_url: &Url,
+) -> reqwest::Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("zupa/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(config.connect_timeout)
+        .connect_timeout(connect_timeout)
         // A redirect would carry a conversation to a host nobody configured.
         .redirect(redirect::Policy::none())
         // The proxy variables are the environment's; only the binary reads it.
@@ -75,30 +79,36 @@ async fn exchange(
     if !response.status().is_success() {
         return Err(Failure::Answer(read_failure(response).await));
     }
-    if let Some(content_type) = other_than_events(response.headers()) {
-        let failure = read_failure(response).await;
-        return Err(match failure.fault.is_empty() {
-            true => Failure::NotEvents(content_type),
-            // Some gateways answer 200 and put the error into the body.
-            false => Failure::Answer(failure.fault.into_failure()),
-        });
-    }
-    let body = Body::wrap_stream(watch.over(response.bytes_stream()));
+    let bytes = match other_than_events(response.headers()) {
+        None => response.bytes_stream().left_stream(),
+        // The server did not want to stream.
+        Some(media_type) if media_type == whole::MEDIA_TYPE => {
+            let events = whole::read(response).await?;
+            stream::once(async { Ok(events.into()) }).right_stream()
+        }
+        Some(media_type) => {
+            let fault = read_failure(response).await.fault;
+            return Err(fault.with_success(media_type));
+        }
+    };
+    let body = Body::wrap_stream(watch.over(bytes));
     Ok(http::Response::new(body).into())
 }
 
 /// The media type, if there is one and it is no event stream. Small servers
 /// that send none are believed.
 fn other_than_events(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().unwrap_or_default();
-    let media_type = value.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("text/event-stream") {
-        return None;
-    }
-    Some(word(media_type).unwrap_or_else(|| "unreadable".to_owned()))
+    media_type(headers).filter(|media_type| media_type != "text/event-stream")
 }
 
-async fn read_failure(mut response: Response) -> HttpFailure {
+/// The media type, if there is one, in lower case and without parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    Some(word(&media_type.to_ascii_lowercase()).unwrap_or_else(|| "unreadable".to_owned()))
+}
+
+pub(crate) async fn read_failure(mut response: Response) -> HttpFailure {
     let status = response.status().as_u16();
     let retry_after = retry_after::read(response.headers());
     let mut prefix = Vec::new();

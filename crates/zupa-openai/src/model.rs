@@ -16,13 +16,13 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 use zupa_core::{Error, Model, ModelRequest, ModelStream, Result};
 
-use crate::answer;
+use crate::answer::{self, Form};
 use crate::config::OpenAiConfig;
 use crate::endpoint::Endpoint;
 use crate::error::{Failure, into_error};
 use crate::http;
+use crate::request::{Request, TokenLimit};
 use crate::watch::{Waits, Watch};
-use crate::wire::{Request, TokenLimit};
 
 /// A model behind an OpenAI-compatible server.
 pub struct OpenAiModel {
@@ -44,7 +44,7 @@ impl OpenAiModel {
         // reqwest panics without a provider. The composition root installs one
         // too; whoever came first is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = http::client(&config, &base_url).map_err(|source| {
+        let http = http::client(config.connect_timeout, &base_url).map_err(|source| {
             Error::internal("prepare the model's http client").with_source(source)
         })?;
         let endpoint: Arc<dyn Config> = Arc::new(Endpoint::new(&base_url, config.api_key.take())?);
@@ -65,6 +65,11 @@ impl Model for OpenAiModel {
     }
 
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream> {
+        // Servers disagree on whether 0 means nothing or no limit.
+        if request.max_tokens == Some(0) {
+            return Err(Error::invalid("ask the model for an answer of no tokens")
+                .with("model", self.name()));
+        }
         let waits = Waits::start(&self.config, request.timeout);
         let watch = Watch::new(waits);
         // A client of its own per call (a few counters) carries the call's
@@ -74,13 +79,20 @@ impl Model for OpenAiModel {
             .client
             .clone()
             .with_http_service(http::service(self.http.clone(), watch.clone()));
-        let body = Request::new(&self.config, self.token_limit, &request.messages);
+        let body = Request::new(&self.config, self.token_limit, &request);
+        let form = match request.reply {
+            Some(_) => Form::Json,
+            None => Form::Text,
+        };
         let (deadline, silence) = waits.for_first_byte();
         let chat = client.chat();
         // Cancelling is safe: dropping the exchange closes its connection.
         let opened = timeout_at(deadline, chat.create_stream_byot::<_, Value>(body)).await;
         let failure = match opened {
-            Ok(Ok(chunks)) => return Ok(answer::read(chunks, watch, self.config.model.clone())),
+            Ok(Ok(chunks)) => {
+                let model = self.config.model.clone();
+                return Ok(answer::read(chunks, watch, form, model));
+            }
             Ok(Err(vendor)) => Failure::from_opening(vendor),
             Err(_) => Failure::Silence(silence),
         };

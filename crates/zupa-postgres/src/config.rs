@@ -89,6 +89,11 @@ impl PostgresConfig {
         self
     }
 
+    /// Whether what somebody outside is told about waits for the disk.
+    pub(crate) fn flushes(&self) -> bool {
+        self.durability == Durability::Full
+    }
+
     /// Where the store lies, without credentials: `host:port/database`.
     pub fn location(&self) -> String {
         let database = self

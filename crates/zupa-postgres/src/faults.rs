@@ -42,7 +42,7 @@ mod planted {
             match self {
                 Self::None => None,
                 Self::DedupeWithoutTenant => Some((
-                    include_str!("../migrations/0001/04_accept.sql"),
+                    include_str!("../functions/03_accept.sql"),
                     &[
                         (
                             "SELECT i.platform_id, i.scope, i.channel, i.tenant, i.event,",
@@ -55,7 +55,7 @@ mod planted {
                     ],
                 )),
                 Self::CommitWithoutEpoch => Some((
-                    include_str!("../migrations/0001/07_finish.sql"),
+                    include_str!("../functions/06_finish.sql"),
                     &[
                         ("AND c.epoch = i.epoch\n", "\n"),
                         ("AND c.epoch = item.epoch;", ";"),

@@ -4,6 +4,7 @@ mod config;
 mod desk;
 mod error;
 mod faults;
+mod migrations;
 mod open;
 mod session;
 mod store;
@@ -12,6 +13,7 @@ mod wakeup;
 pub use config::{Durability, PostgresConfig};
 #[cfg(feature = "faults")]
 pub use faults::Planted;
-pub use open::{migrations, schema_version};
+pub use migrations::migrations;
+pub use open::schema_version;
 pub use store::PostgresStore;
 pub use wakeup::PostgresWakeup;

@@ -1,62 +1,18 @@
 //! Opening: the server's settings, the schema's version, connections.
 
-use std::borrow::Cow;
-
+use sqlx::migrate::Migrate;
 use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
-use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Row};
 use tracing::warn;
 use zupa_core::{Error, ErrorKind, Result, Retry};
 
 use crate::config::{Durability, PostgresConfig};
 use crate::error;
+use crate::migrations::{HISTORY, migrations, wanted_version};
 
 /// How often a migration that somebody else has just made is looked for.
 const TRIES: u32 = 3;
-
-/// Where the schema's history is kept.
-const HISTORY: &str = "zupa.migrations";
-
-/// The first migration: its files in reading order.
-const PATH: &str = concat!(
-    include_str!("../migrations/0001/01_tables.sql"),
-    include_str!("../migrations/0001/02_items.sql"),
-    include_str!("../migrations/0001/03_shared.sql"),
-    include_str!("../migrations/0001/04_accept.sql"),
-    include_str!("../migrations/0001/05_claim.sql"),
-    include_str!("../migrations/0001/06_record.sql"),
-    include_str!("../migrations/0001/07_finish.sql"),
-    include_str!("../migrations/0001/08_deliver.sql"),
-    include_str!("../migrations/0001/09_receipts.sql"),
-    include_str!("../migrations/0001/10_write.sql"),
-    include_str!("../migrations/0001/11_life.sql"),
-);
-
-/// The schema's history, oldest first. Only ever appended to.
-pub fn migrations() -> Migrator {
-    let mut migrator = Migrator::with_migrations(vec![Migration::new(
-        1,
-        Cow::Borrowed("path"),
-        MigrationType::Simple,
-        PATH.into_sql_str(),
-        false,
-    )]);
-    migrator.dangerous_set_table_name(HISTORY);
-    // A newer schema that still lets this build serve has migrations that it
-    // does not know.
-    migrator.set_ignore_missing(true);
-    migrator
-}
-
-/// The newest schema version that this build knows.
-pub(crate) fn wanted_version() -> i64 {
-    migrations()
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0)
-}
 
 /// Checks the server and brings the schema up to this build.
 pub(crate) async fn migrate(config: &PostgresConfig) -> Result<()> {

@@ -10,13 +10,14 @@ mod claim;
 pub(crate) mod decode;
 mod deliver;
 mod encode;
-mod finish;
+pub(crate) mod finish;
 mod halve;
-mod item;
+pub(crate) mod item;
 mod life;
 mod read;
 mod receipts;
 mod record;
+pub(crate) mod wait;
 mod write;
 mod writer;
 
@@ -132,6 +133,10 @@ impl Store for PostgresStore {
 
     async fn due_deliveries(&self, _now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
         read::due_deliveries(&self.readers, limit).await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        wait::expire(&self.readers, now, limit, self.config.flushes()).await
     }
 
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {

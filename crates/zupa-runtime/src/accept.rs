@@ -21,10 +21,11 @@ use zupa_core::{
     Retry, Stage, Timestamp, TurnId, Wakeup,
 };
 
+use crate::agent::Agent;
 use crate::claim::{Hiring, Permit, Started};
 use crate::faults::{Faults, Phase};
 use crate::runtime::Doors;
-use crate::settings::{Agent, Settings};
+use crate::settings::Settings;
 use crate::writer::{Pending, Reception, Writer};
 
 /// A day: platform times this close to the retention's end are not trusted.
@@ -43,6 +44,8 @@ pub(crate) struct Acceptor {
     /// Open inbounds, roughly: counted up here, down at the end of turns.
     pub backlog: Arc<AtomicU64>,
     pub hiring: Hiring,
+    /// The newest version of a conversation's state that turns here can load.
+    pub loads: u32,
     pub faults: Faults,
 }
 
@@ -145,6 +148,7 @@ impl Acceptor {
             turn: TurnId(self.ids.fresh()),
             process: self.process,
             expires_at: now.plus(self.settings.claim_expiry),
+            loads: self.loads,
         });
         let accept = Accept {
             event,

@@ -169,9 +169,10 @@ impl Dispatcher {
                 permit,
                 asked,
             } = started;
-            let next = worker.run_claimed(&turn, asked).await;
+            let conversation = turn.conversation;
+            let next = worker.run_claimed(*turn, asked).await;
             drop(permit);
-            let _ = ended.send((turn.conversation, next));
+            let _ = ended.send((conversation, next));
         });
     }
 
@@ -180,6 +181,10 @@ impl Dispatcher {
             return;
         }
         let now = self.clock.wall();
+        // What has run out of time becomes due by it.
+        if let Err(error) = self.store.expire(now, PAGE).await {
+            warn!(%error, "the store could not settle what ran out of time");
+        }
         match self
             .store
             .due(now, now.plus(self.settings.poll), PAGE)

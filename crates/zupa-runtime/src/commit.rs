@@ -6,28 +6,32 @@
 //! *If the process dies here*: before the commit nothing happened and the turn
 //! runs again; after it the outbox rows are sent at the next start.
 
+mod after;
+mod audit;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
-use zupa_core::audit::{self, AuditEntry, AuditHead, AuditLink};
 use zupa_core::store::{
-    ClaimedTurn, Commit, Delivery, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
+    ClaimedTurn, Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
-    Acknowledges, Clock, Content, DeliveryId, DeliveryState, Error, Hint, Ids, Lane, Nudge, Number,
-    Outbound, Stage, Wakeup,
+    Acknowledges, Clock, DeliveryState, EffectClass, Error, Fact, Hint, Ids, NewWait, Outbound,
+    StoredState, WaitId, WaitKind, WaitState, Wakeup,
 };
 
+use crate::agent::Agent;
 use crate::claim::{Held, Next};
 use crate::deliver::DeliveryQueue;
 use crate::faults::{Faults, Phase};
 use crate::memory::Memory;
 use crate::retry::{self, Pauses, may_pass};
 use crate::runtime::Doors;
-use crate::settings::{Agent, Settings};
-use crate::turn::Journal;
+use crate::settings::Settings;
+use crate::turn::{Journal, Noted, Run};
 use crate::writer::Writer;
 
 /// How often a commit is chained anew when the audit head has moved.
@@ -36,10 +40,8 @@ const CHAINED_ANEW: u32 = 5;
 /// How a run of a turn ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// With something to say.
-    Answered(Vec<Outbound>),
-    /// With nothing to say, and why.
-    Silent(String),
+    /// As the graph has it.
+    Done(Done),
     /// With an error.
     Failed(Error),
     /// Not at all: the process is stopping.
@@ -48,6 +50,18 @@ pub(crate) enum End {
     Lost,
     /// The store could not be asked or told. The claim is left to expire.
     Unwritten(Error),
+}
+
+/// What a graph leaves.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub verdict: Verdict,
+    pub outbound: Vec<Outbound>,
+    pub state: Option<StoredState>,
+    pub waits: Vec<NewWait>,
+    pub settles: Vec<(WaitId, WaitState)>,
+    pub facts: Vec<Fact>,
+    pub audit: Vec<Noted>,
 }
 
 /// The stop and what it needs.
@@ -62,24 +76,24 @@ pub(crate) struct Committer {
     pub memory: Arc<Memory>,
     pub wakeup: Arc<dyn Wakeup>,
     pub backlog: Arc<AtomicU64>,
+    /// Hooks that are at work; a shutdown waits for them.
+    pub hooks: TaskTracker,
     pub faults: Faults,
 }
 
 impl Committer {
     /// Writes the end of a run and follows it up. Answers when the conversation
     /// has work again.
-    pub(crate) async fn commit(
-        &self,
-        turn: &ClaimedTurn,
-        end: End,
-        claim: &Held,
-        journal: &Journal,
-    ) -> Next {
+    pub(crate) async fn commit(&self, run: &Run, end: End) -> Next {
+        let (turn, claim, journal) = (&*run.turn, &*run.claim, &run.journal);
         let since = self.clock.monotonic();
+        let mut noted = Vec::new();
         let end = match end {
-            End::Answered(outbound) => self.consumed(turn, Verdict::Answered, outbound),
-            End::Silent(why) => self.consumed(turn, Verdict::Silent(why), Vec::new()),
-            End::Failed(error) => self.failed(turn, error),
+            End::Done(mut done) => {
+                noted = std::mem::take(&mut done.audit);
+                self.done(run, done)
+            }
+            End::Failed(error) => self.failed(run, error),
             End::Release => TurnEnd::Release,
             End::Lost => {
                 info!(turn_id = %turn.turn, epoch = turn.epoch.0, "a run lost its claim");
@@ -94,15 +108,17 @@ impl Committer {
         };
         claim.ending();
         self.faults.mark(turn.turn.0, Phase::Committing).await;
-        match self.write(turn, &end, claim, journal).await {
+        match self.write(turn, &end, &noted, claim, journal).await {
             Ok(Finished::Done { numbers, due_at }) => {
-                self.follow_up(turn, &end, &numbers, since).await;
+                self.follow_up(run, &end, noted.len(), &numbers, since)
+                    .await;
                 due_at.map_or(Next::Idle, Next::Due)
             }
             // The answer was lost. This run held the claim, so nobody but it can
             // have told or sent anything of this end.
             Ok(Finished::Already { numbers, due_at }) if numbers.len() == rows(&end).len() => {
-                self.follow_up(turn, &end, &numbers, since).await;
+                self.follow_up(run, &end, noted.len(), &numbers, since)
+                    .await;
                 due_at.map_or(Next::Idle, Next::Due)
             }
             Ok(Finished::Already { .. } | Finished::Stale | Finished::HeadMoved(_)) => {
@@ -127,10 +143,24 @@ impl Committer {
             .hint(&turn.address, Hint::End { turn: turn.turn });
     }
 
-    fn consumed(&self, turn: &ClaimedTurn, verdict: Verdict, outbound: Vec<Outbound>) -> TurnEnd {
+    fn done(&self, run: &Run, done: Done) -> TurnEnd {
+        TurnEnd::Commit(Commit {
+            verdict: done.verdict,
+            outbound: self.rows(run, done.outbound),
+            state: done.state,
+            waits: done.waits,
+            settles: done.settles,
+            facts: done.facts,
+        })
+    }
+
+    fn rows(&self, run: &Run, outbound: Vec<Outbound>) -> Vec<OutboxRow> {
+        let turn = &run.turn;
+        // What the turn has said already goes first.
+        let outbox_busy = turn.outbox_busy || run.said() > 0;
         let door = self.doors.capabilities(&turn.address.channel);
         let now = self.clock.wall();
-        let outbound = outbound
+        outbound
             .into_iter()
             .enumerate()
             .map(|(ordinal, outbound)| {
@@ -138,7 +168,7 @@ impl Committer {
                     Some(Acknowledges::AtCommit) => DeliveryState::Sent,
                     // The head of an empty outbox goes at once: this commit is
                     // the record of its first attempt.
-                    Some(Acknowledges::OnSend) if ordinal == 0 && !turn.outbox_busy => {
+                    Some(Acknowledges::OnSend) if ordinal == 0 && !outbox_busy => {
                         DeliveryState::Sending
                     }
                     Some(Acknowledges::OnSend) | None => DeliveryState::Queued,
@@ -151,14 +181,14 @@ impl Committer {
                     answer_by,
                 }
             })
-            .collect();
-        TurnEnd::Commit(Commit { verdict, outbound })
+            .collect()
     }
 
     /// The provider's failures are waited out. A failure on this input is tried
     /// again if it may pass, then narrowed down to the inbound that causes it,
     /// and given up.
-    fn failed(&self, turn: &ClaimedTurn, error: Error) -> TurnEnd {
+    fn failed(&self, run: &Run, error: Error) -> TurnEnd {
+        let turn = &run.turn;
         let counts = !error.is_about_provider();
         let failure = FailureNote {
             kind: error.kind(),
@@ -178,14 +208,28 @@ impl Committer {
                 failure,
             };
         }
-        if turn.inbounds.len() > 1 {
+        // New turns would make effects again that this one has made.
+        let matters = run
+            .steps()
+            .iter()
+            .any(|step| step.class != EffectClass::Pure);
+        if turn.inbounds.len() > 1 && !matters {
             return TurnEnd::Split { failure };
         }
-        let apology = (!self.agent.fallback.is_empty()).then(|| Outbound {
-            content: Content::text(&self.agent.fallback),
-            lane: Lane::Reply,
+        let apology =
+            (!self.agent.fallback.is_empty()).then(|| Outbound::reply(&self.agent.fallback));
+        let rows = self.rows(run, apology.into_iter().collect());
+        // The parked turn is given up with the one that was to go on for it; else every
+        // later message would be taken for its answer.
+        let taken = turn.waits.first().filter(|wait| {
+            let is_reply = wait.opened.kind == WaitKind::Reply && wait.opened.resume.is_some();
+            is_reply && wait.state == WaitState::Open
         });
-        self.consumed(turn, Verdict::Dead(failure), apology.into_iter().collect())
+        let settles = taken.map(|wait| (wait.opened.id, WaitState::Cancelled));
+        TurnEnd::Commit(Commit {
+            settles: settles.into_iter().collect(),
+            ..Commit::of(Verdict::Dead(failure), rows)
+        })
     }
 
     /// Hands the end in until it is answered: behind a head that has moved, and
@@ -195,6 +239,7 @@ impl Committer {
         &self,
         turn: &ClaimedTurn,
         end: &TurnEnd,
+        noted: &[Noted],
         claim: &Held,
         journal: &Journal,
     ) -> zupa_core::Result<Finished> {
@@ -205,14 +250,14 @@ impl Committer {
             epoch: turn.epoch,
             end: end.clone(),
             audit_head: turn.audit,
-            audit: self.audit(turn, end, turn.audit),
+            audit: self.audit(turn, end, noted, turn.audit),
         };
         loop {
             match self.writer.finish(finish.clone()).await {
                 Ok(Finished::HeadMoved(moved)) if heads_moved < CHAINED_ANEW => {
                     heads_moved += 1;
                     finish.audit_head = moved;
-                    finish.audit = self.audit(turn, end, moved);
+                    finish.audit = self.audit(turn, end, noted, moved);
                 }
                 Ok(Finished::Stale) if pauses.taken() && claim.left() > Duration::ZERO => {
                     return Ok(written_unheard(end));
@@ -227,117 +272,6 @@ impl Committer {
                 finished => return finished,
             }
         }
-    }
-
-    fn audit(&self, turn: &ClaimedTurn, end: &TurnEnd, mut head: AuditHead) -> Vec<AuditLink> {
-        let (action, reason, outbound) = match end {
-            TurnEnd::Commit(commit) => match &commit.verdict {
-                Verdict::Answered => ("turn.answered", String::new(), &commit.outbound[..]),
-                Verdict::Silent(why) => ("turn.silent", why.clone(), &commit.outbound[..]),
-                Verdict::Dead(failure) => {
-                    ("turn.dead", failure.message.clone(), &commit.outbound[..])
-                }
-            },
-            TurnEnd::Split { failure } => ("turn.split", failure.message.clone(), &[][..]),
-            // Not an end of anything: the row says when and why.
-            TurnEnd::Retry { .. } | TurnEnd::Release => return Vec::new(),
-        };
-        let salt = (!outbound.is_empty()).then(|| self.ids.random());
-        let said: String = outbound
-            .iter()
-            .map(|row| row.outbound.content.as_prompt_text())
-            .collect();
-        let entry = AuditEntry {
-            at: self.clock.wall(),
-            actor: format!("agent:{}", self.agent.name),
-            action: action.into(),
-            reason,
-            turn: Some(turn.turn),
-            config: self.settings.config,
-            commitment: salt.map(|salt| audit::commitment(salt, said.as_bytes())),
-        };
-        vec![head.append(&turn.conversation.to_string(), entry, salt)]
-    }
-
-    /// Sends what the commit has put on the wire, and tells whoever watches.
-    async fn follow_up(
-        &self,
-        turn: &ClaimedTurn,
-        end: &TurnEnd,
-        numbers: &[Number],
-        since: Duration,
-    ) {
-        log(turn, end);
-        self.faults.mark(turn.turn.0, phase(end)).await;
-        let (stage, detail) = match end {
-            TurnEnd::Release => return,
-            TurnEnd::Retry { failure, .. } => (Stage::Retry, Some(failure.message.clone())),
-            TurnEnd::Split { failure } => (Stage::Retry, Some(failure.message.clone())),
-            TurnEnd::Commit(commit) => {
-                self.backlog_down(turn.inbounds.len() as u64);
-                self.memory.committed(turn, commit, numbers);
-                for (ordinal, (row, number)) in commit.outbound.iter().zip(numbers).enumerate() {
-                    self.hand_over(turn, row, *number, ordinal, since).await;
-                }
-                match &commit.verdict {
-                    Verdict::Answered => (Stage::Committed, None),
-                    Verdict::Silent(why) => (Stage::Committed, Some(why.clone())),
-                    Verdict::Dead(failure) => (Stage::Dead, Some(failure.message.clone())),
-                }
-            }
-        };
-        let hint = |stage, detail| Hint::Stage {
-            turn: Some(turn.turn),
-            stage,
-            at: self.clock.wall(),
-            detail,
-        };
-        self.doors.hint(&turn.address, hint(stage, detail));
-        self.doors
-            .hint(&turn.address, Hint::End { turn: turn.turn });
-        let sent_by_commit = rows(end).iter().any(|row| row.state == DeliveryState::Sent);
-        if sent_by_commit {
-            self.doors.hint(&turn.address, Hint::Look);
-            self.wakeup.wake(Nudge::News(turn.address.clone()));
-            self.doors.hint(&turn.address, hint(Stage::Sent, None));
-        }
-    }
-
-    async fn hand_over(
-        &self,
-        turn: &ClaimedTurn,
-        row: &OutboxRow,
-        number: Number,
-        ordinal: usize,
-        since: Duration,
-    ) {
-        match row.state {
-            DeliveryState::Sending => {
-                let delivery = Delivery {
-                    id: DeliveryId {
-                        turn: turn.turn,
-                        ordinal: ordinal as u32,
-                    },
-                    conversation: turn.conversation,
-                    number,
-                    to: turn.address.clone(),
-                    content: row.outbound.content.clone(),
-                    state: DeliveryState::Sending,
-                    attempts: 1,
-                };
-                self.deliveries.send_now(delivery, since).await;
-            }
-            DeliveryState::Queued => self.deliveries.look(turn.conversation),
-            _ => {}
-        }
-    }
-
-    fn backlog_down(&self, by: u64) {
-        let _ = self
-            .backlog
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
-                Some(open.saturating_sub(by))
-            });
     }
 }
 
@@ -363,37 +297,5 @@ fn rows(end: &TurnEnd) -> &[OutboxRow] {
     match end {
         TurnEnd::Commit(commit) => &commit.outbound,
         TurnEnd::Retry { .. } | TurnEnd::Split { .. } | TurnEnd::Release => &[],
-    }
-}
-
-/// One line for each end of a run, with every id that exists.
-fn log(turn: &ClaimedTurn, end: &TurnEnd) {
-    let (what, why) = match end {
-        TurnEnd::Commit(commit) => match &commit.verdict {
-            Verdict::Answered => ("answered", None),
-            Verdict::Silent(why) => ("ended a turn without a word", Some(why)),
-            Verdict::Dead(failure) => ("gave a turn up", Some(&failure.message)),
-        },
-        TurnEnd::Retry { failure, .. } => ("will run a turn again", Some(&failure.message)),
-        TurnEnd::Split { failure } => ("divides a turn", Some(&failure.message)),
-        TurnEnd::Release => ("gave a claim back", None),
-    };
-    info!(
-        turn_id = %turn.turn,
-        conversation_id = %turn.conversation,
-        request_id = turn.correlation.request_id,
-        trace_id = turn.correlation.trace_id,
-        event_id = turn.inbounds.first().map(|first| tracing::field::display(first.event)),
-        inbounds = turn.inbounds.len(),
-        runs = turn.runs,
-        why,
-        "{what}"
-    );
-}
-
-fn phase(end: &TurnEnd) -> Phase {
-    match end {
-        TurnEnd::Commit(_) => Phase::Committed,
-        TurnEnd::Retry { .. } | TurnEnd::Split { .. } | TurnEnd::Release => Phase::Ended,
     }
 }

@@ -14,6 +14,8 @@ pub(crate) enum Phase {
     Accepted,
     /// The model is at work.
     Model,
+    /// A tool is at work.
+    Tool,
     /// The answer is recorded.
     Recorded,
     /// The commit is on its way.
@@ -92,6 +94,7 @@ mod planted {
             let word = match phase {
                 Phase::Accepted => "accepted",
                 Phase::Model => "model",
+                Phase::Tool => "tool",
                 Phase::Recorded => "recorded",
                 Phase::Committing => "committing",
                 Phase::Committed => "committed",

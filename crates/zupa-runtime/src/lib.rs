@@ -7,6 +7,11 @@ mod commit;
 mod deliver;
 mod turn;
 
+// What a turn runs.
+mod agent;
+mod graph;
+mod tools;
+
 // What the path stands on.
 mod faults;
 mod housekeeping;
@@ -22,12 +27,22 @@ mod null_channel;
 mod scripted;
 mod system;
 
+pub use agent::{
+    Agent, AgentTurn, BeforeReply, Command, CommandContext, CommandReply, CommandRole,
+    ContextProvider, Kept, Language, Modality, OnReply, ReplyVerdict, Session, Update,
+};
 #[cfg(feature = "faults")]
 pub use faults::Faults;
+pub use graph::{
+    Ending, Exit, Graph, GraphBuilder, Move, Node, NodeFn, Question, State, SubGraph, ends, leaves,
+    to, waits,
+};
 pub use null_channel::NullChannel;
 pub use runtime::{Builder, Drained, Runtime};
-pub use scripted::{Rule, Script, ScriptedModel};
-pub use settings::{Agent, Settings};
+pub use scripted::{Rule, Script, ScriptedCall, ScriptedModel};
+pub use settings::{JournalMode, Settings};
 pub use system::{SystemClock, SystemIds, SystemSecrets};
+pub use tools::{Confirm, ToolFn, Tools, tool};
+pub use turn::{Cx, Review, Stop};
 pub use wakeup::InProcessWakeup;
 pub use writer::Health;

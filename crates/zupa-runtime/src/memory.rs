@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use lru::LruCache;
 use zupa_core::store::{ClaimedTurn, Commit, Verdict};
 use zupa_core::turn::Message;
-use zupa_core::{ConversationId, Epoch, Number, Role};
+use zupa_core::{Claimed, Content, ConversationId, Epoch, Number, Role};
 
 /// Conversations whose lines are kept: some megabytes with usual lines.
 const KEPT: NonZeroUsize = NonZeroUsize::new(2_048).unwrap();
@@ -67,7 +67,14 @@ impl Memory {
     }
 
     /// Adds what a commit has written, as the store will tell it.
-    pub(crate) fn committed(&self, turn: &ClaimedTurn, commit: &Commit, numbers: &[Number]) {
+    /// `entries` is how many the commit has added to the audit.
+    pub(crate) fn committed(
+        &self,
+        turn: &ClaimedTurn,
+        commit: &Commit,
+        entries: u64,
+        numbers: &[Number],
+    ) {
         let mut kept = self.lock();
         let known = match kept.get_mut(&turn.conversation) {
             Some(known) if known.as_of == turn.epoch => known,
@@ -77,12 +84,11 @@ impl Memory {
                 return;
             }
         };
-        // A commit has one entry.
-        known.audit = turn.audit.number + 1;
+        known.audit = turn.audit.number + entries;
         if !matches!(commit.verdict, Verdict::Dead(_)) {
             known
                 .lines
-                .extend(turn.inbounds.iter().map(|inbound| Message {
+                .extend(turn.inbounds.iter().filter(is_said).map(|inbound| Message {
                     number: inbound.number,
                     role: Role::User,
                     text: inbound.content.as_prompt_text(),
@@ -114,13 +120,17 @@ impl Memory {
     }
 }
 
+/// What was settled is not said by anybody.
+fn is_said(inbound: &&Claimed) -> bool {
+    !matches!(inbound.content, Content::Settled { .. })
+}
+
 #[cfg(test)]
 mod tests {
     use zupa_core::store::OutboxRow;
-    use zupa_core::turn::Claimed;
     use zupa_core::{
-        Address, Alias, AuditHead, ChannelId, Content, Correlation, DeliveryState, EventId, Ids,
-        Lane, Outbound, TenantId, Timestamp, TurnId,
+        Address, Alias, AuditHead, ChannelId, Correlation, DeliveryState, EventId, Ids, Outbound,
+        TenantId, Timestamp, TurnId,
     };
 
     use super::*;
@@ -146,6 +156,9 @@ mod tests {
                 content: Content::text(format!("q{epoch}")),
             }],
             steps: Vec::new(),
+            said: 0,
+            state: None,
+            waits: Vec::new(),
             // One entry for each turn before.
             audit: AuditHead {
                 number: epoch - 1,
@@ -157,20 +170,14 @@ mod tests {
     }
 
     fn answer(memory: &Memory, turn: &ClaimedTurn) {
-        let outbound = Outbound {
-            content: Content::text("a"),
-            lane: Lane::Reply,
-        };
+        let outbound = Outbound::reply("a");
         let row = OutboxRow {
             outbound,
             state: DeliveryState::Sent,
             answer_by: None,
         };
-        let commit = Commit {
-            verdict: Verdict::Answered,
-            outbound: vec![row],
-        };
-        memory.committed(turn, &commit, &[Number(turn.epoch.0 * 2)]);
+        let commit = Commit::of(Verdict::Answered, vec![row]);
+        memory.committed(turn, &commit, 1, &[Number(turn.epoch.0 * 2)]);
     }
 
     #[test]

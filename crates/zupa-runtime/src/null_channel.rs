@@ -2,11 +2,12 @@
 //! for trying the path without a platform.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use zupa_core::{
-    Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Hint, Outgoing, Result,
-    SendReceipt, TenantId,
+    Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
+    Media, Outgoing, Result, SendReceipt, TenantId, Voice,
 };
 
 /// A door to nowhere.
@@ -34,6 +35,7 @@ impl NullChannel {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Channel for NullChannel {
     fn id(&self) -> &ChannelId {
         &self.id
@@ -53,6 +55,18 @@ impl Channel for NullChannel {
     async fn send(&self, _message: Outgoing) -> Result<SendReceipt> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         Ok(SendReceipt::default())
+    }
+
+    /// Nowhere is as good a place for voice as for text.
+    fn voice(&self) -> Voice {
+        Voice::Sends
+    }
+
+    async fn media(&self, _handle: &str, _max_bytes: u64, _timeout: Duration) -> Result<Media> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "nothing comes from nowhere, so there is no media",
+        ))
     }
 
     fn hint(&self, _to: &Address, _hint: Hint) {}

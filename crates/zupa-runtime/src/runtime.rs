@@ -17,15 +17,17 @@ use zupa_core::{
 };
 
 use crate::accept::Acceptor;
+use crate::agent::{self, Agent, AgentTurn, Parts};
 use crate::claim::{Dispatcher, Hiring, InFlight, Quarantine, Worker};
 use crate::commit::Committer;
 use crate::deliver::{Deliverer, DeliveryQueue, Hands};
 use crate::faults::Faults;
+use crate::graph::{Engine, Graph, GraphBuilder, State};
 use crate::housekeeping::Housekeeper;
 use crate::memory::Memory;
-use crate::settings::{Agent, Settings};
+use crate::settings::Settings;
 use crate::system::{SystemClock, SystemIds};
-use crate::turn::Nodes;
+use crate::turn::Path;
 use crate::wakeup::InProcessWakeup;
 use crate::writer::{Health, HealthReport, Writer};
 
@@ -59,7 +61,6 @@ impl Doors {
 }
 
 /// Assembles a [`Runtime`]. A store, a model and an agent are required.
-#[derive(Debug)]
 pub struct Builder {
     store: Arc<dyn Store>,
     model: Arc<dyn Model>,
@@ -69,10 +70,59 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     wakeup: Arc<dyn Wakeup>,
+    graph: Wanted,
     faults: Faults,
 }
 
+/// The graph that turns run.
+enum Wanted {
+    /// The default agent's, changed so.
+    Default(Vec<Edit>),
+    /// Another.
+    Own(Arc<dyn Engine>),
+}
+
+type Edit = Box<dyn FnOnce(GraphBuilder<AgentTurn>) -> GraphBuilder<AgentTurn> + Send>;
+
 impl Builder {
+    /// Changes the default agent's graph: replaces, wraps and inserts nodes. Has no
+    /// effect on a graph of one's own.
+    pub fn edit(
+        mut self,
+        edit: impl FnOnce(GraphBuilder<AgentTurn>) -> GraphBuilder<AgentTurn> + Send + 'static,
+    ) -> Self {
+        if let Wanted::Default(edits) = &mut self.graph {
+            edits.push(Box::new(edit));
+        }
+        self
+    }
+
+    /// Runs another graph instead of the default agent's.
+    pub fn graph<S: State>(mut self, graph: Graph<S>) -> Self {
+        self.graph = Wanted::Own(Arc::new(graph));
+        self
+    }
+
+    /// Draws the graph of the default agent, as it was changed, as a Mermaid flowchart.
+    ///
+    /// *Errors*: as [`Self::start`] for a graph that is wrong.
+    pub fn mermaid(self) -> Result<String> {
+        let Wanted::Default(edits) = self.graph else {
+            return Err(zupa_core::Error::invalid(
+                "a graph of one's own draws itself",
+            ));
+        };
+        let memory = Arc::new(Memory::new(0));
+        let parts = Parts {
+            agent: Arc::new(self.agent),
+            settings: Arc::new(self.settings),
+            model: self.model,
+            store: self.store,
+            memory,
+        };
+        Ok(built(parts, edits)?.mermaid())
+    }
+
     /// Adds a door. Ids are unique; a later door replaces an earlier one.
     pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
         self.channels.push(channel);
@@ -112,8 +162,10 @@ impl Builder {
 
     /// Recovers the store and starts the path.
     ///
-    /// *Errors*: as [`Store::recover`].
+    /// *Errors*: as [`Store::recover`]; [`zupa_core::ErrorKind::Invalid`] for a graph, a
+    /// tool or a type of reply that is wrong.
     pub async fn start(self) -> Result<Runtime> {
+        self.agent.check()?;
         let process = ProcessId(self.ids.fresh());
         let now = self.clock.wall();
         let life = Life {
@@ -132,10 +184,15 @@ impl Builder {
                 "recovered from an unclean end"
             );
         }
-        Ok(self.assemble(process, recovery, backlog))
+        self.assemble(process, recovery, backlog)
     }
 
-    fn assemble(self, process: ProcessId, recovery: Recovery, backlog: Arc<AtomicU64>) -> Runtime {
+    fn assemble(
+        self,
+        process: ProcessId,
+        recovery: Recovery,
+        backlog: Arc<AtomicU64>,
+    ) -> Result<Runtime> {
         let Self {
             store,
             model,
@@ -145,6 +202,7 @@ impl Builder {
             clock,
             ids,
             wakeup,
+            graph,
             faults,
         } = self;
         let (settings, agent) = (Arc::new(settings), Arc::new(agent));
@@ -167,6 +225,19 @@ impl Builder {
         let (workers, sends) = (TaskTracker::new(), TaskTracker::new());
         let in_flight = InFlight::new(clock.clone(), settings.claim_expiry);
         let memory = Arc::new(Memory::new(agent.history));
+        let engine: Arc<dyn Engine> = match graph {
+            Wanted::Own(engine) => engine,
+            Wanted::Default(edits) => {
+                let parts = Parts {
+                    agent: agent.clone(),
+                    settings: settings.clone(),
+                    model,
+                    store: store.clone(),
+                    memory: memory.clone(),
+                };
+                Arc::new(built(parts, edits)?)
+            }
+        };
 
         let (hiring, hired) = Hiring::closed(settings.turns_in_flight);
         let acceptor = Arc::new(Acceptor {
@@ -180,6 +251,7 @@ impl Builder {
             settings: settings.clone(),
             backlog: backlog.clone(),
             hiring: hiring.clone(),
+            loads: engine.loads(),
             faults: faults.clone(),
         });
         let worker = Arc::new(Worker {
@@ -189,12 +261,18 @@ impl Builder {
             ids: ids.clone(),
             doors: doors.clone(),
             settings: settings.clone(),
-            turns: Nodes {
-                agent: agent.clone(),
-                model,
-                store: store.clone(),
-                memory: memory.clone(),
-            },
+            path: Arc::new(Path {
+                writer: writer.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                doors: doors.clone(),
+                settings: settings.clone(),
+                deliveries: deliveries.clone(),
+                wakeup: wakeup.clone(),
+                stopping: turns_stop.clone(),
+                faults: faults.clone(),
+            }),
+            engine: engine.clone(),
             committer: Committer {
                 writer: writer.clone(),
                 clock: clock.clone(),
@@ -206,6 +284,7 @@ impl Builder {
                 memory,
                 wakeup: wakeup.clone(),
                 backlog: backlog.clone(),
+                hooks: workers.clone(),
                 faults: faults.clone(),
             },
             in_flight: in_flight.clone(),
@@ -254,7 +333,7 @@ impl Builder {
         let dispatching = tokio::spawn(dispatcher.run(turns_stop.clone()));
         let delivering = tokio::spawn(deliverer.run(delivery_intake, last_stop.clone()));
         let housekeeping = tokio::spawn(housekeeper.run(last_stop.clone()));
-        Runtime {
+        Ok(Runtime {
             process,
             store,
             intake,
@@ -268,7 +347,20 @@ impl Builder {
             sends,
             tasks: vec![accepting, dispatching, delivering, housekeeping],
             writing,
-        }
+        })
+    }
+}
+
+fn built(parts: Parts, edits: Vec<Edit>) -> Result<Graph<AgentTurn>> {
+    edits
+        .into_iter()
+        .fold(agent::graph(parts), |graph, edit| edit(graph))
+        .build()
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Builder({})", self.agent.name)
     }
 }
 
@@ -311,6 +403,7 @@ impl Runtime {
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds),
             wakeup: Arc::new(InProcessWakeup::default()),
+            graph: Wanted::Default(Vec::new()),
             faults: Faults::default(),
         }
     }

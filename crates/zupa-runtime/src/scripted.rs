@@ -2,9 +2,18 @@
 //! for the benchmark. It records what it was asked.
 //!
 //! Rules come from a TOML file; the first whose pattern is found in the last
-//! message answers:
+//! message answers, with a text, with calls of tools, or both:
 //!
 //! ```toml
+//! [[rule]]
+//! pattern = "(?i)order a (\\w+)"
+//! call = [{ name = "place_order", arguments = '{"item": "{1}"}' }]
+//!
+//! [[rule]]
+//! tool = "place_order"                # the last message is a result of this tool
+//! pattern = ""
+//! answer = "Done: {message}"
+//!
 //! [[rule]]
 //! pattern = "(?i)hello"
 //! answer = "Hello! You said: {message}"
@@ -19,7 +28,10 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use regex_lite::Regex;
 use serde::Deserialize;
-use zupa_core::{Error, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Result, Usage};
+use zupa_core::{
+    Error, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, Result, ToolCall,
+    Usage,
+};
 
 /// How many of the last requests are kept.
 const KEPT: usize = 1_024;
@@ -39,11 +51,31 @@ pub struct Script {
 pub struct Rule {
     /// A regular expression, looked for in the last message.
     pub pattern: String,
-    /// The answer; `{message}` stands for the last message.
+    /// The tool whose result the last message has to be; without it, it must be
+    /// somebody's words.
+    #[serde(default)]
+    pub tool: Option<String>,
+    /// The answer; `{message}` stands for the last message, `{1}` to `{9}` for the
+    /// pattern's groups.
+    #[serde(default)]
     pub answer: String,
+    /// Tools to call.
+    #[serde(default, rename = "call")]
+    pub calls: Vec<ScriptedCall>,
     /// How long the model thinks before it answers, in milliseconds.
     #[serde(default)]
     pub delay_ms: u64,
+}
+
+/// A call of a rule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedCall {
+    /// The tool.
+    pub name: String,
+    /// The arguments, as the model would write them; `{message}` and `{1}` to `{9}` as
+    /// in the answer, spelled for the inside of a JSON string.
+    pub arguments: String,
 }
 
 impl Script {
@@ -61,7 +93,9 @@ impl Script {
         Self {
             rules: vec![Rule {
                 pattern: String::new(),
+                tool: None,
                 answer: answer.into(),
+                calls: Vec::new(),
                 delay_ms,
             }],
         }
@@ -117,11 +151,8 @@ impl Model for ScriptedModel {
     }
 
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream> {
-        let message = request
-            .messages
-            .last()
-            .map(|last| last.text.clone())
-            .unwrap_or_default();
+        let (message, tool) = last_of(&request.messages);
+        let round = request.messages.len();
         {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             if asked.len() == KEPT {
@@ -129,14 +160,22 @@ impl Model for ScriptedModel {
             }
             asked.push_back(request);
         }
-        let Some((_, rule)) = self
-            .rules
-            .iter()
-            .find(|(pattern, _)| pattern.is_match(&message))
-        else {
+        let fits =
+            |(pattern, rule): &&(Regex, Rule)| rule.tool == tool && pattern.is_match(&message);
+        let Some((pattern, rule)) = self.rules.iter().find(fits) else {
             return Err(Error::invalid("no rule of the script fits the message"));
         };
-        let answer = rule.answer.replace("{message}", &message);
+        let answer = fill(&rule.answer, pattern, &message, str::to_owned);
+        let calls: Vec<_> = (0..)
+            .zip(&rule.calls)
+            .map(|(place, call)| {
+                Ok(ModelEvent::Call(ToolCall {
+                    id: format!("call_{round}_{place}"),
+                    name: call.name.clone(),
+                    arguments: fill(&call.arguments, pattern, &message, inside_json),
+                }))
+            })
+            .collect();
         if rule.delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(rule.delay_ms)).await;
         }
@@ -149,18 +188,59 @@ impl Model for ScriptedModel {
             .map(|word| Ok(ModelEvent::Delta(word.to_owned())))
             .collect();
         let done = ModelEvent::Done {
-            finish: FinishReason::Stop,
+            finish: if calls.is_empty() {
+                FinishReason::Stop
+            } else {
+                FinishReason::ToolCalls
+            },
             usage: Some(usage),
             model: Some(self.name().to_owned()),
         };
-        Ok(stream::iter(words).chain(stream::iter([Ok(done)])).boxed())
+        let parts = words.into_iter().chain(calls).chain([Ok(done)]);
+        Ok(stream::iter(parts.collect::<Vec<_>>()).boxed())
     }
+}
+
+/// The last message, and the tool whose result it is, if it is one.
+fn last_of(messages: &[Prompt]) -> (String, Option<String>) {
+    let Some(last) = messages.last() else {
+        return (String::new(), None);
+    };
+    let tool = match last {
+        Prompt::Tool { call, .. } => messages.iter().rev().find_map(|message| match message {
+            Prompt::Assistant { calls, .. } => calls
+                .iter()
+                .find(|made| made.id == *call)
+                .map(|made| made.name.clone()),
+            _ => None,
+        }),
+        _ => None,
+    };
+    (last.text().to_owned(), tool)
+}
+
+/// Puts the message and the pattern's groups into their places.
+fn fill(text: &str, pattern: &Regex, message: &str, spell: fn(&str) -> String) -> String {
+    let mut filled = text.replace("{message}", &spell(message));
+    if let Some(groups) = pattern.captures(message) {
+        for place in 1..groups.len().min(10) {
+            let group = groups.get(place).map_or("", |group| group.as_str());
+            filled = filled.replace(&format!("{{{place}}}"), &spell(group));
+        }
+    }
+    filled
+}
+
+/// As it is written between the quotes of a JSON string.
+fn inside_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use zupa_core::Role;
     use zupa_core::model::collect;
-    use zupa_core::{Prompt, Role};
 
     use super::*;
 
@@ -171,12 +251,9 @@ mod tests {
              [[rule]]\npattern = ''\nanswer = 'second'",
         );
         let model = ScriptedModel::new(script.unwrap()).unwrap();
-        let ask = |text: &str| ModelRequest {
-            messages: vec![Prompt {
-                role: Role::User,
-                text: text.into(),
-            }],
-            timeout: Duration::from_secs(1),
+        let ask = |text: &str| {
+            let said = Prompt::line(Role::User, text);
+            ModelRequest::new(vec![said], Duration::from_secs(1))
         };
         let hi = collect(model.stream(ask("hi you")).await.unwrap(), |_| ())
             .await

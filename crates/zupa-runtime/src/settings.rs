@@ -2,34 +2,17 @@
 
 use std::time::Duration;
 
-use zupa_core::{Burst, Digest};
+use zupa_core::Digest;
 
-/// What the agent is and says.
-#[derive(Debug, Clone)]
-pub struct Agent {
-    /// Its name, for logs and audit.
-    pub name: String,
-    /// Its instructions: the system message of every prompt. Empty: none.
-    pub prompt: String,
-    /// How many earlier lines of the conversation the model sees. Default: 20.
-    pub history: usize,
-    /// When messages in quick succession are answered together. Default: off.
-    pub burst: Burst,
-    /// What a person hears when a message of theirs is given up. Empty: nothing.
-    pub fallback: String,
-}
-
-impl Agent {
-    /// An agent with instructions and the defaults for all else.
-    pub fn new(name: impl Into<String>, prompt: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            prompt: prompt.into(),
-            history: 20,
-            burst: Burst::default(),
-            fallback: "Sorry, I could not answer that. Please try again in other words.".into(),
-        }
-    }
+/// When results of effects are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum JournalMode {
+    /// Each before the next depends on it.
+    #[default]
+    Step,
+    /// Results that change nothing outside, the model's among them, only when an effect
+    /// that matters follows. Cheaper; a crash pays them again.
+    Turn,
 }
 
 /// Limits and times of the path.
@@ -45,6 +28,18 @@ pub struct Settings {
     pub turn_timeout: Duration,
     /// Longest model call. Default: 30 s.
     pub model_timeout: Duration,
+    /// When results are recorded. Default: each before the next depends on it.
+    pub journal: JournalMode,
+    /// Longest call of a tool. Default: 10 s.
+    pub tool_timeout: Duration,
+    /// Longest call that turns speech into text or text into speech. Default: 15 s.
+    pub speech_timeout: Duration,
+    /// Rounds of tool calls in one turn, after which the model has to answer.
+    /// Default: 8.
+    pub tool_rounds: u32,
+    /// Tokens that one turn may spend, prompt and answer, after which the model has to
+    /// answer. 0: no limit. Default: 200,000.
+    pub turn_tokens: u64,
     /// Longest send. Default: 10 s.
     pub channel_timeout: Duration,
     /// Longest wait of a door for the store. Default: 5 s.
@@ -82,6 +77,11 @@ impl Default for Settings {
             payload_bytes: 65_536,
             turn_timeout: Duration::from_secs(120),
             model_timeout: Duration::from_secs(30),
+            journal: JournalMode::Step,
+            tool_timeout: Duration::from_secs(10),
+            speech_timeout: Duration::from_secs(15),
+            tool_rounds: 8,
+            turn_tokens: 200_000,
             channel_timeout: Duration::from_secs(10),
             store_timeout: Duration::from_secs(5),
             heartbeat: Duration::from_secs(2),

@@ -3,11 +3,12 @@
 mod lines;
 mod status;
 mod turn;
+mod waits;
 
 use async_trait::async_trait;
-use zupa_core::audit::AuditLink;
-use zupa_core::desk::{Accounting, Line, StoreStatus, TurnView};
-use zupa_core::{Address, ConversationId, Desk, Number, Result};
+use zupa_core::audit::{AuditEntry, AuditLink};
+use zupa_core::desk::{Accounting, Decided, Line, StoreStatus, TurnView};
+use zupa_core::{Address, ConversationId, Decision, Desk, Number, Result, Wait, WaitId, WaitState};
 
 use crate::store::SqliteStore;
 
@@ -27,6 +28,18 @@ impl Desk for SqliteStore {
 
     async fn audit(&self, conversation: ConversationId) -> Result<Vec<AuditLink>> {
         turn::audit(&self.readers, conversation).await
+    }
+
+    async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {
+        waits::waits(&self.readers, state, limit).await
+    }
+
+    async fn wait(&self, id: WaitId) -> Result<Option<Wait>> {
+        waits::wait(&self.readers, id).await
+    }
+
+    async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
+        SqliteStore::decide(self, id, decision, entry).await
     }
 
     async fn status(&self) -> Result<StoreStatus> {

@@ -27,9 +27,11 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 pub fn migrations() -> Migrator {
     let path = include_str!("../migrations/0001_path.sql");
     let versions = include_str!("../migrations/0002_versions.sql");
+    let waits = include_str!("../migrations/0003_waits.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
+        migration(3, "waits", waits),
     ])
 }
 

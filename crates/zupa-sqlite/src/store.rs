@@ -2,17 +2,23 @@
 //! log into the main file.
 
 mod accept;
+mod audit;
 mod checkpoint;
 mod claim;
 pub(crate) mod decode;
 mod deliver;
 mod finish;
+mod handed;
+mod kept;
+mod outbox;
 mod purge;
 mod read;
 mod receipts;
 mod record;
 mod recover;
 mod row;
+pub(crate) mod wait_row;
+mod waits;
 mod write;
 mod writer;
 
@@ -23,9 +29,13 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
+use zupa_core::desk::Decided;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Life, Recovery};
 use zupa_core::turn::Message;
-use zupa_core::{ConversationId, Error, ErrorKind, ProcessId, Result, Store, Timestamp};
+use zupa_core::{
+    AuditEntry, ConversationId, Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp,
+    WaitId,
+};
 
 use crate::config::{self, SqliteConfig};
 use crate::lock::Lock;
@@ -80,6 +90,21 @@ impl SqliteStore {
             ));
         }
         Ok(())
+    }
+
+    /// Takes an operator's decision.
+    pub(crate) async fn decide(
+        &self,
+        id: WaitId,
+        decision: Decision,
+        entry: AuditEntry,
+    ) -> Result<Decided> {
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || {
+                waits::decide(connection, id, &decision, entry)
+            })
+        })
+        .await
     }
 
     /// The process that serves through this handle, if one does.
@@ -161,6 +186,13 @@ impl Store for SqliteStore {
 
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
         read::due_deliveries(&self.readers, now, limit).await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || waits::expire(connection, now, limit))
+        })
+        .await
     }
 
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {

@@ -1,13 +1,14 @@
 //! `RecordingChannel`: a door that remembers what was sent and answers as told.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
-    Outcome, Outgoing, PlatformId, Result, Retry, SendReceipt, TenantId,
+    Media, Outcome, Outgoing, PlatformId, Result, Retry, SendReceipt, TenantId, Voice,
 };
 
 /// What the channel does with a send.
@@ -34,6 +35,7 @@ pub struct RecordingChannel {
     id: ChannelId,
     tenant: TenantId,
     capabilities: Capabilities,
+    voice: Voice,
     seen: Mutex<Seen>,
     sends: watch::Sender<usize>,
 }
@@ -44,6 +46,8 @@ struct Seen {
     calls: Vec<Outgoing>,
     taken: Vec<Outgoing>,
     hints: Vec<(Address, Hint)>,
+    media: HashMap<String, Result<Media>>,
+    fetched: Vec<String>,
 }
 
 impl RecordingChannel {
@@ -57,6 +61,7 @@ impl RecordingChannel {
                 acknowledges: Acknowledges::OnSend,
                 deduplicates,
             },
+            voice: Voice::TextOnly,
             seen: Mutex::default(),
             sends: watch::Sender::new(0),
         }
@@ -66,6 +71,22 @@ impl RecordingChannel {
     pub fn at_commit(mut self) -> Self {
         self.capabilities.acknowledges = Acknowledges::AtCommit;
         self
+    }
+
+    /// The same, but it carries voice.
+    pub fn with_voice(mut self) -> Self {
+        self.voice = Voice::Sends;
+        self
+    }
+
+    /// Holds media under a handle, or fails to fetch it.
+    pub fn hold(&self, handle: &str, media: Result<Media>) {
+        self.lock().media.insert(handle.to_owned(), media);
+    }
+
+    /// Every handle that was asked for, in order.
+    pub fn fetched(&self) -> Vec<String> {
+        self.lock().fetched.clone()
     }
 
     /// Answers the next sends with these, in order.
@@ -146,6 +167,23 @@ impl Channel for RecordingChannel {
                 .with_retry(Retry::Now)),
             Answer::Hang | Answer::HangAfter => std::future::pending().await,
         }
+    }
+
+    fn voice(&self) -> Voice {
+        self.voice
+    }
+
+    async fn media(&self, handle: &str, max_bytes: u64, _timeout: Duration) -> Result<Media> {
+        let mut seen = self.lock();
+        seen.fetched.push(handle.to_owned());
+        let missing = || Error::new(ErrorKind::NotFound, "there is no such media");
+        let media = seen.media.get(handle).cloned().ok_or_else(missing)??;
+        if media.bytes.len() as u64 > max_bytes {
+            return Err(Error::new(ErrorKind::Full, "the media is too large")
+                .with("bytes", media.bytes.len())
+                .with("limit", max_bytes));
+        }
+        Ok(media)
     }
 
     fn hint(&self, to: &Address, hint: Hint) {

@@ -138,6 +138,11 @@ impl Store for FaultyStore {
             .await
     }
 
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.through(Call::Expire, self.inner.expire(now, limit))
+            .await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         let forward = self.inner.history(conversation, limit);
         self.through(Call::History, forward).await

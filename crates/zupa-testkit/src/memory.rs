@@ -1,8 +1,8 @@
 //! `MemoryStore`: the ports `Store` and `Desk` in plain Rust over one mutex.
 //!
 //! The reference: where the words of the ports leave a doubt, this is what they
-//! mean. Reading order: `rows`, then the stops `accept`, `claim`, `finish`,
-//! `deliver`, `receipts`, then `recover`, `purge` and `desk`.
+//! mean. Reading order: `rows`, then the stops `accept`, `claim`, `record`,
+//! `finish`, `deliver`, `waits`, `receipts`, then `recover`, `purge` and `desk`.
 
 mod accept;
 mod claim;
@@ -12,17 +12,19 @@ mod finish;
 mod planted;
 mod purge;
 mod receipts;
+mod record;
 mod recover;
 mod rows;
+mod waits;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use zupa_core::desk::{Accounting, Line, StoreStatus, TurnView};
+use zupa_core::desk::{Accounting, Decided, Line, StoreStatus, TurnView};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
-    Address, AuditLink, ConversationId, Desk, InboundState, Message, Number, ProcessId, Result,
-    Store, Timestamp,
+    Address, AuditEntry, AuditLink, ConversationId, Decision, Desk, InboundState, Message, Number,
+    ProcessId, Result, Store, Timestamp, Wait, WaitId, WaitState,
 };
 
 pub use planted::Planted;
@@ -92,7 +94,7 @@ impl State {
             self.receipt(receipt, now);
         }
         for record in batch.record {
-            applied.record.push(self.record(record));
+            applied.record.push(self.record(record, now));
         }
         for finish in batch.finish {
             applied.finish.push(Ok(self.finish(finish, now)));
@@ -153,6 +155,10 @@ impl Store for MemoryStore {
         Ok(self.lock().due_deliveries(now, limit))
     }
 
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.lock().expire(now, limit)
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         Ok(self.lock().history(conversation, limit))
     }
@@ -199,6 +205,18 @@ impl Desk for MemoryStore {
         let state = self.lock();
         let chain = state.conversations.get(&conversation);
         Ok(chain.map(|found| found.audit.clone()).unwrap_or_default())
+    }
+
+    async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {
+        Ok(self.lock().waits(state, limit))
+    }
+
+    async fn wait(&self, id: WaitId) -> Result<Option<Wait>> {
+        Ok(self.lock().wait(id))
+    }
+
+    async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
+        self.lock().decide(id, decision, entry)
     }
 
     async fn status(&self) -> Result<StoreStatus> {

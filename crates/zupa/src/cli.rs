@@ -9,15 +9,18 @@ mod failure;
 #[cfg(feature = "faults")]
 mod faults;
 mod files;
+mod graph;
 mod logs;
 mod operator;
 mod print;
+mod reviews;
 mod serve;
 #[cfg(feature = "faults")]
 mod sink;
 mod source;
 mod store;
 mod token;
+mod tools;
 mod turn;
 
 use std::process::ExitCode;
@@ -61,6 +64,8 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
         Command::Serve(run) => on_threads(serve::serve(global, run)),
         Command::Config { command } => check::config(global, command),
         Command::Turn { command } => on_one_thread(turn::turn(global, command)),
+        Command::Reviews { command } => on_one_thread(reviews::reviews(global, command)),
+        Command::Graph => on_one_thread(graph::graph(global)),
         Command::Db { command } => on_one_thread(db::db(global, command)),
         Command::Bench(bench) => crate::bench::run(bench),
         Command::Version(output) => print::version(output.json),

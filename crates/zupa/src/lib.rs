@@ -9,6 +9,8 @@ pub use zupa_runtime as runtime;
 
 #[cfg(feature = "http")]
 pub use zupa_http as http;
+#[cfg(feature = "mcp")]
+pub use zupa_mcp as mcp;
 #[cfg(feature = "openai")]
 pub use zupa_openai as openai;
 #[cfg(feature = "postgres")]
@@ -18,3 +20,14 @@ pub use zupa_sqlite as sqlite;
 
 #[cfg(feature = "cli")]
 pub mod config;
+
+/// The pages of the documentation whose examples run as tests.
+#[cfg(all(doctest, feature = "cli"))]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/tutorial.md")]
+    struct Tutorial;
+    #[doc = include_str!("../../../docs/engine.md")]
+    struct Engine;
+}

@@ -45,6 +45,7 @@ mod report;
 mod restart;
 mod script;
 mod server;
+mod shop;
 mod sink;
 mod sse;
 mod stage;
@@ -66,6 +67,10 @@ pub use self::sink::Sink;
 /// An error is a violated promise, a planted bug that was not caught, or a run
 /// that could not be made.
 pub fn run(options: Options) -> anyhow::Result<()> {
+    if options.shop {
+        options.check()?;
+        return shop::run(&options);
+    }
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -60,6 +60,10 @@ pub struct Options {
     /// Succeed only if a checker finds something
     #[arg(long)]
     pub expect_caught: bool,
+    /// Kill the burger shop of the examples instead of the server: tools, a confirmation
+    /// and side messages, on SQLite
+    #[arg(long)]
+    pub shop: bool,
     /// Measure the recovery with many accepted messages instead of the kill loop
     #[arg(long)]
     pub recovery: bool,
@@ -110,6 +114,7 @@ impl Default for Options {
             release: false,
             bug: None,
             expect_caught: false,
+            shop: false,
             recovery: false,
             poison: None,
             pauses: None,
@@ -143,6 +148,10 @@ impl Options {
                 "one process holds an SQLite file: --replicas, --restarts and --partitions need --store postgres"
             );
         }
+        ensure!(
+            !self.shop || !self.on_postgres(),
+            "the burger shop is on SQLite: leave --store out"
+        );
         ensure!(
             !self.recovery || self.replicas() == 1,
             "--recovery is about one process: try --replicas 1"

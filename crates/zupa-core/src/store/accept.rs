@@ -33,6 +33,8 @@ pub struct Offer {
     pub process: ProcessId,
     /// When the claim ends if it is not renewed.
     pub expires_at: Timestamp,
+    /// As in [`super::Claim`].
+    pub loads: u32,
 }
 
 /// What became of it.

@@ -44,12 +44,14 @@ pub struct Batch {
 
 impl Batch {
     /// What the items need: whatever somebody outside is told about must be
-    /// flushed; a claim, a recorded result or a settlement rides along.
+    /// flushed, and so is an intent, whose effect may be felt; a claim, a recorded
+    /// result or a settlement rides along.
     pub fn durability(&self) -> Durability {
         let told_outside = !self.receipts.is_empty()
             || !self.finish.is_empty()
             || !self.accept.is_empty()
-            || !self.attempt.is_empty();
+            || !self.attempt.is_empty()
+            || self.record.iter().any(Record::must_be_flushed);
         if told_outside {
             Durability::Flushed
         } else {

@@ -1,11 +1,14 @@
 //! Stops 2 and 3, `claim` and `turn`: taking a conversation's pending inbounds,
 //! and recording what effects gave back.
 
+use super::finish::OutboxRow;
 use crate::audit::AuditHead;
 use crate::id::{Address, ConversationId, Epoch, Number, ProcessId, TurnId};
 use crate::inbound::Correlation;
 use crate::time::Timestamp;
-use crate::turn::{Claimed, Step};
+use crate::tool::EffectClass;
+use crate::turn::{Claimed, Step, StoredState};
+use crate::wait::Wait;
 
 /// A conversation with something to claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Claim {
     pub expires_at: Timestamp,
     /// How the turn will run.
     pub mode: ClaimMode,
+    /// The newest version of a conversation's state that the claimer can load.
+    pub loads: u32,
 }
 
 /// What became of the wish.
@@ -56,6 +61,9 @@ pub enum ClaimOutcome {
     /// The open turn is suspected of deaths: ask again when it can run in this
     /// mode. Nothing was written but the suspicion.
     Suspected(ClaimMode),
+    /// The conversation's state is of a newer version than the claimer can load.
+    /// Nothing was written: somebody newer takes it.
+    Newer,
     /// Nothing is pending.
     Nothing,
 }
@@ -79,8 +87,16 @@ pub struct ClaimedTurn {
     pub provider_failures: u32,
     /// The inbounds, in order. Never empty.
     pub inbounds: Vec<Claimed>,
-    /// What earlier runs recorded.
+    /// What earlier runs recorded, in the order of their ordinals.
     pub steps: Vec<Step>,
+    /// Outbox rows that earlier runs of this turn have written with their steps.
+    pub said: u32,
+    /// What the agent keeps of the conversation, as the last commit left it.
+    pub state: Option<StoredState>,
+    /// For a settled wait: it, and the others of its parked turn. For messages of
+    /// the person: the reply waits that were open when the first of them came,
+    /// newest first.
+    pub waits: Vec<Wait>,
     /// The end of the conversation's audit chain.
     pub audit: AuditHead,
     /// True when a delivery of the conversation is not settled yet, so a new
@@ -90,7 +106,7 @@ pub struct ClaimedTurn {
     pub correlation: Correlation,
 }
 
-/// A result to record.
+/// An intent or a result to record.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Whose.
@@ -101,8 +117,18 @@ pub struct Record {
     pub epoch: Epoch,
     /// The run that made it.
     pub run: u32,
-    /// The result.
+    /// The intent or result. A result that is already there, the same, is not
+    /// written again, nor is what goes with it.
     pub step: Step,
+    /// Outbox rows that appear with the step; always side messages.
+    pub say: Vec<OutboxRow>,
+}
+
+impl Record {
+    /// What somebody outside may be told about, or feel, after it is answered.
+    pub fn must_be_flushed(&self) -> bool {
+        self.step.class != EffectClass::Pure || !self.say.is_empty()
+    }
 }
 
 /// What became of it.

@@ -2,9 +2,11 @@
 
 use crate::audit::{AuditHead, AuditLink};
 use crate::error::ErrorKind;
-use crate::id::{ConversationId, Epoch, Number, TurnId};
+use crate::id::{ConversationId, Epoch, Number, TurnId, WaitId};
 use crate::outbound::{DeliveryState, Outbound};
 use crate::time::Timestamp;
+use crate::turn::{Fact, StoredState};
+use crate::wait::{NewWait, WaitState};
 
 /// The end of one run of a turn.
 #[derive(Debug, Clone)]
@@ -60,8 +62,37 @@ pub struct FailureNote {
 pub struct Commit {
     /// The end of every inbound of the range.
     pub verdict: Verdict,
-    /// What to send; numbers are given by the store, ordinals by position.
+    /// What to send; numbers are given by the store, ordinals go on behind what
+    /// the turn's steps have said.
     pub outbound: Vec<OutboxRow>,
+    /// What the agent keeps of the conversation; none leaves it as it is.
+    pub state: Option<StoredState>,
+    /// Waits to open. Those with a [`crate::Resume`] park the turn.
+    pub waits: Vec<NewWait>,
+    /// Waits that this turn has settled: reply waits whose answer it took, and
+    /// open ones that nobody needs any more.
+    pub settles: Vec<(WaitId, WaitState)>,
+    /// What others may want to know.
+    pub facts: Vec<Fact>,
+}
+
+impl Commit {
+    /// The end of a range that leaves nothing but messages.
+    pub fn of(verdict: Verdict, outbound: Vec<OutboxRow>) -> Self {
+        Self {
+            verdict,
+            outbound,
+            state: None,
+            waits: Vec::new(),
+            settles: Vec::new(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// True when another turn will go on where this one waits.
+    pub fn parks(&self) -> bool {
+        self.waits.iter().any(|wait| wait.resume.is_some())
+    }
 }
 
 /// The end of a turn's inbounds.

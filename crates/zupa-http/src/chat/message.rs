@@ -3,22 +3,16 @@
 //! All faults are reported at once, each with a JSON Pointer. Nothing of the
 //! text is ever repeated in an answer.
 
-use std::fmt;
-
 use axum::http::StatusCode;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use serde_json::error::Category;
 use zupa_core::PlatformId;
 use zupa_core::id::MAX_ID_CHARS;
 
+use crate::fields::{self, MAX_FAULTS, fault};
 use crate::problem::{Fault, Problem};
 
-/// How many faults one answer names.
-const MAX_FAULTS: usize = 8;
-
-/// How much of an unknown field's name an answer repeats.
-const MAX_NAME_CHARS: usize = 64;
+/// What a body looks like.
+const FORM: &str = "{ \"id\"?, \"text\" }";
 
 /// One message, checked.
 #[derive(Debug)]
@@ -31,7 +25,7 @@ pub(super) struct Said {
 
 /// Parses a body whose text may have `limit` bytes.
 pub(super) fn parse(body: &str, limit: usize) -> Result<Said, Problem> {
-    let Fields(fields) = serde_json::from_str(body).map_err(|error| not_an_object(&error))?;
+    let fields = fields::read(body, FORM)?;
     let mut faults = Vec::new();
     let mut id = None;
     let mut text = None;
@@ -148,62 +142,8 @@ fn refuse(faults: Vec<(Weight, Fault)>) -> Problem {
     Problem::new(status, code, detail).with_errors(faults.take(MAX_FAULTS).collect())
 }
 
-fn not_an_object(error: &serde_json::Error) -> Problem {
-    match error.classify() {
-        Category::Data => Problem::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_body",
-            "the body is a JSON object: { \"id\"?, \"text\" }",
-        ),
-        // Says what is wrong and where, and quotes nothing.
-        _ => Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed_json",
-            format!("the body is not JSON: {error}"),
-        ),
-    }
-}
-
 fn too_large(limit: usize) -> Problem {
     let detail = format!("a text has at most {limit} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail.clone())
         .with_errors(vec![fault("text", "too_long", &detail)])
-}
-
-fn fault(name: &str, code: &'static str, detail: &str) -> Fault {
-    let short: String = name.chars().take(MAX_NAME_CHARS).collect();
-    Fault {
-        pointer: format!("/{}", short.replace('~', "~0").replace('/', "~1")),
-        place: "body",
-        code,
-        detail: detail.to_owned(),
-    }
-}
-
-/// An object's fields as they stand, so that a repeated one is seen: a map
-/// would silently keep the last.
-struct Fields(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-
-        deserializer.deserialize_map(Collect)
-    }
 }

@@ -1,7 +1,6 @@
 //! The web chat: [`post()`] takes messages in, [`events()`] shows what is
 //! committed and what is passing.
 
-mod body;
 mod events;
 mod frame;
 mod message;

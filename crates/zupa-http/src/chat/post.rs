@@ -14,7 +14,8 @@ use axum::{Extension, Json};
 use serde_json::json;
 use zupa_core::{Content, Correlation, Delivered, EventId, Inbound, IntakeBatch};
 
-use super::{Door, body, message};
+use super::{Door, message};
+use crate::body;
 use crate::envelope::RequestId;
 use crate::parts::Shared;
 use crate::problem::{Fault, Problem};

@@ -1,7 +1,8 @@
-//! What operators read. Every route needs the admin token; none changes
-//! anything.
+//! What operators read and decide. Every route needs the admin token.
 
 mod auth;
+mod decision;
+mod reviews;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::readiness::State as Ready;
 use crate::why::why;
 
 pub(crate) use auth::{Admin, AdminToken};
+pub(crate) use decision::decide;
+pub(crate) use reviews::{list as reviews, show as review};
 
 /// A turn and why it stands where it stands.
 #[derive(Serialize)]

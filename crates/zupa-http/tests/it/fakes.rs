@@ -1,8 +1,9 @@
 //! Small fakes of what lies behind the routes, and one fixture that ties them
 //! together.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+mod desk;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,13 +16,13 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
-use zupa_core::desk::{Accounting, Line, Speaker, StoreStatus, TurnView};
 use zupa_core::{
-    Address, Alias, AuditLink, ChannelId, Clock, ConversationId, Delivered, DeliveryId, Desk,
-    Error, ErrorKind, EventId, Hints, Ids, Inbound, Intake, Number, Result, TenantId, Timestamp,
-    TurnId,
+    Address, Alias, ChannelId, Clock, ConversationId, Delivered, Digest, EventId, Hints, Ids,
+    Inbound, Intake, Nudge, Number, Result, TenantId, Timestamp, TurnId, WaitId, Wakeup,
 };
 use zupa_http::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts, Readiness, WebChat, router};
+
+pub use desk::FakeDesk;
 
 pub const TOKEN: &str = "the-admin-token";
 
@@ -32,100 +33,17 @@ pub fn turn(number: u128) -> TurnId {
     TurnId(Uuid::from_u128(number))
 }
 
-/// A desk whose rows the test writes.
+/// Remembers what it was told.
 #[derive(Debug, Default)]
-pub struct FakeDesk {
-    lines: Mutex<HashMap<Address, Vec<Line>>>,
-    pub views: Mutex<HashMap<String, TurnView>>,
-    pub accounting: Mutex<Accounting>,
-    pub fails: Mutex<Option<ErrorKind>>,
-    pub hangs: AtomicBool,
-    pub panics: AtomicBool,
-    /// The largest page that was asked for.
-    pub page: Mutex<usize>,
-}
-
-impl FakeDesk {
-    pub fn says(&self, address: &Address, from: Speaker, text: &str) -> Number {
-        let mut lines = self.lines.lock().unwrap();
-        let lines = lines.entry(address.clone()).or_default();
-        let number = Number(lines.len() as u64 + 1);
-        lines.push(Line {
-            number,
-            from,
-            text: text.to_owned(),
-        });
-        number
-    }
-
-    pub fn agent_says(&self, address: &Address, turn: TurnId, text: &str) -> Number {
-        let delivery = DeliveryId { turn, ordinal: 0 };
-        self.says(address, Speaker::Agent(delivery), text)
-    }
-
-    pub fn person_says(&self, address: &Address, id: &str, text: &str) -> Number {
-        self.says(address, Speaker::Person(id.to_owned()), text)
-    }
-
-    async fn check(&self) -> Result<()> {
-        assert!(
-            !self.panics.load(Ordering::SeqCst),
-            "a panic with a secret in /var/lib"
-        );
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        match *self.fails.lock().unwrap() {
-            Some(kind) => Err(Error::new(kind, "SELECT * FROM secrets").with("path", "/var/lib/x")),
-            None => Ok(()),
-        }
-    }
-}
+pub struct FakeWakeup(pub Mutex<Vec<Nudge>>);
 
 #[async_trait]
-impl Desk for FakeDesk {
-    async fn turn(&self, id: &str) -> Result<Option<TurnView>> {
-        self.check().await?;
-        Ok(self.views.lock().unwrap().get(id).cloned())
+impl Wakeup for FakeWakeup {
+    fn wake(&self, nudge: Nudge) {
+        self.0.lock().unwrap().push(nudge);
     }
-
-    async fn accounting(&self) -> Result<Accounting> {
-        self.check().await?;
-        Ok(self.accounting.lock().unwrap().clone())
-    }
-
-    async fn lines(&self, address: &Address, after: Number, limit: usize) -> Result<Vec<Line>> {
-        self.check().await?;
-        let mut page = self.page.lock().unwrap();
-        *page = limit.max(*page);
-        let lines = self.lines.lock().unwrap();
-        Ok(lines
-            .get(address)
-            .into_iter()
-            .flatten()
-            .filter(|line| line.number > after)
-            .take(limit)
-            .cloned()
-            .collect())
-    }
-
-    async fn audit(&self, _: ConversationId) -> Result<Vec<AuditLink>> {
-        Ok(Vec::new())
-    }
-
-    async fn status(&self) -> Result<StoreStatus> {
-        self.check().await?;
-        Ok(StoreStatus {
-            engine: "fake".into(),
-            location: "memory".into(),
-            schema_version: 1,
-            schema_wanted: 1,
-            bytes: 0,
-            log_bytes: 0,
-            durability: "full".into(),
-            conversations: 0,
-            processes: Vec::new(),
-        })
+    async fn woken(&self) -> Nudge {
+        std::future::pending().await
     }
 }
 
@@ -157,6 +75,7 @@ impl Ids for CountingIds {
 pub struct App {
     pub router: Router,
     pub desk: Arc<FakeDesk>,
+    pub wakeup: Arc<FakeWakeup>,
     pub hints: Hints,
     pub readiness: Readiness,
     pub stop: CancellationToken,
@@ -205,6 +124,7 @@ impl App {
     /// With an intake whose queue the test holds.
     pub fn around(mode: Mode, intake: Intake, seen: Arc<Mutex<Vec<Inbound>>>) -> Self {
         let desk = Arc::new(FakeDesk::default());
+        let wakeup = Arc::new(FakeWakeup::default());
         let hints = Hints::default();
         let readiness = Readiness::default();
         readiness.ready();
@@ -221,6 +141,8 @@ impl App {
             desk: desk.clone(),
             ids: Arc::new(CountingIds::default()),
             clock: Arc::new(FakeClock),
+            wakeup: wakeup.clone(),
+            config: Digest::of(b"the configuration"),
             chats: vec![chat("main", "default"), chat("second", "other")],
             mode,
             allowed_hosts: vec!["chat.example".into()],
@@ -232,6 +154,7 @@ impl App {
         Self {
             router,
             desk,
+            wakeup,
             hints,
             readiness,
             stop,
@@ -269,9 +192,15 @@ impl App {
     }
 
     pub async fn operator(&self, path: &str) -> Answer {
-        let mut request = get(path);
-        let token = format!("Bearer {TOKEN}").parse().unwrap();
-        request.headers_mut().insert("authorization", token);
+        self.send(as_operator(get(path))).await
+    }
+
+    /// Decides as an operator.
+    pub async fn decide(&self, id: WaitId, body: impl Into<Body>) -> Answer {
+        let path = format!("/api/v1/reviews/{id}/decision");
+        let mut request = as_operator(post(&path, body));
+        let key = "key-of-sixteen-characters".parse().unwrap();
+        request.headers_mut().insert("idempotency-key", key);
         self.send(request).await
     }
 
@@ -284,6 +213,12 @@ impl App {
             buffer: String::new(),
         }
     }
+}
+
+pub fn as_operator(mut request: Request<Body>) -> Request<Body> {
+    let token = format!("Bearer {TOKEN}").parse().unwrap();
+    request.headers_mut().insert("authorization", token);
+    request
 }
 
 pub fn get(path: &str) -> Request<Body> {

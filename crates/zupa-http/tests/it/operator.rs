@@ -7,7 +7,13 @@ use zupa_core::{ConversationId, ErrorKind, InboundState, Number, Timestamp};
 
 use crate::fakes::{App, EVENT, get};
 
-const ROUTES: [&str; 3] = ["/api/v1/turns/x", "/api/v1/accounting", "/api/v1/status"];
+const ROUTES: [&str; 5] = [
+    "/api/v1/turns/x",
+    "/api/v1/accounting",
+    "/api/v1/status",
+    "/api/v1/reviews",
+    "/api/v1/reviews/00000000-0000-0000-0000-000000000001",
+];
 
 #[tokio::test]
 async fn without_the_token_every_route_is_401() {
@@ -49,6 +55,7 @@ async fn a_message_is_found_and_explained() {
             request_id: Some("r-1".into()),
         }],
         steps: Vec::new(),
+        waits: Vec::new(),
         deliveries: Vec::new(),
         audit: Vec::new(),
     };

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
-use zupa_core::desk::{DeliveryView, InboundView, TurnSummary, TurnView};
+use zupa_core::desk::{DeliveryView, InboundView, StepView, TurnSummary, TurnView, WaitView};
 use zupa_core::{
-    ConversationId, DeliveryId, DeliveryState, Epoch, InboundState, Number, ReceiptLevel,
-    Timestamp, TurnState,
+    ConversationId, DeliveryId, DeliveryState, EffectClass, Epoch, InboundState, Number,
+    ReceiptLevel, Timestamp, TurnState, WaitId, WaitKind, WaitState,
 };
 use zupa_http::why;
 
@@ -38,6 +38,7 @@ fn view(of: InboundState, by: Option<TurnState>, reason: Option<&str>) -> TurnVi
             request_id: None,
         }],
         steps: Vec::new(),
+        waits: Vec::new(),
         deliveries: Vec::new(),
         audit: Vec::new(),
     }
@@ -134,4 +135,74 @@ fn an_empty_view_is_no_panic() {
     let mut view = view(InboundState::Queued, None, None);
     view.inbounds.clear();
     assert_eq!(why(&view).code, "unknown");
+}
+
+/// A turn parked at second 1, with waits until second 5.
+fn parked(waits: &[(WaitKind, WaitState, Option<&str>)]) -> TurnView {
+    let mut view = view(InboundState::Answered, Some(TurnState::Parked), None);
+    if let Some(turn) = &mut view.turn {
+        turn.ended_at = Some(Timestamp(1_000_000));
+    }
+    let waits = waits.iter().enumerate().map(|(place, wait)| WaitView {
+        id: WaitId(Uuid::from_u128(place as u128 + 1)),
+        kind: wait.0,
+        state: wait.1,
+        expires_at: Some(Timestamp(5_000_000)),
+        decided_by: wait.2.map(str::to_owned),
+    });
+    view.waits = waits.collect();
+    view
+}
+
+#[test]
+fn a_parked_turn_says_what_it_waits_for_since_when_and_who_can_end_it() {
+    use WaitKind::{Decision, Reply, Timer};
+    use WaitState::{Decided, Expired, Open};
+    let check = |waits: &[_], code, sentence| {
+        let why = why(&parked(waits));
+        assert_eq!((why.code, why.sentence.as_str()), (code, sentence));
+    };
+    check(
+        &[(Reply, Open, None)],
+        "parked",
+        "It waits for the person's answer since 1970-01-01T00:00:01Z, \
+         until 1970-01-01T00:00:05Z at most.",
+    );
+    check(
+        &[(Timer, Open, None)],
+        "parked",
+        "It waits since 1970-01-01T00:00:01Z for 1970-01-01T00:00:05Z.",
+    );
+    check(
+        &[(Decision, Decided, Some("ana")), (Decision, Open, None)],
+        "parked",
+        "It waits for 1 decision of an operator since 1970-01-01T00:00:01Z, \
+         until 1970-01-01T00:00:05Z at most: `zupa reviews show`, `approve` or `reject` \
+         00000000-0000-0000-0000-000000000002.",
+    );
+    check(
+        &[(Decision, Decided, Some("ana")), (Decision, Expired, None)],
+        "resumed",
+        "It waited, and another turn has gone on: decided by ana, nobody answered in time.",
+    );
+}
+
+#[test]
+fn an_effect_of_unknown_outcome_is_named() {
+    let mut view = view(InboundState::Claimed, Some(TurnState::Retry), None);
+    let step = |key: &str, class, has_result| StepView {
+        key: key.to_owned(),
+        class,
+        has_result,
+    };
+    view.steps = vec![
+        step("call_model/1/model", EffectClass::Pure, false),
+        step("run_tools/1/0", EffectClass::Idempotent, true),
+        step("run_tools/1/1", EffectClass::AtMostOnce, false),
+    ];
+    let sentence = why(&view).sentence;
+    assert!(
+        sentence.ends_with("start. May have happened: run_tools/1/1."),
+        "{sentence}"
+    );
 }

@@ -106,6 +106,7 @@ fn what_happens_without_an_answer_may_be_tried_again() {
     check(Failure::CutOff, Unavailable, Now, Unknown);
     check(Failure::Undecodable, Protocol, Now, Unknown);
     check(Failure::TooLong, Protocol, Now, Unknown);
+    check(Failure::TooManyCalls("64 calls"), Protocol, Now, Unknown);
     check(
         Failure::NotEvents("text/html".to_owned()),
         Protocol,

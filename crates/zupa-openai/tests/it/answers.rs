@@ -51,7 +51,9 @@ async fn finish_reasons_are_told_apart() {
         ("stop", FinishReason::Stop),
         ("length", FinishReason::Length),
         ("content_filter", FinishReason::ContentFilter),
-        ("tool_calls", FinishReason::Other("tool_calls".to_owned())),
+        // It says so, but there are none.
+        ("tool_calls", FinishReason::Stop),
+        ("eos", FinishReason::Other("eos".to_owned())),
         (CANARY, FinishReason::Other("unreadable".to_owned())),
     ] {
         let answer = answer_to(stream_of(&[delta("Hm"), finish(reason), DONE.to_owned()])).await;

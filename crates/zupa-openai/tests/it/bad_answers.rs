@@ -146,11 +146,15 @@ async fn failing_servers_are_unavailable() {
 #[tokio::test]
 async fn nonsense_is_a_matter_of_protocol() {
     let html = format!("<html><body>{CANARY}</body></html>");
-    let whole = json!({"object": "chat.completion", "choices": [{"message": {"content": CANARY}}]})
-        .to_string();
+    let no_answer = json!({"ok": true, "choices": [], "text": CANARY}).to_string();
     for (name, script) in [
         ("html", answer(200, HTML, &html)),
-        ("an answer in one piece", answer(200, JSON, &whole)),
+        ("JSON that is no answer", answer(200, JSON, &no_answer)),
+        ("no JSON after all", answer(200, JSON, CANARY)),
+        (
+            "JSON without end",
+            answer(200, JSON, &format!("[{}", CANARY.repeat(300_000))),
+        ),
         (
             "a chunk that is no JSON",
             stream_of(&[delta("Hi"), format!("data: {{{CANARY}\n\n")]),
@@ -227,14 +231,10 @@ async fn errors_inside_a_good_status_count_as_errors() {
     )]);
     check("bare", vllm, Invalid, Never, NotApplied).await;
     let body = fault("server_error", json!(503));
-    check(
-        "with status 200",
-        answer(200, JSON, &body),
-        Unavailable,
-        Now,
-        NotApplied,
-    )
-    .await;
+    for headers in [JSON, "content-type: text/plain\r\n"] {
+        let script = answer(200, headers, &body);
+        check("with status 200", script, Unavailable, Now, NotApplied).await;
+    }
 }
 
 #[tokio::test]

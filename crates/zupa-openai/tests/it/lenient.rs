@@ -113,6 +113,19 @@ async fn text_may_come_in_parts_or_as_a_refusal() {
 }
 
 #[tokio::test]
+async fn an_answer_may_come_in_one_piece() {
+    let body = json!({
+        "object": "chat.completion", "type": "of no concern",
+        "choices": [{"message": {"role": "assistant", "content": "Hi\n"}, "finish_reason": "stop"}],
+    });
+    let pretty = serde_json::to_string_pretty(&body).unwrap();
+    for headers in [JSON, "content-type: Application/JSON; charset=utf-8\r\n"] {
+        let answer = answer_to(answer(200, headers, &pretty)).await;
+        assert_eq!(answer, said("Hi\n", FinishReason::Stop));
+    }
+}
+
+#[tokio::test]
 async fn an_answer_may_end_in_many_ways() {
     let hi = delta("Hi");
     let stop = finish("stop");

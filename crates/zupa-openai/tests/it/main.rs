@@ -7,10 +7,14 @@
 
 mod answers;
 mod bad_answers;
+mod calls;
 mod cancel;
+mod golden;
 mod lenient;
 mod logs;
 mod request;
 mod server;
 mod silence;
+mod speech;
+mod structured;
 mod support;

@@ -27,6 +27,9 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub head: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
+    /// The same, if it is JSON.
     pub body: Value,
 }
 
@@ -130,6 +133,7 @@ async fn read_request(socket: &mut TcpStream) -> Option<Seen> {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let seen = Seen {
                 head: String::from_utf8(bytes[..end].to_vec()).unwrap(),
+                bytes: Vec::new(),
                 body: Value::Null,
             };
             let length: usize = seen.header("content-length")?.parse().unwrap();
@@ -137,8 +141,11 @@ async fn read_request(socket: &mut TcpStream) -> Option<Seen> {
             while body.len() < length {
                 socket.read_buf(&mut body).await.ok()?;
             }
-            let body = serde_json::from_slice(&body).unwrap();
-            return Some(Seen { body, ..seen });
+            return Some(Seen {
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+                bytes: body,
+                ..seen
+            });
         }
         if socket.read_buf(&mut bytes).await.ok()? == 0 {
             return None;

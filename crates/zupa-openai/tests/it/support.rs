@@ -38,19 +38,11 @@ pub fn model(server: &Server) -> OpenAiModel {
 }
 
 pub fn request() -> ModelRequest {
-    ModelRequest {
-        messages: vec![
-            Prompt {
-                role: Role::System,
-                text: "Be brief.".to_owned(),
-            },
-            Prompt {
-                role: Role::User,
-                text: CANARY.to_owned(),
-            },
-        ],
-        timeout: PATIENCE,
-    }
+    let messages = vec![
+        Prompt::line(Role::System, "Be brief."),
+        Prompt::line(Role::User, CANARY),
+    ];
+    ModelRequest::new(messages, PATIENCE)
 }
 
 pub async fn complete(model: &OpenAiModel) -> Result<Completion> {
@@ -106,6 +98,7 @@ pub async fn events(model: &OpenAiModel) -> Vec<ModelEvent> {
 pub fn said(text: &str, finish: FinishReason) -> Completion {
     Completion {
         text: text.to_owned(),
+        calls: Vec::new(),
         finish,
         usage: None,
         model: None,
@@ -148,6 +141,17 @@ pub const DONE: &str = "data: [DONE]\n\n";
 /// A whole good answer out of events.
 pub fn stream_of(events: &[String]) -> Vec<Step> {
     vec![head(), send(events.concat())]
+}
+
+/// A file of `tests/fixtures`.
+pub fn fixture(name: &str) -> String {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A stream of `tests/fixtures`.
+pub fn recorded(name: &str) -> Vec<Step> {
+    vec![head(), send(fixture(name))]
 }
 
 /// A whole answer of another kind; every body holds the canary.

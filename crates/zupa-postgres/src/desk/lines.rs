@@ -22,6 +22,7 @@ pub(super) async fn lines(
          SELECT number, platform_id, turn_id, ordinal, content FROM (
              (SELECT number, platform_id, NULL::uuid AS turn_id, NULL::integer AS ordinal, content
               FROM zupa.inbounds WHERE conversation = (SELECT id FROM here) AND number > $4
+                AND origin = 'external'
               ORDER BY number LIMIT $5)
              UNION ALL
              (SELECT number, NULL, turn_id, ordinal, content

@@ -9,7 +9,7 @@ use zupa_core::desk::{Accounting, ProcessState, ProcessView, StoreStatus};
 use zupa_core::{DeliveryState, InboundState, ProcessId, Result};
 
 use crate::config::PostgresConfig;
-use crate::open;
+use crate::migrations::wanted_version;
 use crate::session::Sessions;
 use crate::store::decode;
 
@@ -31,11 +31,12 @@ pub(super) async fn accounting(readers: &Sessions) -> Result<Accounting> {
                            THEN 'claimed' ELSE b.state END AS state, count(*)
          FROM zupa.inbounds b JOIN zupa.conversations c ON c.id = b.conversation
          LEFT JOIN zupa.turns t ON t.id = c.open_turn
-         WHERE b.origin = 'external' GROUP BY 2
+         GROUP BY 2
          UNION ALL SELECT 'out', state, count(*) FROM zupa.outbox GROUP BY state
          UNION ALL SELECT 'numbers', '', coalesce(sum(last_number), 0)::bigint
                    FROM zupa.conversations
-         UNION ALL SELECT 'outbounds', '', coalesce(sum(outbounds), 0)::bigint FROM zupa.turns
+         UNION ALL SELECT 'outbounds', '', coalesce(sum(outbounds + said), 0)::bigint
+                   FROM zupa.turns
          UNION ALL SELECT 'purged', '', purged_inbounds FROM zupa.installation",
     );
     let rows = counting.all(COUNT, query).await?;
@@ -103,7 +104,7 @@ pub(super) async fn status(readers: &Sessions, config: &PostgresConfig) -> Resul
         engine: format!("PostgreSQL {}", decode::text(&row, 0)?),
         location: config.location(),
         schema_version: version.try_get(0).map_err(decode::broken)?,
-        schema_wanted: open::wanted_version(),
+        schema_wanted: wanted_version(),
         bytes: decode::number(&row, 2)?,
         log_bytes: 0,
         durability: format!("synchronous_commit {}", decode::text(&row, 1)?),

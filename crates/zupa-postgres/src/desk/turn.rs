@@ -4,10 +4,12 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 use zupa_core::audit::{AuditEntry, AuditLink};
-use zupa_core::desk::{AuditView, DeliveryView, InboundView, TurnSummary, TurnView};
+use zupa_core::desk::{
+    AuditView, DeliveryView, InboundView, StepView, TurnSummary, TurnView, WaitView,
+};
 use zupa_core::{
-    ConversationId, DeliveryId, DeliveryState, Epoch, EventId, InboundState, Number, ReceiptLevel,
-    Result, TurnId, TurnState,
+    ConversationId, DeliveryId, DeliveryState, EffectClass, Epoch, EventId, InboundState, Number,
+    ReceiptLevel, Result, TurnId, TurnState, WaitId, WaitKind, WaitState,
 };
 
 use crate::session::{Session, Sessions};
@@ -96,6 +98,7 @@ async fn of_inbound(
         conversation: ConversationId(conversation),
         inbounds: vec![inbound(&row)?],
         steps: Vec::new(),
+        waits: Vec::new(),
         deliveries: Vec::new(),
         audit: Vec::new(),
     })
@@ -121,8 +124,21 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
     let steps = snapshot
         .all(
             READ,
-            sqlx::query("SELECT step_key FROM zupa.steps WHERE turn_id = $1 ORDER BY recorded_at")
-                .bind(turn),
+            sqlx::query(
+                "SELECT step_key, class, result IS NOT NULL FROM zupa.steps
+                 WHERE turn_id = $1 ORDER BY ordinal, recorded_at",
+            )
+            .bind(turn),
+        )
+        .await?;
+    let waits = snapshot
+        .all(
+            READ,
+            sqlx::query(
+                "SELECT id, kind, state, expires_at, decided_by FROM zupa.waits
+                 WHERE turn_id = $1 ORDER BY place",
+            )
+            .bind(turn),
         )
         .await?;
     let deliveries = snapshot
@@ -131,8 +147,14 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
             sqlx::query(
                 "SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
                 o.settled_at
-         FROM zupa.turns t JOIN zupa.outbox o ON o.conversation = t.conversation
-              AND o.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - 1
+         FROM zupa.turns t CROSS JOIN LATERAL (
+             (SELECT s.* FROM zupa.outbox s
+              WHERE s.conversation = t.conversation AND s.number >= t.first_said
+                AND s.turn_id = t.id
+              ORDER BY s.number LIMIT t.said)
+             UNION ALL
+             SELECT a.* FROM zupa.outbox a WHERE a.conversation = t.conversation
+               AND a.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - 1) o
          WHERE t.id = $1 ORDER BY o.number",
             )
             .bind(turn),
@@ -144,10 +166,8 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
         turn: Some(summary),
         conversation,
         inbounds: inbounds.iter().map(inbound).collect::<Result<_>>()?,
-        steps: steps
-            .iter()
-            .map(|row| decode::text(row, 0))
-            .collect::<Result<_>>()?,
+        steps: steps.iter().map(step).collect::<Result<_>>()?,
+        waits: waits.iter().map(wait).collect::<Result<_>>()?,
         deliveries: deliveries.iter().map(delivery).collect::<Result<_>>()?,
         audit: audit.into_iter().map(view).collect(),
     })
@@ -157,7 +177,7 @@ fn summary(row: &PgRow) -> Result<TurnSummary> {
     let state = decode::text(row, 1)?;
     Ok(TurnSummary {
         id: TurnId(decode::uuid(row, 0)?),
-        state: TurnState::parse(&state).ok_or_else(|| unknown_state(&state))?,
+        state: TurnState::parse(&state).ok_or_else(|| decode::unknown(&state))?,
         first: Number(decode::number(row, 2)?),
         last: Number(decode::number(row, 3)?),
         epoch: Epoch(decode::number(row, 4)?),
@@ -175,11 +195,31 @@ fn inbound(row: &PgRow) -> Result<InboundView> {
     Ok(InboundView {
         event: EventId(decode::uuid(row, 0)?),
         number: Number(decode::number(row, 1)?),
-        state: InboundState::parse(&state).ok_or_else(|| unknown_state(&state))?,
+        state: InboundState::parse(&state).ok_or_else(|| decode::unknown(&state))?,
         reason: decode::maybe_text(row, 3)?,
         accepted_at: decode::time(row, 4)?,
         duplicates: decode::number(row, 5)?,
         request_id: decode::maybe_text(row, 6)?,
+    })
+}
+
+fn step(row: &PgRow) -> Result<StepView> {
+    let class = decode::text(row, 1)?;
+    Ok(StepView {
+        key: decode::text(row, 0)?,
+        class: EffectClass::parse(&class).ok_or_else(|| decode::unknown(&class))?,
+        has_result: row.try_get(2).map_err(decode::broken)?,
+    })
+}
+
+fn wait(row: &PgRow) -> Result<WaitView> {
+    let (kind, state) = (decode::text(row, 1)?, decode::text(row, 2)?);
+    Ok(WaitView {
+        id: WaitId(decode::uuid(row, 0)?),
+        kind: WaitKind::parse(&kind).ok_or_else(|| decode::unknown(&kind))?,
+        state: WaitState::parse(&state).ok_or_else(|| decode::unknown(&state))?,
+        expires_at: decode::maybe_time(row, 3)?,
+        decided_by: decode::maybe_text(row, 4)?,
     })
 }
 
@@ -191,7 +231,7 @@ fn delivery(row: &PgRow) -> Result<DeliveryView> {
             ordinal: decode::count(row, 1)?,
         },
         number: Number(decode::number(row, 2)?),
-        state: DeliveryState::parse(&state).ok_or_else(|| unknown_state(&state))?,
+        state: DeliveryState::parse(&state).ok_or_else(|| decode::unknown(&state))?,
         reason: decode::maybe_text(row, 4)?,
         attempts: decode::count(row, 5)?,
         receipt: ReceiptLevel::from_number(i64::from(decode::count(row, 6)?)),
@@ -238,8 +278,14 @@ async fn links_of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<Vec<Aud
     let rows = snapshot.all(READ, sqlx::query(
         "SELECT a.number, a.at, a.actor, a.action, a.reason, a.turn_id, a.config, a.commitment,
                 a.salt, a.hash
-         FROM zupa.turns t JOIN zupa.audit a ON a.stream = t.conversation
-              AND a.number BETWEEN t.first_audit AND t.first_audit + t.audits - 1
+         FROM zupa.turns t CROSS JOIN LATERAL (
+             SELECT e.* FROM zupa.audit e WHERE e.stream = t.conversation
+               AND e.number BETWEEN t.first_audit AND t.first_audit + t.audits - 1
+             UNION ALL
+             -- What was decided on its waits.
+             SELECT e.* FROM zupa.waits w JOIN zupa.audit e ON e.stream = w.conversation
+                  AND e.number = w.audit_number AND e.turn_id = t.id
+             WHERE w.turn_id = t.id) a
          WHERE t.id = $1 ORDER BY a.number",
     )
     .bind(turn)).await?;
@@ -263,12 +309,4 @@ fn link(row: &PgRow) -> Result<AuditLink> {
         salt: salt.map(i64::cast_unsigned),
         hash: decode::digest(row, 9)?,
     })
-}
-
-fn unknown_state(state: &str) -> zupa_core::Error {
-    zupa_core::Error::new(
-        zupa_core::ErrorKind::Corrupt,
-        "a stored state is not one of ours",
-    )
-    .with("state", state)
 }

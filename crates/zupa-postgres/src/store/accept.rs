@@ -32,6 +32,7 @@ item! {
         offer_turn: Option<Uuid>,
         offer_process: Option<Uuid>,
         offer_expires_at: Option<i64>,
+        offer_loads: Option<i64>,
     }
 }
 
@@ -65,6 +66,7 @@ pub(super) fn inbound(item: &Accept) -> Result<InboundItem> {
         offer_turn: item.offer.map(|offer| offer.turn.0),
         offer_process: item.offer.map(|offer| offer.process.0),
         offer_expires_at: item.offer.map(|offer| offer.expires_at.0),
+        offer_loads: item.offer.map(|offer| offer.loads.into()),
     })
 }
 

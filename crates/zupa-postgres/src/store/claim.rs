@@ -5,11 +5,14 @@ use uuid::Uuid;
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Renew};
 use zupa_core::{
     Address, Alias, AuditHead, ChannelId, Claimed, Content, ConversationId, Correlation, Digest,
-    Epoch, Error, ErrorKind, EventId, Number, Result, Step, TenantId, Timestamp, TurnId,
+    EffectClass, Epoch, Error, ErrorKind, EventId, Number, Result, Step, StoredState, TenantId,
+    Timestamp, TurnId,
 };
 
+use super::decode;
 use super::item::item;
 use super::life::Verdict;
+use super::wait::{self, Waiting};
 
 item! {
     /// A wish to take a conversation.
@@ -19,6 +22,7 @@ item! {
         process: Uuid,
         expires_at: i64,
         mode: i32,
+        loads: i64,
     }
 }
 
@@ -33,6 +37,7 @@ pub(super) fn claim(item: &Claim) -> ClaimItem {
             ClaimMode::Suspect => 1,
             ClaimMode::Alone => 2,
         },
+        loads: item.loads.into(),
     }
 }
 
@@ -69,6 +74,7 @@ pub(super) enum Answer {
     Suspected {
         mode: u8,
     },
+    Newer,
     Nothing,
     /// The turn was running at a death too many: it is to be ended first.
     Verdict(Verdict),
@@ -92,6 +98,11 @@ pub(super) struct Taken {
     trace_id: Option<String>,
     inbounds: Option<Vec<TakenInbound>>,
     steps: Option<Vec<TakenStep>>,
+    #[serde(default)]
+    said: u32,
+    state_version: Option<u32>,
+    state: Option<String>,
+    waits: Option<Vec<Waiting>>,
     outbox_busy: bool,
 }
 
@@ -106,8 +117,10 @@ struct TakenInbound {
 #[derive(Deserialize)]
 struct TakenStep {
     key: String,
+    ordinal: u32,
     input: Digest,
-    result: String,
+    class: String,
+    result: Option<String>,
 }
 
 /// The answer, unless a verdict has to be written first.
@@ -117,6 +130,7 @@ pub(super) fn outcome(answer: Answer) -> Result<Result<ClaimOutcome, Verdict>> {
         Answer::NotYet { at } => ClaimOutcome::NotYet(Timestamp(at)),
         Answer::Held { until } => ClaimOutcome::Held(Timestamp(until)),
         Answer::Suspected { mode } => ClaimOutcome::Suspected(mode_of(mode)),
+        Answer::Newer => ClaimOutcome::Newer,
         Answer::Nothing => ClaimOutcome::Nothing,
         Answer::Verdict(verdict) => return Ok(Err(verdict)),
     }))
@@ -125,6 +139,8 @@ pub(super) fn outcome(answer: Answer) -> Result<Result<ClaimOutcome, Verdict>> {
 /// The turn of an offer that was taken up.
 pub(super) fn turn(taken: Taken) -> Result<Box<ClaimedTurn>> {
     let inbounds = taken.inbounds.unwrap_or_default().into_iter().map(claimed);
+    let steps = taken.steps.unwrap_or_default().into_iter().map(step);
+    let waits = taken.waits.unwrap_or_default().into_iter().map(wait::read);
     Ok(Box::new(ClaimedTurn {
         turn: TurnId(taken.turn),
         conversation: ConversationId(taken.conversation),
@@ -138,16 +154,10 @@ pub(super) fn turn(taken: Taken) -> Result<Box<ClaimedTurn>> {
         failures: taken.failures,
         provider_failures: taken.provider_failures,
         inbounds: inbounds.collect::<Result<_>>()?,
-        steps: taken
-            .steps
-            .unwrap_or_default()
-            .into_iter()
-            .map(|step| Step {
-                key: step.key,
-                input: step.input,
-                result: step.result,
-            })
-            .collect(),
+        steps: steps.collect::<Result<_>>()?,
+        said: taken.said,
+        state: taken.state_version.zip(taken.state).map(kept),
+        waits: waits.collect::<Result<_>>()?,
         audit: AuditHead {
             number: taken.audit_number,
             hash: taken.audit_hash,
@@ -158,6 +168,20 @@ pub(super) fn turn(taken: Taken) -> Result<Box<ClaimedTurn>> {
             trace_id: taken.trace_id,
         },
     }))
+}
+
+fn step(step: TakenStep) -> Result<Step> {
+    Ok(Step {
+        key: step.key,
+        ordinal: step.ordinal,
+        input: step.input,
+        class: EffectClass::parse(&step.class).ok_or_else(|| decode::unknown(&step.class))?,
+        result: step.result,
+    })
+}
+
+fn kept((version, json): (u32, String)) -> StoredState {
+    StoredState { version, json }
 }
 
 fn claimed(inbound: TakenInbound) -> Result<Claimed> {

@@ -10,6 +10,11 @@ pub(crate) fn broken(source: sqlx::Error) -> Error {
     Error::new(ErrorKind::Corrupt, "a stored row cannot be read").with_source(source)
 }
 
+/// A word that is not one of ours.
+pub(crate) fn unknown(word: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, "a stored state is not one of ours").with("state", word)
+}
+
 pub(crate) fn uuid(row: &PgRow, column: usize) -> Result<Uuid> {
     row.try_get(column).map_err(broken)
 }

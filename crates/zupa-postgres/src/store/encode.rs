@@ -7,7 +7,7 @@ use zupa_core::store::{Batch, Durability};
 use super::accept::InboundItem;
 use super::claim::{ClaimItem, RenewalItem};
 use super::deliver::{AttemptItem, SettlementItem};
-use super::finish::FinishItem;
+use super::finish::{FinishItem, OutboundItem};
 use super::receipts::ReceiptItem;
 use super::record::RecordItem;
 use super::{accept, claim, deliver, finish, receipts, record};
@@ -40,10 +40,21 @@ impl Call {
             .inbounds
             .iter()
             .map(|item| ITEM + item.content.len() + item.raw.as_ref().map_or(0, Vec::len));
-        let records = self.records.iter().map(|item| ITEM / 2 + item.result.len());
+        let lines = |rows: &[OutboundItem]| -> usize {
+            rows.iter().map(|row| ITEM / 4 + row.content.len()).sum()
+        };
+        let records = self
+            .records
+            .iter()
+            .map(|item| ITEM / 2 + item.result.as_ref().map_or(0, String::len) + lines(&item.say));
         let finishes = self.finishes.iter().map(|item| {
-            let said = item.outbox.iter().map(|row| row.content.len());
-            2 * ITEM + said.sum::<usize>()
+            let kept = item.state.as_ref().map_or(0, String::len);
+            let waits = item
+                .waits
+                .iter()
+                .map(|wait| ITEM / 2 + wait.subject.len() + wait.payload.len());
+            let facts = item.facts.iter().map(|fact| ITEM / 4 + fact.payload.len());
+            2 * ITEM + lines(&item.outbox) + kept + waits.chain(facts).sum::<usize>()
         });
         let small = self.settlements.len()
             + self.receipts.len()

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use zupa_core::store::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
 use zupa_core::{AuditHead, AuditLink, Digest, Number, Result, Timestamp};
 
-use super::item::{item, json, text};
+use super::item::{checked, item, json, text};
+use super::wait::{FactItem, SettleItem, WaitItem, fact, settled, wait};
 
 item! {
     /// The end of a run.
@@ -23,6 +24,11 @@ item! {
         audit_hash: Vec<u8>,
         audit: Vec<AuditItem>,
         outbox: Vec<OutboundItem>,
+        state_version: Option<i64>,
+        state: Option<String>,
+        waits: Vec<WaitItem>,
+        settles: Vec<SettleItem>,
+        facts: Vec<FactItem>,
     }
 }
 
@@ -50,6 +56,7 @@ item! {
         state: &'static str,
         open: bool,
         answer_by: Option<i64>,
+        aside: bool,
     }
 }
 
@@ -67,6 +74,11 @@ pub(super) fn finish(item: &Finish) -> Result<FinishItem> {
         audit_hash: item.audit_head.hash.0.to_vec(),
         audit: item.audit.iter().map(link).collect(),
         outbox: Vec::new(),
+        state_version: None,
+        state: None,
+        waits: Vec::new(),
+        settles: Vec::new(),
+        facts: Vec::new(),
     };
     match &item.end {
         TurnEnd::Release => {}
@@ -83,36 +95,48 @@ pub(super) fn finish(item: &Finish) -> Result<FinishItem> {
             end.how = "split";
             end.reason = Some(reason(failure));
         }
-        TurnEnd::Commit(commit) => {
-            let (turn, inbound, why) = match &commit.verdict {
-                Verdict::Answered => ("committed", "answered", None),
-                Verdict::Silent(why) => ("committed", "silent", Some(text(why))),
-                Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure))),
-            };
-            end.how = turn;
-            end.inbound_state = Some(inbound);
-            end.reason = why;
-            end.outbox = rows(commit)?;
-        }
+        TurnEnd::Commit(commit) => leave(&mut end, commit)?,
     }
     Ok(end)
 }
 
-fn rows(commit: &Commit) -> Result<Vec<OutboundItem>> {
-    let row = |row: &OutboxRow| {
-        Ok(OutboundItem {
-            lane: row.outbound.lane.as_str(),
-            content: json(&row.outbound.content)?,
-            state: row.state.as_str(),
-            open: row.state.is_open(),
-            answer_by: row.answer_by.map(|at| at.0),
-        })
+fn leave(end: &mut FinishItem, commit: &Commit) -> Result<()> {
+    let (turn, inbound, why) = match &commit.verdict {
+        Verdict::Answered => ("committed", "answered", None),
+        Verdict::Silent(why) => ("committed", "silent", Some(text(why))),
+        Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure))),
     };
-    commit.outbound.iter().map(row).collect()
+    end.how = if commit.parks() { "parked" } else { turn };
+    end.inbound_state = Some(inbound);
+    end.reason = why;
+    end.outbox = each(&commit.outbound, row)?;
+    if let Some(state) = &commit.state {
+        end.state_version = Some(state.version.into());
+        end.state = Some(checked(&state.json, "a conversation's state")?);
+    }
+    end.waits = each(&commit.waits, wait)?;
+    end.settles = commit.settles.iter().map(settled).collect();
+    end.facts = each(&commit.facts, fact)?;
+    Ok(())
+}
+
+pub(super) fn row(row: &OutboxRow) -> Result<OutboundItem> {
+    Ok(OutboundItem {
+        lane: row.outbound.lane.as_str(),
+        content: json(&row.outbound.content)?,
+        state: row.state.as_str(),
+        open: row.state.is_open(),
+        answer_by: row.answer_by.map(|at| at.0),
+        aside: row.outbound.aside,
+    })
+}
+
+fn each<T, S>(items: &[T], spell: impl Fn(&T) -> Result<S>) -> Result<Vec<S>> {
+    items.iter().map(spell).collect()
 }
 
 /// An entry of an audit chain, as its hash was made over it.
-pub(super) fn link(link: &AuditLink) -> AuditItem {
+pub(crate) fn link(link: &AuditLink) -> AuditItem {
     let entry = &link.entry;
     AuditItem {
         number: link.number.cast_signed(),

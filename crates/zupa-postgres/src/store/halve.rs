@@ -173,7 +173,7 @@ pub(super) fn refused(batch: &Batch, error: &Error) -> Applied {
 mod tests {
     use zupa_core::store::Renew;
     use zupa_core::store::{Attempt, Record};
-    use zupa_core::{ConversationId, Digest, Epoch, Number, Step, Timestamp, TurnId};
+    use zupa_core::{ConversationId, Digest, EffectClass, Epoch, Number, Step, Timestamp, TurnId};
 
     use super::*;
 
@@ -186,9 +186,12 @@ mod tests {
             run,
             step: Step {
                 key: "k".into(),
+                ordinal: 0,
                 input: Digest::default(),
-                result: "1".into(),
+                class: EffectClass::Pure,
+                result: Some("1".into()),
             },
+            say: Vec::new(),
         };
         let attempt = |attempt| Attempt {
             conversation,

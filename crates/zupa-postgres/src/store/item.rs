@@ -1,12 +1,12 @@
 //! Items of a batch as Postgres types, so that a list of them is one argument.
 
 /// Declares a struct and makes it the composite type of the same fields, in the
-/// same order, see `migrations/0001/02_items.sql`.
+/// same order, see `functions/01_items.sql`.
 macro_rules! item {
     ($(#[$doc:meta])* $name:ident is $sql:literal { $($field:ident: $kind:ty,)* }) => {
         $(#[$doc])*
         #[derive(Debug)]
-        pub(super) struct $name {
+        pub(crate) struct $name {
             $(pub(super) $field: $kind,)*
         }
 
@@ -41,7 +41,7 @@ macro_rules! item {
 pub(super) use item;
 
 /// Text of ours or of a provider for a text column, which cannot hold NUL.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
@@ -50,6 +50,16 @@ pub(super) fn json(value: &impl serde::Serialize) -> zupa_core::Result<String> {
     serde_json::to_string(value).map_err(|source| {
         zupa_core::Error::invalid("a value cannot be written as JSON").with_source(source)
     })
+}
+
+/// Text that a caller says is JSON.
+pub(super) fn checked(json: &str, what: &'static str) -> zupa_core::Result<String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(json).map_err(|source| {
+        zupa_core::Error::invalid("not JSON")
+            .with("what", what)
+            .with_source(source)
+    })?;
+    Ok(json.to_owned())
 }
 
 /// A count for an `integer` column.

@@ -92,7 +92,7 @@ pub(super) async fn history(
     limit: usize,
 ) -> Result<Vec<Message>> {
     // Each side is a short walk back along its key, whatever lies before. An
-    // inbound stands where its turn's first answer stands.
+    // inbound stands where its turn's first answer stands, or would have stood.
     let rows = readers
         .all(
             "read a conversation's history",
@@ -102,10 +102,12 @@ pub(super) async fn history(
                      b.number AS number, 'user' AS speaker, b.content AS content
               FROM zupa.inbounds b JOIN zupa.turns t ON t.id = b.turn_id
               WHERE b.conversation = $1 AND b.state IN ('answered', 'silent')
+                AND b.origin = 'external'
               ORDER BY b.number DESC LIMIT $2)
              UNION ALL
              (SELECT o.number, 1, o.number, 'assistant', o.content FROM zupa.outbox o
-              WHERE o.conversation = $1 ORDER BY o.number DESC LIMIT $2)) AS both_sides
+              WHERE o.conversation = $1 AND NOT o.aside
+              ORDER BY o.number DESC LIMIT $2)) AS both_sides
          ORDER BY place DESC, side DESC, number DESC LIMIT $2",
             )
             .bind(conversation.0)
@@ -130,7 +132,9 @@ pub(super) async fn backlog(readers: &Sessions) -> Result<u64> {
         .one(
             "count the backlog",
             sqlx::query(
-                "SELECT coalesce(sum(c.pending + coalesce(t.last - t.first + 1, 0)), 0)::bigint
+                "SELECT coalesce(sum(c.pending + (SELECT count(*) FROM zupa.inbounds b
+                 WHERE b.conversation = c.id AND b.number BETWEEN t.first AND t.last
+                   AND b.state = 'queued')), 0)::bigint
          FROM zupa.conversations c LEFT JOIN zupa.turns t ON t.id = c.open_turn
          WHERE c.due_at IS NOT NULL",
             ),

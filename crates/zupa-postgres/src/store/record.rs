@@ -1,34 +1,43 @@
-//! Stop 3, `turn`: results of effects on their way into `zupa.record`.
+//! Stop 3, `turn`: intents and results of effects on their way into `zupa.record`.
 
 use uuid::Uuid;
+use zupa_core::Result;
 use zupa_core::store::Record;
-use zupa_core::{Error, Result};
 
-use super::item::{integer, item};
+use super::finish::{self, OutboundItem};
+use super::item::{checked, integer, item};
 
 item! {
-    /// The result of an effect.
+    /// An effect that is about to start, or its result.
     RecordItem is "zupa.record_item" {
         turn: Uuid,
         conversation: Uuid,
         epoch: i64,
         run: i32,
         key: String,
+        ordinal: i32,
         input: Vec<u8>,
-        result: String,
+        class: &'static str,
+        result: Option<String>,
+        say: Vec<OutboundItem>,
     }
 }
 
 pub(super) fn record(item: &Record) -> Result<RecordItem> {
-    serde_json::from_str::<serde::de::IgnoredAny>(&item.step.result)
-        .map_err(|source| Error::invalid("a step's result is not JSON").with_source(source))?;
+    let step = &item.step;
+    let result = step.result.as_deref();
     Ok(RecordItem {
         turn: item.turn.0,
         conversation: item.conversation.0,
         epoch: item.epoch.0.cast_signed(),
         run: integer(item.run),
-        key: item.step.key.clone(),
-        input: item.step.input.0.to_vec(),
-        result: item.step.result.clone(),
+        key: step.key.clone(),
+        ordinal: integer(step.ordinal),
+        input: step.input.0.to_vec(),
+        class: step.class.as_str(),
+        result: result
+            .map(|result| checked(result, "a step's result"))
+            .transpose()?,
+        say: item.say.iter().map(finish::row).collect::<Result<_>>()?,
     })
 }

@@ -9,7 +9,8 @@ use zupa_core::{Error, ErrorKind, Outcome, Result};
 use super::encode::Call;
 use super::finish::{AuditItem, OutboundItem};
 use super::halve::Stuck;
-use crate::config::{Durability, PostgresConfig};
+use super::wait::{FactItem, SettleItem, WaitItem};
+use crate::config::PostgresConfig;
 use crate::{error, open};
 
 /// Calls `zupa.write`.
@@ -81,10 +82,13 @@ impl Writer {
         // has met those before, so it is shown them here.
         let encrypted: bool = sqlx::query_scalar(
             "SELECT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
-             FROM (SELECT $1, $2) AS lists",
+             FROM (SELECT $1, $2, $3, $4, $5) AS lists",
         )
         .bind(Vec::<AuditItem>::new())
         .bind(Vec::<OutboundItem>::new())
+        .bind(Vec::<WaitItem>::new())
+        .bind(Vec::<SettleItem>::new())
+        .bind(Vec::<FactItem>::new())
         .persistent(false)
         .fetch_one(&mut connection)
         .await
@@ -125,7 +129,7 @@ impl Writer {
         let patience = format!("{}ms", self.config.lock_timeout.as_millis().max(1));
         let asking = sqlx::query_scalar(WRITE)
             .bind(call.said)
-            .bind(call.flush && self.config.durability == Durability::Full)
+            .bind(call.flush && self.config.flushes())
             .bind(patience)
             .bind(&call.conversations)
             .bind(&call.names)

@@ -37,12 +37,13 @@ impl Databases {
         let pool = database.pool().await;
         stop_the_clock(&pool).await;
         let clocked = Clocked {
-            store: store.clone(),
+            store,
             writers,
             next: AtomicU32::new(0),
             pool,
         };
-        (Arc::new(clocked), store)
+        let clocked = Arc::new(clocked);
+        (clocked.clone(), clocked)
     }
 }
 

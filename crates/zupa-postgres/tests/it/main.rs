@@ -10,4 +10,7 @@ mod outages;
 mod path;
 mod relay;
 mod replicas;
+mod says;
 mod support;
+mod upgrading;
+mod waits;

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use zupa_core::desk::Decided;
 use zupa_core::store::{
     Accept, Accepted, Batch, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Commit, Due, Finish,
     Finished, Life, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
-    Address, Alias, Burst, ChannelId, Content, ConversationId, DeliveryState, EventId, Ids,
-    Inbound, Lane, Outbound, PlatformId, ProcessId, Result, Store, TenantId, Timestamp, TurnId,
+    Address, Alias, AuditEntry, Burst, ChannelId, Content, ConversationId, Decision, DeliveryState,
+    Desk, Digest, EventId, Ids, Inbound, NewWait, Outbound, PlatformId, ProcessId, Result, Resume,
+    Store, TenantId, Timestamp, TurnId, WaitId, WaitKind,
 };
 use zupa_postgres::PostgresStore;
 use zupa_testkit::SeqIds;
@@ -101,6 +103,7 @@ impl Process {
             process: self.id,
             expires_at: self.now.plus(EXPIRY),
             mode,
+            loads: u32::MAX,
         }
     }
 
@@ -126,24 +129,73 @@ impl Process {
 
     /// The end of a turn that answers with one line.
     pub fn answer(&self, turn: &ClaimedTurn) -> Finish {
+        self.leave(turn, Commit::of(Verdict::Answered, vec![sent("hi")]))
+    }
+
+    /// The end of a turn that leaves this.
+    pub fn leave(&self, turn: &ClaimedTurn, commit: Commit) -> Finish {
         Finish {
             turn: turn.turn,
             conversation: turn.conversation,
             epoch: turn.epoch,
-            end: TurnEnd::Commit(Commit {
-                verdict: Verdict::Answered,
-                outbound: vec![OutboxRow {
-                    outbound: Outbound {
-                        content: Content::text("hi"),
-                        lane: Lane::Reply,
-                    },
-                    state: DeliveryState::Sent,
-                    answer_by: None,
-                }],
-            }),
+            end: TurnEnd::Commit(commit),
             audit_head: turn.audit,
             audit: Vec::new(),
         }
+    }
+
+    /// Hears something, and ends the turn with these waits.
+    pub async fn park(&self, alias: &str, waits: Vec<NewWait>) -> ConversationId {
+        let conversation = self.hear(alias).await;
+        let turn = self.claim(conversation).await;
+        let commit = Commit {
+            waits,
+            ..Commit::of(Verdict::Silent("waits".into()), Vec::new())
+        };
+        let finished = self.finish(self.leave(&turn, commit)).await.unwrap();
+        assert!(matches!(finished, Finished::Done { .. }), "{finished:?}");
+        conversation
+    }
+
+    /// A wait that ends this much later by this process's clock.
+    pub fn wait_for(&self, kind: WaitKind, time: Duration) -> NewWait {
+        NewWait {
+            id: WaitId(self.ids.fresh()),
+            kind,
+            subject: "{}".into(),
+            payload: "{}".into(),
+            resume: (kind != WaitKind::Timer).then(|| Resume {
+                node: "ask".into(),
+                graph: Digest::of(b"graph"),
+                state_version: 1,
+            }),
+            expires_at: Some(self.now.plus(time)),
+        }
+    }
+
+    /// An operator's word, by this process's clock.
+    pub async fn decide(&self, id: WaitId, approved: bool) -> Decided {
+        let decision = Decision {
+            by: "operator".into(),
+            approved,
+            note: String::new(),
+        };
+        let entry = AuditEntry {
+            at: self.now,
+            actor: "operator".into(),
+            action: "wait.decided".into(),
+            reason: String::new(),
+            turn: None,
+            config: Digest::default(),
+            commitment: None,
+        };
+        self.store.decide(id, decision, entry).await.unwrap()
+    }
+
+    /// What has run out of time by now, and who is due for it.
+    pub async fn expire(&self, limit: usize) -> Vec<ConversationId> {
+        let due = self.store.expire(self.now, limit).await.unwrap();
+        due.into_iter().map(|due| due.conversation).collect()
     }
 
     pub async fn finish(&self, finish: Finish) -> Result<Finished> {
@@ -152,5 +204,14 @@ impl Process {
             ..self.batch()
         };
         self.store.write(batch).await?.finish.remove(0)
+    }
+}
+
+/// A row that needs no sending.
+pub fn sent(text: &str) -> OutboxRow {
+    OutboxRow {
+        outbound: Outbound::reply(text),
+        state: DeliveryState::Sent,
+        answer_by: None,
     }
 }

@@ -17,16 +17,16 @@ const NOON: Timestamp = Timestamp(1_767_225_600_000_000);
 
 /// A database whose clock stands, and two processes: one an hour ahead of it, one
 /// an hour behind.
-struct World {
-    pool: PgPool,
+pub struct World {
+    pub pool: PgPool,
     time: Timestamp,
-    ahead: Process,
-    behind: Process,
+    pub ahead: Process,
+    pub behind: Process,
     _database: Database,
 }
 
 impl World {
-    async fn open() -> Option<Self> {
+    pub async fn open() -> Option<Self> {
         let database = Database::create(&server()?).await;
         let (one, other) = (database.open().await, database.open().await);
         let pool = database.pool().await;
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// Time passes, for the database and both processes.
-    async fn pass(&mut self, time: Duration) {
+    pub async fn pass(&mut self, time: Duration) {
         self.time = self.time.plus(time);
         self.ahead.now = self.ahead.now.plus(time);
         self.behind.now = self.behind.now.plus(time);

@@ -6,9 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use zupa_core::audit::{AuditEntry, AuditLink};
+use zupa_core::desk::{Accounting, Decided, Line, StoreStatus, TurnView};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
-use zupa_core::{ConversationId, ProcessId, Result, Store, Timestamp};
+use zupa_core::{
+    Address, ConversationId, Decision, Desk, Number, ProcessId, Result, Store, Timestamp, Wait,
+    WaitId, WaitState,
+};
 use zupa_postgres::{PostgresConfig, PostgresStore};
 
 /// The variable that names the server.
@@ -212,6 +217,11 @@ impl Store for Clocked {
         self.store.due_deliveries(now, limit).await
     }
 
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.set(now).await;
+        self.store.expire(now, limit).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         self.store.history(conversation, limit).await
     }
@@ -235,5 +245,43 @@ impl Store for Clocked {
 
     async fn close(&self, process: ProcessId) -> Result<()> {
         self.store.close(process).await
+    }
+}
+
+#[async_trait]
+impl Desk for Clocked {
+    async fn turn(&self, id: &str) -> Result<Option<TurnView>> {
+        self.store.turn(id).await
+    }
+
+    async fn accounting(&self) -> Result<Accounting> {
+        self.store.accounting().await
+    }
+
+    async fn lines(&self, address: &Address, after: Number, limit: usize) -> Result<Vec<Line>> {
+        self.store.lines(address, after, limit).await
+    }
+
+    async fn audit(&self, conversation: ConversationId) -> Result<Vec<AuditLink>> {
+        self.store.audit(conversation).await
+    }
+
+    async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {
+        self.store.waits(state, limit).await
+    }
+
+    async fn wait(&self, id: WaitId) -> Result<Option<Wait>> {
+        self.store.wait(id).await
+    }
+
+    async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
+        self.set(entry.at).await;
+        let next = self.next.fetch_add(1, Ordering::Relaxed) as usize;
+        let writer = &self.writers[next % self.writers.len()];
+        writer.decide(id, decision, entry).await
+    }
+
+    async fn status(&self) -> Result<StoreStatus> {
+        self.store.status().await
     }
 }

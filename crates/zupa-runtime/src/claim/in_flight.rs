@@ -15,7 +15,7 @@ use tracing::warn;
 use zupa_core::store::{ClaimedTurn, Renew, Renewed};
 use zupa_core::{Clock, ConversationId, Epoch, Result, TurnId};
 
-use crate::commit::End;
+use crate::turn::Stop;
 use crate::writer::Writer;
 
 /// The claims of this process. Shared by its workers and the one that renews.
@@ -156,12 +156,12 @@ impl Held {
     /// Ends the run if nothing is known to be left of its claim: somebody else
     /// may be at work on it. To be asked just before each call that is felt
     /// outside.
-    pub(crate) fn check(&self) -> std::result::Result<(), End> {
+    pub(crate) fn check(&self) -> std::result::Result<(), Stop> {
         if self.left() > Duration::ZERO {
             return Ok(());
         }
         self.with(|grip| self.in_flight.lose(grip));
-        Err(End::Lost)
+        Err(Stop::Lost)
     }
 
     /// Waits until the claim is known to be lost. Cancel safe.

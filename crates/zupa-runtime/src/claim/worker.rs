@@ -12,12 +12,13 @@ use zupa_core::{
     Clock, ConversationId, Error, ErrorKind, Hint, Ids, ProcessId, Stage, Timestamp, TurnId,
 };
 
-use super::{Held, InFlight};
+use super::InFlight;
 use crate::commit::{Committer, End};
 use crate::faults::{Faults, Phase};
+use crate::graph::Engine;
 use crate::runtime::Doors;
 use crate::settings::Settings;
-use crate::turn::{self, Cx, Journal};
+use crate::turn::{Path, Run};
 use crate::writer::Writer;
 
 /// When to look at the conversation again.
@@ -46,7 +47,8 @@ pub(crate) struct Worker {
     pub ids: Arc<dyn Ids>,
     pub doors: Doors,
     pub settings: Arc<Settings>,
-    pub turns: turn::Nodes,
+    pub path: Arc<Path>,
+    pub engine: Arc<dyn Engine>,
     pub committer: Committer,
     pub in_flight: Arc<InFlight>,
     /// Set when the process is stopping: no new effect starts.
@@ -59,11 +61,12 @@ impl Worker {
     pub(crate) async fn run(&self, conversation: ConversationId, mode: ClaimMode) -> Ran {
         let asked = self.clock.monotonic();
         let next = match self.claim(conversation, mode).await {
-            Ok(ClaimOutcome::Taken(turn)) => self.run_claimed(&turn, asked).await,
+            Ok(ClaimOutcome::Taken(turn)) => self.run_claimed(*turn, asked).await,
             Ok(ClaimOutcome::NotYet(at)) => Next::Due(at),
             Ok(ClaimOutcome::Suspected(mode)) => return Ran::Suspected(mode),
             Ok(ClaimOutcome::Held(until)) => self.after_holder(until),
-            Ok(ClaimOutcome::Nothing) => Next::Idle,
+            // A newer binary takes it.
+            Ok(ClaimOutcome::Nothing | ClaimOutcome::Newer) => Next::Idle,
             Err(error) => {
                 warn!(conversation_id = %conversation, %error, "could not claim");
                 Next::Due(self.clock.wall().plus(self.settings.poll))
@@ -83,12 +86,12 @@ impl Worker {
     }
 
     /// Runs and ends a turn whose claim was asked for at `asked`.
-    pub(crate) async fn run_claimed(&self, turn: &ClaimedTurn, asked: Duration) -> Next {
-        let claim = self.in_flight.hold(turn, asked);
-        self.show(turn).await;
-        let journal = Journal::default();
-        let end = self.advance(turn, &claim, &journal).await;
-        self.committer.commit(turn, end, &claim, &journal).await
+    pub(crate) async fn run_claimed(&self, turn: ClaimedTurn, asked: Duration) -> Next {
+        let claim = self.in_flight.hold(&turn, asked);
+        self.show(&turn).await;
+        let run = Arc::new(Run::new(self.path.clone(), turn.into(), claim.into()));
+        let end = self.advance(&run).await;
+        self.committer.commit(&run, end).await
     }
 
     async fn claim(
@@ -102,6 +105,7 @@ impl Worker {
             process: self.process,
             expires_at: self.clock.wall().plus(self.settings.claim_expiry),
             mode,
+            loads: self.engine.loads(),
         };
         self.writer.claim(claim).await
     }
@@ -127,33 +131,24 @@ impl Worker {
         );
     }
 
-    /// Runs the nodes within the turn's deadline. A panic is a failure of this
-    /// turn, not of the process.
-    async fn advance(&self, turn: &ClaimedTurn, claim: &Held, journal: &Journal) -> End {
+    /// Runs the graph within the turn's deadline. A panic is a failure of this turn, not
+    /// of the process.
+    async fn advance(&self, run: &Arc<Run>) -> End {
+        let turn = &run.turn;
         if self.stopping.is_cancelled() {
             return End::Release;
         }
-        let cx = Cx {
-            turn,
-            claim,
-            journal,
-            writer: &self.writer,
-            clock: &*self.clock,
-            doors: &self.doors,
-            settings: &self.settings,
-            stopping: &self.stopping,
-            faults: &self.faults,
-        };
-        let nodes = AssertUnwindSafe(self.turns.run(&cx)).catch_unwind();
+        let nodes = AssertUnwindSafe(self.engine.run(run)).catch_unwind();
         let within_time = tokio::time::timeout(self.settings.turn_timeout, nodes);
         let ended = tokio::select! {
             // Nothing that the run does would be taken any more, so it may be
             // dropped wherever it is.
-            () = claim.lost() => return End::Lost,
+            () = run.claim.lost() => return End::Lost,
             ended = within_time => ended,
         };
         match ended {
-            Ok(Ok(end)) => end,
+            Ok(Ok(Ok(done))) => End::Done(done),
+            Ok(Ok(Err(stop))) => stop.into(),
             Ok(Err(_panic)) => {
                 self.faults.mark(turn.turn.0, Phase::Ended).await;
                 End::Failed(Error::internal("a node panicked"))

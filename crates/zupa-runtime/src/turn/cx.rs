@@ -1,103 +1,214 @@
-//! What a node may use: the claimed turn, the clock, and the journal.
+//! What a node may use: the claimed messages, effects through the journal, and what
+//! it leaves for the commit.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_util::sync::CancellationToken;
-use zupa_core::store::{ClaimedTurn, Record};
-use zupa_core::{Clock, Digest, Error, Hint, Step};
+use zupa_core::{
+    Address, Claimed, ConversationId, Digest, EffectClass, Error, Fact, NewWait, Reminder,
+    Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+};
 
-use super::Journal;
-use crate::claim::Held;
-use crate::commit::End;
-use crate::faults::{Faults, Phase};
-use crate::runtime::Doors;
-use crate::settings::Settings;
-use crate::writer::Writer;
+use super::{Run, Stop};
 
-/// The context of one run of one turn.
-pub(crate) struct Cx<'a> {
-    pub turn: &'a ClaimedTurn,
-    pub claim: &'a Held,
-    pub journal: &'a Journal,
-    pub writer: &'a Writer,
-    pub clock: &'a dyn Clock,
-    pub doors: &'a Doors,
-    pub settings: &'a Settings,
-    pub stopping: &'a CancellationToken,
-    pub faults: &'a Faults,
+/// The context of one visit of one node.
+pub struct Cx {
+    pub(crate) run: Arc<Run>,
+    node: String,
+    said: u32,
+    pub(crate) gathered: Gathered,
 }
 
-impl Cx<'_> {
-    /// Performs an effect once: an earlier run's result for the same key and
-    /// input is returned instead; a new one is handed to the writer before it is
-    /// returned, so that it is in the log before anything that depends on it.
+/// What a run leaves for its commit, beside its messages.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub waits: Vec<NewWait>,
+    pub settles: Vec<(WaitId, WaitState)>,
+    pub facts: Vec<Fact>,
+    pub audit: Vec<Noted>,
+}
+
+/// Something for the audit: what happened, and why. Holds no customer text.
+#[derive(Debug, Clone)]
+pub(crate) struct Noted {
+    pub action: &'static str,
+    pub reason: String,
+}
+
+impl Gathered {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.waits.extend(other.waits);
+        self.settles.extend(other.settles);
+        self.facts.extend(other.facts);
+        self.audit.extend(other.audit);
+    }
+}
+
+impl Cx {
+    /// For a visit of a node: its name and which visit it is, from 1.
+    pub(crate) fn new(run: Arc<Run>, node: String) -> Self {
+        Self {
+            run,
+            node,
+            said: 0,
+            gathered: Gathered::default(),
+        }
+    }
+
+    /// The turn.
+    pub fn turn(&self) -> TurnId {
+        self.run.turn.turn
+    }
+
+    /// Its conversation.
+    pub fn conversation(&self) -> ConversationId {
+        self.run.turn.conversation
+    }
+
+    /// Where the conversation is reached.
+    pub fn address(&self) -> &Address {
+        &self.run.turn.address
+    }
+
+    /// What the turn has claimed, in order. Never empty.
+    pub fn inbounds(&self) -> &[Claimed] {
+        &self.run.turn.inbounds
+    }
+
+    /// What was settled so that this turn could go on for a parked one.
+    pub fn settled(&self) -> &[Wait] {
+        &self.run.turn.waits
+    }
+
+    /// When the newest claimed message was accepted: the same at every run.
+    pub fn now(&self) -> Timestamp {
+        self.run.at()
+    }
+
+    /// Performs an effect that changes nothing outside, once: an earlier run's result
+    /// for the same name and input is returned instead, and a new one is in the log
+    /// before anything that depends on it. Names are unique within a visit.
     ///
-    /// With another input the earlier result is not used: the effect is done
-    /// again and replaces it. That is safe while no step after it has an intent.
-    pub(crate) async fn effect<T, F>(
-        &self,
-        key: &str,
-        input: Digest,
+    /// *Errors*: those of the effect; [`Stop::Release`] when the process is stopping.
+    /// *Cancel safety*: the effect may have been made and not recorded; it is made
+    /// again.
+    pub async fn effect<T, F>(
+        &mut self,
+        name: &str,
+        input: &impl Serialize,
         effect: impl FnOnce() -> F,
-    ) -> std::result::Result<T, End>
+    ) -> Result<T, Stop>
     where
         T: Serialize + DeserializeOwned,
-        F: Future<Output = std::result::Result<T, End>>,
+        F: Future<Output = Result<T, Stop>>,
     {
-        if let Some(result) = self.recorded(key, input) {
+        let (key, input) = (self.key(name), Digest::of_json(input));
+        if let Some(result) = self.run.known(&key, input)?.and_then(|step| step.result)
+            && let Ok(result) = serde_json::from_str(&result)
+        {
             return Ok(result);
         }
-        if self.stopping.is_cancelled() {
-            return Err(End::Release);
-        }
+        self.run.may_go_on()?;
         let result = effect().await?;
-        self.record(key, input, &result).await?;
+        let json = serde_json::to_string(&result)
+            .map_err(|source| Error::internal("a step's result is not JSON").with_source(source))?;
+        let step = self.run.step(&key, input, EffectClass::Pure, Some(json));
+        self.run.ride(step).await;
         Ok(result)
     }
 
-    fn recorded<T: DeserializeOwned>(&self, key: &str, input: Digest) -> Option<T> {
-        let step = self
-            .turn
-            .steps
-            .iter()
-            .find(|step| step.key == key && step.input == input)?;
-        serde_json::from_str(&step.result).ok()
-    }
-
-    async fn record<T: Serialize>(
-        &self,
-        key: &str,
-        input: Digest,
-        result: &T,
-    ) -> std::result::Result<(), End> {
-        let result = serde_json::to_string(result).map_err(|source| {
-            End::Failed(Error::internal("a step's result is not JSON").with_source(source))
-        })?;
-        let record = Record {
-            turn: self.turn.turn,
-            conversation: self.turn.conversation,
-            epoch: self.turn.epoch,
-            run: self.turn.runs,
-            step: Step {
-                key: key.to_owned(),
-                input,
-                result,
-            },
-        };
-        // Nothing waits for the answer: the commit goes through the same writer
-        // behind this, under the same fence, so it cannot be durable without it.
-        if !self.faults.is_marking() {
-            self.journal.hand_in(self.writer, record).await;
-        } else if self.journal.write(self.writer, record).await {
-            self.faults.mark(self.turn.turn.0, Phase::Recorded).await;
+    /// Sends a side message now, once: through the outbox, in front of the turn's
+    /// answer, not in the model's memory.
+    ///
+    /// *Errors*: [`Stop::Unwritten`] when the store cannot take it.
+    /// *Cancel safety*: said or not; a later run says it once.
+    pub async fn say(&mut self, text: &str) -> Result<(), Stop> {
+        self.said += 1;
+        let key = self.key(&format!("say{}", self.said));
+        let input = Digest::of_json(text);
+        if self
+            .run
+            .known(&key, input)?
+            .is_some_and(|step| !step.is_intent())
+        {
+            return Ok(());
         }
+        self.run.may_go_on()?;
+        let step = self
+            .run
+            .step(&key, input, EffectClass::Idempotent, Some("null".into()));
+        self.run.write(step, vec![self.run.aside(text)]).await?;
+        self.run.said_something();
         Ok(())
     }
 
-    /// Shows a passing sign to whoever watches the conversation.
-    pub(crate) fn hint(&self, hint: Hint) {
-        self.doors.hint(&self.turn.address, hint);
+    /// Leaves a fact that is committed with the turn.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for what is no JSON.
+    pub fn record(&mut self, name: &str, payload: &impl Serialize) -> Result<(), Stop> {
+        let payload = serde_json::to_string(payload)
+            .map_err(|source| Error::invalid("a fact is not JSON").with_source(source))?;
+        self.gathered.facts.push(Fact {
+            name: name.to_owned(),
+            payload,
+        });
+        Ok(())
+    }
+
+    /// Cancels the questions that are open to the person: nothing will be done about them.
+    pub(crate) fn forget_questions(&mut self) {
+        let open =
+            self.run.turn.waits.iter().filter(|wait| {
+                wait.opened.kind == WaitKind::Reply && wait.state == WaitState::Open
+            });
+        let cancelled = open.map(|wait| (wait.opened.id, WaitState::Cancelled));
+        self.gathered.settles.extend(cancelled);
+    }
+
+    /// Leaves an entry for the audit, committed with the turn.
+    pub(crate) fn audit(&mut self, action: &'static str, reason: impl Into<String>) {
+        self.gathered.audit.push(Noted {
+            action,
+            reason: reason.into(),
+        });
+    }
+
+    /// Sets a reminder for this conversation, committed with the turn: when its time
+    /// has come, or at the next start after it, the agent runs with its text.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a time that is over.
+    pub fn remind(&mut self, reminder: &Reminder) -> Result<(), Stop> {
+        if reminder.due_at <= self.now() {
+            return Err(Stop::Failed(Error::invalid(
+                "a reminder is due in the past",
+            )));
+        }
+        self.gathered.waits.push(NewWait {
+            id: WaitId(self.run.path.ids.fresh()),
+            kind: WaitKind::Timer,
+            subject: "null".into(),
+            payload: reminder.text.clone(),
+            resume: None,
+            expires_at: Some(reminder.due_at),
+        });
+        Ok(())
+    }
+
+    /// The visit, for the keys of effects of a graph inside of the node.
+    pub(crate) fn visit(&self) -> &str {
+        &self.node
+    }
+
+    /// The journal's key of an effect of this visit.
+    pub(super) fn key(&self, effect: &str) -> String {
+        format!("{}/{effect}", self.node)
+    }
+}
+
+impl std::fmt::Debug for Cx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cx({} of {})", self.node, self.run.turn.turn)
     }
 }

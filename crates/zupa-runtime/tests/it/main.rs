@@ -11,16 +11,28 @@ mod support;
 
 mod admission;
 mod bursts;
+mod commands;
 mod crash_matrix;
 mod duplicates;
+mod effects;
+mod engine_matrix;
+mod found;
 mod giving_up;
+mod graphs;
+mod hooks;
 mod journal;
 mod living;
 mod news;
 mod one_message;
 mod order;
+
 mod prompt;
 mod provider;
 mod replicas;
+mod sessions;
+mod speech;
 mod tenants;
+mod tools;
 mod unheard;
+mod versions;
+mod waits;

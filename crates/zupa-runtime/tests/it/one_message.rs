@@ -41,7 +41,8 @@ async fn one_message_is_one_turn_and_one_send() {
         (TurnState::Committed, 1, 0)
     );
     assert_eq!(view.inbounds[0].state, InboundState::Answered);
-    assert_eq!(view.steps, ["call_model/1/model"]);
+    let steps: Vec<_> = view.steps.iter().map(|step| step.key.as_str()).collect();
+    assert_eq!(steps, ["call_model/1/model"]);
     let sent = &view.deliveries[0];
     assert_eq!((sent.state, sent.attempts), (DeliveryState::Sent, 1));
     assert_eq!(sent.receipt, ReceiptLevel::None);

@@ -1,14 +1,12 @@
 //! What the model is shown: the instructions, a bounded history, and the
 //! claimed messages, in this order.
 
-use zupa_core::{Content, ErrorKind, Role};
+use zupa_core::{Content, ErrorKind, Prompt, Role};
 
 use crate::support::{Act, Setup, World, check, error, inbound};
 
-fn last_prompt(world: &World) -> Vec<(Role, String)> {
-    let last = world.model.asked().pop().unwrap();
-    let line = |line: zupa_core::Prompt| (line.role, line.text);
-    last.messages.into_iter().map(line).collect()
+fn last_prompt(world: &World) -> Vec<Prompt> {
+    world.model.asked().pop().unwrap().messages
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +73,7 @@ async fn a_message_that_came_during_a_turn_is_answered_knowing_that_turns_reply(
     ];
     assert_eq!(
         last_prompt(&world),
-        expected.map(|(role, text)| (role, text.to_owned()))
+        expected.map(|(role, text)| Prompt::line(role, text))
     );
 }
 
@@ -116,6 +114,6 @@ async fn what_is_not_text_is_shown_in_words() {
     world.quiet().await;
     assert_eq!(
         last_prompt(&world),
-        [(Role::User, "[image/png] my cat".to_owned())]
+        [Prompt::line(Role::User, "[image/png] my cat")]
     );
 }

@@ -1,17 +1,25 @@
 //! What the tests stand on: a world (store, model, door, clock, runtime), lives
 //! of a process, and conversations as transcripts.
 
+mod fate;
 mod held_up;
 mod life;
+mod operator;
 mod puppet;
 mod records_first;
 mod replicas;
+mod shop;
+mod speech;
 mod transcript;
 mod world;
 
+pub use fate::{Fate, FatedStore};
 pub use held_up::Touchy;
 pub use life::{life, pass};
+pub use operator::{decide, decide_one};
 pub use puppet::Act;
 pub use replicas::{Replicas, awake, away, phones, unheard};
+pub use shop::Shop;
+pub use speech::{MUMBLE, Mouth, Throat, voice};
 pub use transcript::check;
-pub use world::{DOOR, Setup, World, error, inbound, secs};
+pub use world::{DOOR, Setup, World, door, error, inbound, secs};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use zupa_core::{ChannelId, Deduplicates, Delivered, Inbound, Role, TenantId};
+use zupa_core::{ChannelId, Deduplicates, Delivered, Inbound, Prompt, TenantId};
 use zupa_testkit::RecordingChannel;
 
 use crate::support::{Act, Setup, inbound};
@@ -45,7 +45,7 @@ async fn two_tenants_with_the_same_alias_and_ids_never_see_each_others_lines() {
         let asker = call.lines().concat();
         let tenant = asker.split(':').next().unwrap();
         for line in &call.messages {
-            let whose = line.text.trim_start_matches("re: ");
+            let whose = line.text().trim_start_matches("re: ");
             assert!(
                 whose.starts_with(tenant),
                 "{tenant} was shown another's line"
@@ -54,7 +54,7 @@ async fn two_tenants_with_the_same_alias_and_ids_never_see_each_others_lines() {
         let remembered = call
             .messages
             .iter()
-            .any(|line| line.role == Role::Assistant);
+            .any(|line| matches!(line, Prompt::Assistant { .. }));
         assert_eq!(
             remembered,
             asker.ends_with("m2"),

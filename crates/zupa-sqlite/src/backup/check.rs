@@ -51,7 +51,7 @@ fn missing(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(
         "SELECT (SELECT coalesce(sum(last_number), 0) FROM conversations)
               - (SELECT coalesce(sum(outbounds), 0) FROM turns)
-              - (SELECT count(*) FROM inbounds WHERE origin = 'external')
+              - (SELECT count(*) FROM inbounds)
               - (SELECT purged_inbounds FROM installation)",
         [],
         |row| row.get(0),

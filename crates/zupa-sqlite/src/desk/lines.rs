@@ -20,7 +20,7 @@ pub(super) async fn lines(
          SELECT number, platform_id, turn_id, ordinal, content FROM (
              SELECT * FROM (SELECT number, platform_id, NULL AS turn_id, NULL AS ordinal, content
                  FROM inbounds WHERE conversation = (SELECT id FROM here) AND number > $4
-                 ORDER BY number LIMIT $5)
+                 AND origin = 'external' ORDER BY number LIMIT $5)
              UNION ALL
              SELECT * FROM (SELECT number, NULL, turn_id, ordinal, content
                  FROM outbox WHERE conversation = (SELECT id FROM here) AND number > $4

@@ -22,7 +22,7 @@ pub(super) async fn accounting(readers: &SqlitePool) -> Result<Accounting> {
                            THEN 'claimed' ELSE b.state END AS state, count(*)
          FROM inbounds b JOIN conversations c ON c.id = b.conversation
          LEFT JOIN turns t ON t.id = c.open_turn
-         WHERE b.origin = 'external' GROUP BY 2
+         GROUP BY 2
          UNION ALL SELECT 'out', state, count(*) FROM outbox GROUP BY state
          UNION ALL SELECT 'numbers', '', coalesce(sum(last_number), 0) FROM conversations
          UNION ALL SELECT 'outbounds', '', coalesce(sum(outbounds), 0) FROM turns

@@ -4,12 +4,13 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use uuid::Uuid;
 use zupa_core::audit::{AuditEntry, AuditLink};
-use zupa_core::desk::{AuditView, DeliveryView, InboundView, TurnSummary, TurnView};
+use zupa_core::desk::{AuditView, DeliveryView, InboundView, StepView, TurnSummary, TurnView};
 use zupa_core::{
-    ConversationId, DeliveryId, DeliveryState, Epoch, EventId, InboundState, Number, ReceiptLevel,
-    Result, Timestamp, TurnId, TurnState,
+    ConversationId, DeliveryId, DeliveryState, EffectClass, Epoch, EventId, InboundState, Number,
+    ReceiptLevel, Result, Timestamp, TurnId, TurnState,
 };
 
+use super::waits;
 use crate::error;
 use crate::store::decode;
 
@@ -94,6 +95,7 @@ async fn of_inbound(
         conversation: ConversationId(conversation),
         inbounds: vec![inbound(&row)?],
         steps: Vec::new(),
+        waits: Vec::new(),
         deliveries: Vec::new(),
         audit: Vec::new(),
     })
@@ -123,17 +125,25 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
     .fetch_all(&mut *snapshot)
     .await
     .map_err(failed)?;
-    let steps = sqlx::query("SELECT step_key FROM steps WHERE turn_id = $1 ORDER BY recorded_at")
-        .bind(id)
-        .fetch_all(&mut *snapshot)
-        .await
-        .map_err(failed)?;
+    let steps = sqlx::query(
+        "SELECT step_key, class, result <> '' FROM steps WHERE turn_id = $1
+         ORDER BY ordinal, recorded_at",
+    )
+    .bind(id)
+    .fetch_all(&mut *snapshot)
+    .await
+    .map_err(failed)?;
+    let waits = waits::of_turn(snapshot, turn).await?;
     let deliveries = sqlx::query(
         "SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
                 o.settled_at
          FROM turns t JOIN outbox o ON o.conversation = t.conversation
-              AND o.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - 1
-         WHERE t.id = $1 ORDER BY o.number",
+              AND o.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - t.said - 1
+         WHERE t.id = $1
+         UNION ALL SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
+                o.settled_at
+         FROM outbox o WHERE o.turn_id = $1 AND o.said = 1
+         ORDER BY 3",
     )
     .bind(id)
     .fetch_all(&mut *snapshot)
@@ -145,10 +155,8 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
         turn: Some(summary),
         conversation,
         inbounds: inbounds.iter().map(inbound).collect::<Result<_>>()?,
-        steps: steps
-            .iter()
-            .map(|row| decode::text(row, 0))
-            .collect::<Result<_>>()?,
+        steps: steps.iter().map(step).collect::<Result<_>>()?,
+        waits,
         deliveries: deliveries.iter().map(delivery).collect::<Result<_>>()?,
         audit: audit.into_iter().map(view).collect(),
     })
@@ -174,6 +182,15 @@ fn summary(row: &SqliteRow) -> Result<TurnSummary> {
             .map_err(decode::broken)?
             .map(Timestamp),
         reason: decode::maybe_text(row, 10)?,
+    })
+}
+
+fn step(row: &SqliteRow) -> Result<StepView> {
+    let class: &str = row.try_get(1).map_err(decode::broken)?;
+    Ok(StepView {
+        key: decode::text(row, 0)?,
+        class: EffectClass::parse(class).ok_or_else(|| unknown_state(class))?,
+        has_result: row.try_get(2).map_err(decode::broken)?,
     })
 }
 
@@ -249,7 +266,13 @@ async fn links_of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<Ve
         "SELECT a.number, a.at, a.actor, a.action, a.reason, a.turn_id, a.config, a.commitment,
                 a.salt, a.hash
          FROM turns t JOIN audit a ON a.rowid BETWEEN t.first_audit AND t.first_audit + t.audits - 1
-         WHERE t.id = $1 ORDER BY a.rowid",
+         WHERE t.id = $1
+         UNION ALL
+         SELECT a.number, a.at, a.actor, a.action, a.reason, a.turn_id, a.config, a.commitment,
+                a.salt, a.hash
+         FROM waits w JOIN audit a ON a.rowid = w.audit_row
+         WHERE w.turn_id = $1 AND a.turn_id = $1
+         ORDER BY 1",
     )
     .bind(turn.as_bytes().as_slice())
     .fetch_all(snapshot)

@@ -214,22 +214,24 @@ fn enqueue(
     state: InboundState,
     now: Timestamp,
 ) -> Result<(Number, Timestamp)> {
-    let (last, pending, opened_at, due_at, open_turn): (i64, u32, Option<i64>, Option<i64>, bool) =
-        connection.one(
-            "SELECT last_number, pending, opened_at, due_at, open_turn IS NOT NULL
-             FROM conversations WHERE id = ?1",
-            params![conversation.as_bytes()],
-            |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get(4)?,
-                ))
-            },
-        )?;
-    let number = last + 1;
+    let line = connection.one(
+        "SELECT last_number, pending, internals, split_until > consumed, opened_at, due_at,
+                open_turn IS NOT NULL
+         FROM conversations WHERE id = ?1",
+        params![conversation.as_bytes()],
+        |row| {
+            Ok(Line {
+                last: row.get(0)?,
+                pending: row.get(1)?,
+                internals: row.get(2)?,
+                is_split: row.get(3)?,
+                opened_at: row.get(4)?,
+                due_at: row.get(5)?,
+                open_turn: row.get(6)?,
+            })
+        },
+    )?;
+    let number = line.last + 1;
     let place = Number(number.cast_unsigned());
     if state == InboundState::Expired {
         connection.run(
@@ -238,9 +240,19 @@ fn enqueue(
         )?;
         return Ok((place, now));
     }
-    let opened_at = opened_at.map_or(now, Timestamp);
-    let closes_at = item.burst.closes_at(opened_at, now, pending + 1);
-    let due_at = if open_turn { due_at } else { Some(closes_at.0) };
+    let opened_at = line.opened_at.map_or(now, Timestamp);
+    let gathered = match line.internals {
+        0 => line.pending,
+        _ => gathered(connection, conversation)?,
+    };
+    let closes_at = item.burst.closes_at(opened_at, now, gathered + 1);
+    // What is split, or stands before an internal inbound, is due already.
+    let head_is_due = line.pending > 0 && (line.is_split || line.internals > 0);
+    let due_at = if line.open_turn || head_is_due {
+        line.due_at
+    } else {
+        Some(closes_at.0)
+    };
     connection.run(
         "UPDATE conversations SET last_number = ?2, pending = pending + 1, opened_at = ?3,
              closes_at = ?4, due_at = ?5 WHERE id = ?1",
@@ -253,6 +265,30 @@ fn enqueue(
         ],
     )?;
     Ok((place, Timestamp(due_at.unwrap_or(closes_at.0))))
+}
+
+/// The conversation's row, as far as its next inbound looks at it.
+struct Line {
+    last: i64,
+    pending: u32,
+    /// How many of the pending ones are internal.
+    internals: i64,
+    is_split: bool,
+    opened_at: Option<i64>,
+    due_at: Option<i64>,
+    open_turn: bool,
+}
+
+/// How many gather in the open window: those behind the last internal one.
+fn gathered(connection: &Connection, conversation: ConversationId) -> Result<u32> {
+    connection.one(
+        "SELECT count(*) FROM inbounds WHERE conversation = ?1 AND state = 'queued' AND number >
+             (SELECT number FROM inbounds
+              WHERE conversation = ?1 AND state = 'queued' AND origin = 'internal'
+              ORDER BY number DESC LIMIT 1)",
+        params![conversation.as_bytes()],
+        one,
+    )
 }
 
 /// Used where a row may be missing and that is an answer.

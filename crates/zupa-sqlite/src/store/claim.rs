@@ -6,27 +6,33 @@
 //! *If the process dies here*: the claim is there or not. The next start voids
 //! it; the turn stays open and runs again over the same range.
 
-use rusqlite::{Connection, Row, params};
-use uuid::Uuid;
+use rusqlite::{Connection, params};
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Offer, Renew, Renewed};
-use zupa_core::{
-    Address, Alias, AuditHead, ChannelId, Claimed, ConversationId, Correlation, Digest, Epoch,
-    EventId, Number, Result, Step, TenantId, Timestamp, TurnId,
-};
+use zupa_core::{ConversationId, Result, Timestamp};
 
-use super::row::{Blob, Sql, from_json, one};
+use super::handed::{self, Handed, Range};
+use super::row::{Blob, Sql};
 
 /// The conversation's row, as far as a claim looks at it.
-struct Seen {
+pub(super) struct Seen {
     due_at: Option<i64>,
     held_until: Option<i64>,
-    epoch: i64,
+    pub epoch: i64,
     open_turn: Option<Blob>,
     pending: i64,
     consumed: i64,
     split_until: i64,
-    address: (String, String, String),
-    audit: (i64, [u8; 32]),
+    pub address: (String, String, String),
+    pub audit: (i64, [u8; 32]),
+    pub open_replies: i64,
+    pub state_version: Option<u32>,
+}
+
+impl Seen {
+    /// True for a state that the claimer cannot load.
+    fn is_newer_than(&self, loads: u32) -> bool {
+        self.state_version.is_some_and(|version| version > loads)
+    }
 }
 
 /// Takes a conversation, or says why not.
@@ -39,6 +45,9 @@ pub(super) fn claim(connection: &Connection, wish: &Claim, now: Timestamp) -> Re
     }
     if let Some(until) = seen.held_until.filter(|until| *until > now.0) {
         return Ok(ClaimOutcome::Held(Timestamp(until)));
+    }
+    if seen.is_newer_than(wish.loads) {
+        return Ok(ClaimOutcome::Newer);
     }
     match seen.due_at {
         None => return Ok(ClaimOutcome::Nothing),
@@ -65,12 +74,14 @@ pub(super) fn take_up(
         process: offer.process,
         expires_at: offer.expires_at,
         mode: ClaimMode::Normal,
+        loads: offer.loads,
     };
     let Some(seen) = see(connection, &wish)? else {
         return Ok(None);
     };
     let due = seen.due_at.is_some_and(|due_at| due_at <= now.0);
-    if seen.open_turn.is_some() || seen.pending == 0 || !due {
+    let cannot = seen.open_turn.is_some() || seen.is_newer_than(offer.loads);
+    if cannot || seen.pending == 0 || !due {
         return Ok(None);
     }
     start(connection, &wish, &seen, now).map(|turn| Some(Box::new(turn)))
@@ -79,7 +90,8 @@ pub(super) fn take_up(
 fn see(connection: &Connection, wish: &Claim) -> Result<Option<Seen>> {
     connection.maybe(
         "SELECT due_at, CASE WHEN holder IS NOT NULL THEN expires_at END, epoch, open_turn,
-                pending, consumed, split_until, tenant, channel, alias, audit_number, audit_hash
+                pending, consumed, split_until, tenant, channel, alias, audit_number, audit_hash,
+                open_replies, state_version
          FROM conversations WHERE id = ?1",
         params![wish.conversation.as_bytes()],
         |row| {
@@ -93,13 +105,15 @@ fn see(connection: &Connection, wish: &Claim) -> Result<Option<Seen>> {
                 split_until: row.get(6)?,
                 address: (row.get(7)?, row.get(8)?, row.get(9)?),
                 audit: (row.get(10)?, row.get(11)?),
+                open_replies: row.get(12)?,
+                state_version: row.get(13)?,
             })
         },
     )
 }
 
-/// A new turn takes all that is pending, or one inbound of a range that was
-/// split.
+/// A new turn takes one inbound of a range that was split, one internal inbound
+/// alone, or all that is pending before the next internal one.
 fn start(
     connection: &Connection,
     wish: &Claim,
@@ -108,19 +122,19 @@ fn start(
 ) -> Result<ClaimedTurn> {
     let one_by_one = seen.split_until > seen.consumed;
     let limit = if one_by_one { 1 } else { -1 };
-    let inbounds = inbounds(connection, wish, seen.consumed + 1, i64::MAX, limit)?;
-    let correlation = inbounds.correlation;
-    let turn = claimed(
-        wish,
-        seen,
-        *wish.turn.as_bytes(),
-        inbounds.claimed,
-        correlation,
-    )?;
+    let pending = (seen.consumed + 1, i64::MAX, limit);
+    let mut range = Range::read(connection, wish.conversation, pending)?;
+    range.end_before_an_internal();
+    let (taken, internals) = (range.len(), i64::from(range.is_internal()));
+    let turn = Handed {
+        turn: *wish.turn.as_bytes(),
+        range,
+    };
+    let turn = turn.over(connection, wish, seen)?;
     connection.run(
         "INSERT INTO turns (id, conversation, first, last, epoch, process, mode, state, runs,
-             claimed_at, request_id, trace_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', 1, ?8, ?9, ?10)",
+             claimed_at, request_id, trace_id, inbounds)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'running', 1, ?8, ?9, ?10, ?11)",
         params![
             turn.turn.as_bytes(),
             turn.conversation.as_bytes(),
@@ -131,24 +145,26 @@ fn start(
             mode_number(wish.mode),
             now.0,
             turn.correlation.request_id,
-            turn.correlation.trace_id
+            turn.correlation.trace_id,
+            taken
         ],
     )?;
     connection.run(
         "UPDATE conversations SET epoch = epoch + 1, holder = ?2, expires_at = ?3, open_turn = ?4,
-             pending = CASE WHEN ?5 THEN pending - 1 ELSE 0 END,
-             opened_at = CASE WHEN ?5 THEN opened_at END,
-             closes_at = CASE WHEN ?5 THEN closes_at END
+             pending = pending - ?5, internals = internals - ?6,
+             opened_at = CASE WHEN pending > ?5 THEN opened_at END,
+             closes_at = CASE WHEN pending > ?5 THEN closes_at END
          WHERE id = ?1",
         params![
             wish.conversation.as_bytes(),
             wish.process.as_bytes(),
             wish.expires_at.0,
             turn.turn.as_bytes(),
-            one_by_one
+            taken,
+            internals
         ],
     )?;
-    with_outbox(connection, turn)
+    Ok(turn)
 }
 
 /// An open turn, as far as its next run looks at it.
@@ -159,13 +175,14 @@ struct Open {
     failures: u32,
     provider_failures: u32,
     mode: ClaimMode,
+    said: u32,
 }
 
 /// The open turn runs again, over the same range, with what it recorded; unless
 /// it must not run as it was wished.
 fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Result<ClaimOutcome> {
     let open = connection.one(
-        "SELECT first, last, runs, failures, provider_failures, mode FROM turns WHERE id = ?1",
+        "SELECT first, last, runs, failures, provider_failures, mode, said FROM turns WHERE id = ?1",
         params![turn],
         |row| {
             Ok(Open {
@@ -175,6 +192,7 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
                 failures: row.get(3)?,
                 provider_failures: row.get(4)?,
                 mode: mode_of(row.get(5)?),
+                said: row.get(6)?,
             })
         },
     )?;
@@ -199,112 +217,14 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
             wish.expires_at.0
         ],
     )?;
-    let inbounds = inbounds(connection, wish, open.first, open.last, -1)?;
-    let mut claimed = claimed(wish, seen, turn, inbounds.claimed, inbounds.correlation)?;
+    let all = (open.first, open.last, -1);
+    let range = Range::read(connection, wish.conversation, all)?;
+    let mut claimed = Handed { turn, range }.over(connection, wish, seen)?;
     (claimed.runs, claimed.failures) = (open.runs + 1, open.failures);
     claimed.provider_failures = open.provider_failures;
-    claimed.steps = connection.all(
-        "SELECT step_key, input, result FROM steps WHERE turn_id = ?1",
-        params![turn],
-        |row| {
-            Ok(Step {
-                key: row.get(0)?,
-                input: Digest(row.get(1)?),
-                result: row.get(2)?,
-            })
-        },
-    )?;
-    with_outbox(connection, claimed).map(|turn| ClaimOutcome::Taken(Box::new(turn)))
-}
-
-struct Inbounds {
-    claimed: Vec<Claimed>,
-    correlation: Correlation,
-}
-
-fn inbounds(
-    connection: &Connection,
-    wish: &Claim,
-    first: i64,
-    last: i64,
-    limit: i64,
-) -> Result<Inbounds> {
-    let rows = connection.all(
-        "SELECT event_id, number, accepted_at, content, request_id, trace_id FROM inbounds
-         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'
-         ORDER BY number LIMIT ?4",
-        params![wish.conversation.as_bytes(), first, last, limit],
-        |row: &Row<'_>| {
-            let correlation = Correlation {
-                request_id: row.get(4)?,
-                trace_id: row.get(5)?,
-            };
-            let event = EventId(Uuid::from_bytes(row.get(0)?));
-            let number = Number(row.get::<_, i64>(1)?.cast_unsigned());
-            Ok((
-                event,
-                number,
-                Timestamp(row.get(2)?),
-                row.get::<_, String>(3)?,
-                correlation,
-            ))
-        },
-    )?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    let mut first_correlation = None;
-    for (event, number, accepted_at, content, correlation) in rows {
-        first_correlation.get_or_insert(correlation);
-        claimed.push(Claimed {
-            event,
-            number,
-            accepted_at,
-            content: from_json(&content)?,
-        });
-    }
-    Ok(Inbounds {
-        claimed,
-        correlation: first_correlation.unwrap_or_default(),
-    })
-}
-
-fn claimed(
-    wish: &Claim,
-    seen: &Seen,
-    turn: Blob,
-    inbounds: Vec<Claimed>,
-    correlation: Correlation,
-) -> Result<ClaimedTurn> {
-    let (tenant, channel, alias) = &seen.address;
-    Ok(ClaimedTurn {
-        turn: TurnId(Uuid::from_bytes(turn)),
-        conversation: wish.conversation,
-        address: Address {
-            tenant: TenantId::parse(tenant.as_str())?,
-            channel: ChannelId::parse(channel.as_str())?,
-            alias: Alias::parse(alias.as_str())?,
-        },
-        epoch: Epoch((seen.epoch + 1).cast_unsigned()),
-        runs: 1,
-        failures: 0,
-        provider_failures: 0,
-        inbounds,
-        steps: Vec::new(),
-        audit: AuditHead {
-            number: seen.audit.0.cast_unsigned(),
-            hash: Digest(seen.audit.1),
-        },
-        outbox_busy: false,
-        correlation,
-    })
-}
-
-fn with_outbox(connection: &Connection, mut turn: ClaimedTurn) -> Result<ClaimedTurn> {
-    turn.outbox_busy = connection.one(
-        "SELECT EXISTS (SELECT 1 FROM outbox WHERE conversation = ?1 AND open = 1)",
-        params![turn.conversation.as_bytes()],
-        one,
-    )?;
-    Ok(turn)
+    claimed.said = open.said;
+    claimed.steps = handed::steps(connection, turn)?;
+    Ok(ClaimOutcome::Taken(Box::new(claimed)))
 }
 
 /// Prolongs a claim, if it is still the one.

@@ -63,13 +63,14 @@ pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> 
             settled_at.is_none()
         ],
     )?;
+    // What was said with a step stands for itself; no reply begins with it.
     if settled == 1 && state == "failed" {
         connection.run(
             "UPDATE outbox SET state = 'cancelled', open = 0, reason = 'an earlier part failed',
                  settled_at = ?3
              WHERE conversation = ?1 AND number > ?2 AND state IN ('queued', 'retry')
                AND turn_id = (SELECT f.turn_id FROM outbox f
-                              WHERE f.conversation = ?1 AND f.number = ?2)",
+                              WHERE f.conversation = ?1 AND f.number = ?2 AND f.said = 0)",
             params![
                 item.conversation.as_bytes(),
                 item.number.0.cast_signed(),

@@ -1,27 +1,31 @@
 //! Stop 4, `commit`, in SQL.
 //!
 //! *Arrives*: the end of a run, under the claim it ran under.
-//! *Leaves*: range, outbox rows, audit entries, turn and conversation, all or
-//! nothing; a stale run changes nothing.
+//! *Leaves*: range, outbox rows, state, waits, facts, audit entries, turn and
+//! conversation, all or nothing; a stale run changes nothing.
 //! *If the process dies here*: the transaction is there or not.
 
 use rusqlite::{Connection, params};
-use zupa_core::store::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
-use zupa_core::{
-    AuditHead, AuditLink, ConversationId, DeliveryState, Digest, Number, Result, Timestamp,
-};
+use zupa_core::store::{Commit, FailureNote, Finish, Finished, TurnEnd, Verdict};
+use zupa_core::{AuditHead, Digest, Number, Result, Timestamp};
 
-use super::row::{Blob, Sql, json};
+use super::outbox::{self, Place};
+use super::row::{Sql, one};
+use super::{audit, kept, waits};
 use crate::faults::Planted;
 
 /// What the fence needs to know, and what follows from it.
 struct Fenced {
     last_number: i64,
     pending: i64,
+    /// How many of them are internal.
+    internals: i64,
     closes_at: Option<i64>,
     split_until: i64,
     first: i64,
     last: i64,
+    /// Outbox rows that the turn's steps have written.
+    said: i64,
     due_at: Option<i64>,
     audit: AuditHead,
 }
@@ -83,7 +87,7 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
     let any_epoch = planted == Planted::CommitWithoutEpoch;
     connection.maybe(
         "SELECT c.last_number, c.pending, c.closes_at, c.due_at, c.audit_number, c.audit_hash,
-                c.split_until, t.first, t.last
+                c.split_until, t.first, t.last, c.internals, t.said
          FROM conversations c JOIN turns t ON t.id = c.open_turn
          WHERE c.id = ?1 AND (c.epoch = ?2 OR ?4) AND c.open_turn = ?3 AND c.holder IS NOT NULL",
         params![
@@ -101,6 +105,8 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
                 split_until: row.get(6)?,
                 first: row.get(7)?,
                 last: row.get(8)?,
+                internals: row.get(9)?,
+                said: row.get(10)?,
                 audit: AuditHead {
                     number: row.get::<_, i64>(4)?.cast_unsigned(),
                     hash: Digest(row.get(5)?),
@@ -113,9 +119,9 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
 /// An end that was written under the same claim is the same end.
 fn already_or_stale(connection: &Connection, item: &Finish) -> Result<Finished> {
     let ended: Option<(Option<i64>, i64, Option<i64>)> = connection.maybe(
-        "SELECT t.first_outbound, t.outbounds, c.due_at
+        "SELECT t.first_outbound, t.outbounds - t.said, c.due_at
          FROM turns t JOIN conversations c ON c.id = t.conversation
-         WHERE t.id = ?1 AND t.epoch = ?2 AND t.state IN ('committed', 'dead', 'superseded')",
+         WHERE t.id = ?1 AND t.epoch = ?2 AND t.state IN ('committed', 'parked', 'dead', 'superseded')",
         params![item.turn.as_bytes(), item.epoch.0.cast_signed()],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
@@ -134,9 +140,21 @@ struct Next {
     outbounds: i64,
     /// The end of the range, if it was consumed.
     consumed: Option<i64>,
-    /// The end of the range, if it was split, and how many are queued again.
-    split: Option<(i64, i64)>,
+    split: Option<Split>,
+    /// Version of the state that was written.
+    state_version: Option<u32>,
+    /// Reply waits opened, less those settled.
+    replies: i64,
     due_at: Option<i64>,
+}
+
+/// A range whose inbounds are queued again.
+struct Split {
+    /// Its end.
+    last: i64,
+    queued: i64,
+    /// How many of them are internal.
+    internals: i64,
 }
 
 impl Next {
@@ -146,6 +164,8 @@ impl Next {
             outbounds: 0,
             consumed: None,
             split: None,
+            state_version: None,
+            replies: 0,
             due_at: None,
         }
     }
@@ -192,15 +212,21 @@ fn split(
             item.audit.len() as i64
         ],
     )?;
-    let queued: i64 = connection.one(
-        "SELECT count(*) FROM inbounds
+    let split = connection.one(
+        "SELECT count(*), coalesce(sum(origin = 'internal'), 0) FROM inbounds
          WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
         params![item.conversation.as_bytes(), fenced.first, fenced.last],
-        super::row::one,
+        |row| {
+            Ok(Split {
+                last: fenced.last,
+                queued: row.get(0)?,
+                internals: row.get(1)?,
+            })
+        },
     )?;
     Ok(Next {
         turn_stays_open: false,
-        split: Some((fenced.last, queued)),
+        split: Some(split),
         due_at: Some(now.0),
         ..Next::open()
     })
@@ -219,11 +245,14 @@ fn commit(
         Verdict::Silent(why) => ("committed", "silent", Some(why.clone()), false),
         Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure)), true),
     };
+    let turn_state = if commit.parks() { "parked" } else { turn_state };
     let outbounds = commit.outbound.len() as i64;
-    let first_outbound = (outbounds > 0).then_some(fenced.last_number + 1);
+    // Also where there is none: it is the turn's place in the history.
+    let first_outbound = fenced.last_number + 1;
     connection.run(
         "UPDATE turns SET state = ?2, reason = ?3, ended_at = ?4, not_before = NULL,
-             failures = failures + ?5, provider_failures = 0, first_outbound = ?6, outbounds = ?7,
+             failures = failures + ?5, provider_failures = 0, first_outbound = ?6,
+             outbounds = outbounds + ?7,
              first_audit = ?8, audits = ?9
          WHERE id = ?1",
         params![
@@ -251,68 +280,58 @@ fn commit(
         ],
     )?;
     if planted != Planted::OutboxOutsideTransaction {
-        outbox(connection, item, commit, fenced.last_number, now)?;
+        let place = Place {
+            conversation: item.conversation,
+            turn: item.turn,
+            number: first_outbound,
+            ordinal: fenced.said,
+            said: false,
+        };
+        outbox::write(connection, &place, &commit.outbound, now)?;
     }
+    if let Some(state) = &commit.state {
+        kept::write(connection, item.conversation, state)?;
+    }
+    kept::facts(connection, item, &commit.facts, now)?;
+    let settled = waits::settle(connection, item.conversation, &commit.settles, now)?;
+    let behind = fenced.last_number + outbounds;
+    let opened = waits::open(connection, item, &commit.waits, (behind, now))?;
     Ok(Next {
         turn_stays_open: false,
         outbounds,
         consumed: Some(fenced.last),
-        due_at: due_after(fenced, now),
+        state_version: commit.state.as_ref().map(|state| state.version),
+        replies: opened - settled,
+        due_at: due_after(connection, item, fenced, now)?,
         split: None,
     })
 }
 
 /// When what is pending is due. The rest of a range that was split is due at
-/// once: it has waited for its window before.
-fn due_after(fenced: &Fenced, now: Timestamp) -> Option<i64> {
-    if fenced.pending == 0 {
-        return None;
-    }
-    if fenced.split_until > fenced.last {
-        return Some(now.0);
-    }
-    Some(fenced.closes_at.unwrap_or(now.0))
-}
-
-/// Writes the outbox rows behind the numbers given so far.
-pub(super) fn outbox(
+/// once: it has waited for its window before. An internal inbound is due as soon
+/// as it is there, and so is what waits before it.
+fn due_after(
     connection: &Connection,
     item: &Finish,
-    commit: &Commit,
-    last_number: i64,
+    fenced: &Fenced,
     now: Timestamp,
-) -> Result<()> {
-    for (
-        ordinal,
-        OutboxRow {
-            outbound,
-            state,
-            answer_by,
-        },
-    ) in commit.outbound.iter().enumerate()
-    {
-        let ordinal = ordinal as i64;
-        connection.run(
-            "INSERT INTO outbox (conversation, number, turn_id, ordinal, lane, content, state, open,
-                 attempts, not_before, committed_at, settled_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?12, ?8, ?9, ?10, ?11)",
-            params![
-                item.conversation.as_bytes(),
-                last_number + 1 + ordinal,
-                item.turn.as_bytes(),
-                ordinal,
-                outbound.lane.as_str(),
-                json(&outbound.content)?,
-                state.as_str(),
-                *state == DeliveryState::Sending,
-                answer_by.map(|at| at.0),
-                now.0,
-                (*state == DeliveryState::Sent).then_some(now.0),
-                state.is_open()
-            ],
-        )?;
+) -> Result<Option<i64>> {
+    if fenced.pending == 0 {
+        return Ok(None);
     }
-    Ok(())
+    if fenced.split_until > fenced.last {
+        return Ok(Some(now.0));
+    }
+    if fenced.internals == 0 {
+        return Ok(Some(fenced.closes_at.unwrap_or(now.0)));
+    }
+    connection.one(
+        "SELECT accepted_at FROM inbounds
+         WHERE conversation = ?1 AND number > ?2 AND state = 'queued' AND origin = 'internal'
+         ORDER BY number LIMIT 1",
+        params![item.conversation.as_bytes(), fenced.last],
+        one,
+    )
 }
 
 /// Writes the entries of an end; answers the rowid of the first. They follow each
@@ -320,39 +339,10 @@ pub(super) fn outbox(
 fn audits(connection: &Connection, item: &Finish) -> Result<Option<i64>> {
     let mut first = None;
     for link in &item.audit {
-        audit(connection, item.conversation, link)?;
+        audit::write(connection, item.conversation, link)?;
         first.get_or_insert(connection.last_insert_rowid());
     }
     Ok(first)
-}
-
-/// Writes an entry of a conversation's chain.
-pub(super) fn audit(
-    connection: &Connection,
-    conversation: ConversationId,
-    link: &AuditLink,
-) -> Result<()> {
-    let entry = &link.entry;
-    let turn: Option<Blob> = entry.turn.map(|turn| *turn.as_bytes());
-    connection.run(
-        "INSERT INTO audit (stream, number, at, actor, action, reason, turn_id, config,
-             commitment, salt, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        params![
-            conversation.as_bytes(),
-            link.number.cast_signed(),
-            entry.at.0,
-            entry.actor,
-            entry.action,
-            entry.reason,
-            turn,
-            entry.config.0,
-            entry.commitment.map(|digest| digest.0),
-            link.salt.map(u64::cast_signed),
-            link.hash.0
-        ],
-    )?;
-    Ok(())
 }
 
 fn conversation(connection: &Connection, item: &Finish, next: &Next) -> Result<()> {
@@ -363,18 +353,23 @@ fn conversation(connection: &Connection, item: &Finish, next: &Next) -> Result<(
              last_number = last_number + ?3,
              consumed = max(consumed, coalesce(?4, consumed)),
              split_until = coalesce(?5, split_until), pending = pending + ?6, due_at = ?7,
-             audit_number = audit_number + ?8, audit_hash = coalesce(?9, audit_hash)
+             audit_number = audit_number + ?8, audit_hash = coalesce(?9, audit_hash),
+             internals = internals + ?10, open_replies = open_replies + ?11,
+             state_version = coalesce(?12, state_version)
          WHERE id = ?1",
         params![
             item.conversation.as_bytes(),
             next.turn_stays_open,
             next.outbounds,
             next.consumed,
-            next.split.map(|(last, _)| last),
-            next.split.map_or(0, |(_, queued)| queued),
+            next.split.as_ref().map(|split| split.last),
+            next.split.as_ref().map_or(0, |split| split.queued),
             next.due_at,
             item.audit.len() as i64,
-            head
+            head,
+            next.split.as_ref().map_or(0, |split| split.internals),
+            next.replies,
+            next.state_version
         ],
     )?;
     Ok(())

@@ -91,17 +91,18 @@ pub(super) async fn history(
     limit: usize,
 ) -> Result<Vec<Message>> {
     // Each side is a short walk back along its index, whatever lies before. An
-    // inbound stands where its turn's first answer stands.
+    // inbound stands where the rows of its turn's commit begin.
     let rows = sqlx::query(
         "SELECT number, speaker, content FROM (
              SELECT * FROM (SELECT coalesce(t.first_outbound, b.number) AS place, 0 AS side,
                      b.number AS number, 'user' AS speaker, b.content AS content
                  FROM inbounds b JOIN turns t ON t.id = b.turn_id
                  WHERE b.conversation = $1 AND (b.state = 'answered' OR b.state = 'silent')
+                   AND b.origin = 'external'
                  ORDER BY b.number DESC LIMIT $2)
              UNION ALL
              SELECT * FROM (SELECT number, 1, number, 'assistant', content FROM outbox
-                 WHERE conversation = $1 ORDER BY number DESC LIMIT $2))
+                 WHERE conversation = $1 AND aside = 0 ORDER BY number DESC LIMIT $2))
          ORDER BY place DESC, side DESC, number DESC LIMIT $2",
     )
     .bind(conversation.as_bytes().as_slice())
@@ -125,7 +126,7 @@ fn message(row: &SqliteRow) -> Result<Message> {
 pub(super) async fn backlog(readers: &SqlitePool) -> Result<u64> {
     // Open inbounds are few beside the rest; conversations with work are indexed.
     let row = sqlx::query(
-        "SELECT coalesce(sum(c.pending + coalesce(t.last - t.first + 1, 0)), 0)
+        "SELECT coalesce(sum(c.pending + coalesce(t.inbounds, t.last - t.first + 1, 0)), 0)
          FROM conversations c INDEXED BY conversations_due
          LEFT JOIN turns t ON t.id = c.open_turn
          WHERE c.due_at IS NOT NULL",

@@ -44,7 +44,10 @@ fn status(
              FROM turns t JOIN conversations c ON c.id = t.conversation
              WHERE t.id = ?1 AND c.channel = ?3 AND c.tenant = ?4
                AND outbox.conversation = t.conversation AND outbox.turn_id = t.id
-               AND outbox.number = t.first_outbound + ?2",
+               AND outbox.number = CASE WHEN ?2 < t.said
+                   THEN (SELECT s.number FROM outbox s
+                         WHERE s.turn_id = t.id AND s.ordinal = ?2 AND s.said = 1)
+                   ELSE t.first_outbound + ?2 - t.said END",
             params![
                 key.turn.as_bytes(),
                 key.ordinal,
@@ -115,7 +118,7 @@ fn revoke(connection: &Connection, item: &Receipt) -> Result<()> {
     )?;
     connection.run(
         "UPDATE conversations SET pending = pending - 1,
-             opened_at = CASE WHEN pending > 1 THEN opened_at END,
+             opened_at = CASE WHEN pending - internals > 1 THEN opened_at END,
              due_at = CASE WHEN pending > 1 OR open_turn IS NOT NULL THEN due_at END
          WHERE id = ?1",
         params![conversation],

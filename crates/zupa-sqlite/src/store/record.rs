@@ -1,40 +1,100 @@
-//! Stop 3, `turn`, in SQL: the result of an effect.
+//! Stop 3, `turn`, in SQL: an effect that is about to start, or its result, and
+//! what is said with it.
 //!
-//! *Arrives*: a result, under the claim it was made.
-//! *Leaves*: a step that later runs of the turn reuse.
-//! *If the process dies here*: the step is there or not; without it the effect
-//! is paid again, with it never.
+//! *Arrives*: an intent or a result, under the claim it was made.
+//! *Leaves*: a step that later runs of the turn reuse, with its outbox rows.
+//! *If the process dies here*: step and rows are there or not; without the result
+//! the effect is paid again, or its class decides; with it never.
 
 use rusqlite::{Connection, params};
 use zupa_core::store::{Record, Recorded};
 use zupa_core::{Error, Result, Timestamp};
 
-use super::row::Sql;
+use super::outbox::{self, Place};
+use super::row::{Sql, one};
 
-/// Writes a step, if the claim still holds.
+/// Writes a step, if the claim still holds and it says something new.
 pub(super) fn record(connection: &Connection, item: &Record, now: Timestamp) -> Result<Recorded> {
-    serde_json::from_str::<serde::de::IgnoredAny>(&item.step.result)
-        .map_err(|source| Error::invalid("a step's result is not JSON").with_source(source))?;
+    let result = item.step.result.as_deref();
+    if let Some(result) = result {
+        serde_json::from_str::<serde::de::IgnoredAny>(result)
+            .map_err(|source| Error::invalid("a step's result is not JSON").with_source(source))?;
+    }
+    // A result fills its intent where that stands; another input is another
+    // effect under the same key. Anything else is known already.
     let written = connection.run(
-        "INSERT INTO steps (turn_id, step_key, input, result, run, recorded_at)
-         SELECT ?1, ?4, ?5, ?6, ?7, ?8 FROM conversations
+        "INSERT INTO steps (turn_id, step_key, input, result, run, recorded_at, ordinal, class)
+         SELECT ?1, ?4, ?5, coalesce(?6, ''), ?7, ?8, ?9, ?10 FROM conversations
          WHERE id = ?2 AND epoch = ?3 AND open_turn = ?1 AND holder IS NOT NULL
          ON CONFLICT (turn_id, step_key) DO UPDATE SET input = excluded.input,
-             result = excluded.result, run = excluded.run, recorded_at = excluded.recorded_at",
+             result = excluded.result, run = excluded.run, recorded_at = excluded.recorded_at,
+             ordinal = CASE WHEN steps.input = excluded.input THEN steps.ordinal
+                            ELSE excluded.ordinal END,
+             class = CASE WHEN steps.input = excluded.input THEN steps.class
+                          ELSE excluded.class END
+         WHERE steps.input <> excluded.input OR (steps.result = '' AND excluded.result <> '')",
         params![
             item.turn.as_bytes(),
             item.conversation.as_bytes(),
             item.epoch.0.cast_signed(),
             item.step.key,
             item.step.input.0,
-            item.step.result,
+            result,
             item.run,
-            now.0
+            now.0,
+            item.step.ordinal,
+            item.step.class.as_str()
         ],
     )?;
-    Ok(if written == 1 {
+    if written == 0 {
+        return known_or_stale(connection, item);
+    }
+    if !item.say.is_empty() {
+        say(connection, item, now)?;
+    }
+    Ok(Recorded::Written)
+}
+
+/// Nothing was written: the step is there, or the claim is lost.
+fn known_or_stale(connection: &Connection, item: &Record) -> Result<Recorded> {
+    let holds = connection.one(
+        "SELECT EXISTS (SELECT 1 FROM conversations
+             WHERE id = ?1 AND epoch = ?2 AND open_turn = ?3 AND holder IS NOT NULL)",
+        params![
+            item.conversation.as_bytes(),
+            item.epoch.0.cast_signed(),
+            item.turn.as_bytes()
+        ],
+        one,
+    )?;
+    Ok(if holds {
         Recorded::Written
     } else {
         Recorded::Stale
     })
+}
+
+/// Writes what goes with a step behind all that the conversation has so far.
+fn say(connection: &Connection, item: &Record, now: Timestamp) -> Result<()> {
+    let count = item.say.len() as i64;
+    let last: i64 = connection.one(
+        "UPDATE conversations SET last_number = last_number + ?2 WHERE id = ?1
+         RETURNING last_number",
+        params![item.conversation.as_bytes(), count],
+        one,
+    )?;
+    let said: i64 = connection.one(
+        "UPDATE turns SET said = said + ?2, outbounds = outbounds + ?2 WHERE id = ?1
+         RETURNING said",
+        params![item.turn.as_bytes(), count],
+        one,
+    )?;
+    let place = Place {
+        conversation: item.conversation,
+        turn: item.turn,
+        number: last - count + 1,
+        ordinal: said - count,
+        said: true,
+    };
+    outbox::write(connection, &place, &item.say, now)
 }

@@ -10,12 +10,10 @@
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 use zupa_core::store::{Life, Recovery, Suspect};
-use zupa_core::{
-    AuditEntry, AuditHead, ConversationId, Digest, ProcessId, Result, Timestamp, TurnId,
-};
+use zupa_core::{AuditEntry, ConversationId, Digest, ProcessId, Result, Timestamp, TurnId};
 
 use super::row::{Blob, Sql, one};
-use super::{claim, finish};
+use super::{audit, claim};
 
 /// A turn that was running at this many starts is suspected of the deaths.
 const SUSPECT_RUNS: u32 = 3;
@@ -127,7 +125,7 @@ fn divide(
     inbounds: i64,
     now: Timestamp,
 ) -> Result<()> {
-    audit(connection, turn, conversation, "turn.split", now)?;
+    say_why(connection, turn, conversation, "turn.split", now)?;
     let (_, last) = end(connection, turn, "superseded", now)?;
     connection.run(
         "UPDATE conversations SET holder = NULL, open_turn = NULL, split_until = ?2,
@@ -139,7 +137,7 @@ fn divide(
 
 /// Ends a turn as dead, its inbounds with it.
 fn give_up(connection: &Connection, turn: Blob, conversation: Blob, now: Timestamp) -> Result<()> {
-    audit(connection, turn, conversation, "turn.dead", now)?;
+    say_why(connection, turn, conversation, "turn.dead", now)?;
     let (first, last) = end(connection, turn, "dead", now)?;
     connection.run(
         "UPDATE inbounds SET state = 'dead', reason = ?4, turn_id = ?5
@@ -169,22 +167,13 @@ fn end(
 }
 
 /// Says in the conversation's chain what became of a turn, and moves the head.
-fn audit(
+fn say_why(
     connection: &Connection,
     turn: Blob,
     conversation: Blob,
     action: &'static str,
     now: Timestamp,
 ) -> Result<()> {
-    let (number, hash): (i64, [u8; 32]) = connection.one(
-        "SELECT audit_number, audit_hash FROM conversations WHERE id = ?1",
-        params![conversation],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let mut head = AuditHead {
-        number: number.cast_unsigned(),
-        hash: Digest(hash),
-    };
     let entry = AuditEntry {
         at: now,
         actor: "runtime".into(),
@@ -194,16 +183,11 @@ fn audit(
         config: Digest::default(),
         commitment: None,
     };
-    let conversation_id = ConversationId(Uuid::from_bytes(conversation));
-    let link = head.append(&conversation_id.to_string(), entry, None);
-    finish::audit(connection, conversation_id, &link)?;
+    let conversation = ConversationId(Uuid::from_bytes(conversation));
+    let row = audit::append(connection, conversation, entry)?;
     connection.run(
         "UPDATE turns SET first_audit = ?2, audits = 1 WHERE id = ?1",
-        params![turn, connection.last_insert_rowid()],
-    )?;
-    connection.run(
-        "UPDATE conversations SET audit_number = ?2, audit_hash = ?3 WHERE id = ?1",
-        params![conversation, link.number.cast_signed(), link.hash.0],
+        params![turn, row],
     )?;
     Ok(())
 }

@@ -4,6 +4,8 @@ use rusqlite::Connection;
 use zupa_core::store::{Accepted, Applied, Batch, TurnEnd};
 use zupa_core::{ErrorKind, Result};
 
+use super::outbox::{self, Place};
+use super::row::{Sql, one};
 use super::{accept, claim, deliver, finish, receipts, record};
 use crate::error;
 use crate::faults::Planted;
@@ -148,8 +150,18 @@ fn outbox_alone(connection: &Connection, batch: &Batch, applied: &Applied) -> Re
             && let Some(first) = numbers.first()
         {
             std::thread::sleep(std::time::Duration::from_millis(20));
-            let last = first.0.cast_signed() - 1;
-            finish::outbox(connection, item, commit, last, batch.now)?;
+            let place = Place {
+                conversation: item.conversation,
+                turn: item.turn,
+                number: first.0.cast_signed(),
+                ordinal: connection.one(
+                    "SELECT said FROM turns WHERE id = ?1",
+                    [item.turn.as_bytes()],
+                    one,
+                )?,
+                said: false,
+            };
+            outbox::write(connection, &place, &commit.outbound, batch.now)?;
         }
     }
     Ok(())

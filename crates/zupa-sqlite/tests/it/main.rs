@@ -11,3 +11,4 @@ mod log;
 mod migrating;
 mod opening;
 mod support;
+mod upgrading;

@@ -107,7 +107,7 @@ fn history(versions: usize) -> Migrator {
     Migrator::with_migrations(migrations().iter().take(versions).cloned().collect())
 }
 
-async fn at_version(path: &Path, versions: usize) {
+pub async fn at_version(path: &Path, versions: usize) {
     let mut connection = connect(path).await;
     if versions > 0 {
         history(versions)

@@ -8,7 +8,7 @@ use zupa_core::store::{
 use zupa_core::{DeliveryState, EventId, Ids, Number};
 
 use super::Harness;
-use super::world::path::{answered, queued, record_of, taken, texts, wordless};
+use super::world::path::{answered, keys, queued, record_of, taken, texts, wordless};
 use super::world::wire::Place;
 use super::world::{World, kind};
 
@@ -67,7 +67,8 @@ pub async fn one_bad_item_fails_alone(harness: &dyn Harness) {
     assert_eq!(queued(applied.accept[2].as_ref().unwrap()).1, Number(2));
     assert!(matches!(applied.claim[0], Ok(ClaimOutcome::Nothing)));
 
-    let mut keys = world.view(turn.turn).await.steps;
+    let view = world.view(turn.turn).await;
+    let mut keys = keys(&view);
     keys.sort_unstable();
     assert_eq!(keys, ["finalize/1/x", "recall/1/history"]);
     assert_eq!(world.counts().await.accepted, 3);

@@ -72,6 +72,27 @@ macro_rules! each {
                 runs_counts_starts_failures_counts_errors
                 provider_failure_counts_no_failure
             }
+            intents {
+                an_intent_without_a_result_survives_a_death
+                a_result_fills_its_intent
+                an_intent_and_its_result_may_share_a_batch
+                a_recorded_result_stays
+                another_input_replaces_the_step
+                steps_come_in_the_order_of_the_journal
+                a_stale_run_can_note_nothing
+            }
+            say {
+                side_messages_come_before_the_rows_of_the_commit
+                side_messages_are_lines_and_no_history
+                side_messages_survive_a_death
+                a_step_recorded_twice_is_said_once
+                a_filled_intent_says_once
+                a_stale_run_says_nothing
+                a_repeated_commit_is_told_its_own_rows_only
+                side_messages_are_delivered_in_order
+                a_side_message_that_fails_cancels_nothing
+                a_turn_that_gives_up_has_said_what_it_said
+            }
             commit {
                 a_commit_ends_the_range_and_writes_the_outbox
                 an_end_without_an_answer_has_a_reason
@@ -86,6 +107,57 @@ macro_rules! each {
                 audit_chain_verifies
                 a_batch_records_before_it_ends
                 a_commit_of_many_rows_keeps_their_order
+            }
+            state {
+                the_last_state_is_handed_out
+                a_stale_commit_leaves_the_state_alone
+                a_state_outlives_failures
+                a_newer_state_is_left_alone
+                an_offer_does_not_take_a_newer_state
+            }
+            decisions {
+                a_parked_turn_frees_its_conversation
+                waits_are_kept_as_they_were_opened
+                a_decision_lets_the_parked_turn_go_on_once
+                rival_deciders_have_one_winner
+                only_decisions_are_decided
+                a_decision_is_in_the_audit_chain
+                a_decision_beside_a_running_turn_queues_behind_it
+                a_group_goes_on_when_nothing_of_it_is_open
+                a_commit_opens_its_waits_once
+                a_resumed_turn_is_a_turn_like_any_other
+            }
+            internals {
+                a_range_ends_before_an_internal_inbound
+                an_offer_takes_the_head_of_the_line
+                internal_inbounds_are_claimed_one_by_one
+                a_split_range_keeps_its_place_before_an_internal_inbound
+                an_internal_inbound_closes_the_window_before_it
+                a_window_behind_a_turn_is_closed_as_well
+                internal_inbounds_are_counted_and_not_shown
+                a_platform_may_use_the_same_id
+                a_turn_without_words_keeps_its_place
+            }
+            replies {
+                the_next_message_is_handed_the_reply_waits
+                what_came_before_the_question_is_no_answer
+                an_offer_is_handed_the_reply_waits
+                only_reply_waits_take_a_message
+                an_answer_must_come_in_time
+                an_unanswered_wait_ends_once
+                an_answer_in_time_is_not_beaten_by_the_time
+                a_commit_settles_only_what_is_open_and_its_own
+                a_failed_run_leaves_the_waits_open
+            }
+            timers {
+                a_timer_fires_once
+                timers_fire_in_the_order_of_their_times
+                what_runs_out_is_settled_longest_due_first
+                a_conversation_with_an_open_turn_is_left_for_later
+                a_decision_may_come_too_late
+                a_group_that_runs_out_together_goes_on_once
+                a_cancelled_timer_does_not_fire
+                a_claim_that_ran_out_keeps_the_waits
             }
             retry {
                 retry_blocks_later_inbounds_until_not_before
@@ -175,6 +247,9 @@ macro_rules! each {
             }
             walk {
                 generated_histories_lose_and_double_nothing
+            }
+            wakes {
+                generated_waits_go_on_once
             }
         }
     };

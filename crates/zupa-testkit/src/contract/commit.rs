@@ -4,7 +4,7 @@ use zupa_core::store::{Batch, Finish, Finished, OutboxRow, Record, Recorded, Tur
 use zupa_core::{AuditHead, DeliveryState, Digest, InboundState, Number, TurnState, audit};
 
 use super::Harness;
-use super::world::path::{answered, failure, queued, record_of, taken, texts, wordless};
+use super::world::path::{answered, failure, keys, queued, record_of, taken, texts, wordless};
 use super::world::{EXPIRY, World, address, count};
 
 /// Rows in every state that a commit may write.
@@ -293,7 +293,7 @@ pub async fn a_batch_records_before_it_ends(harness: &dyn Harness) {
     assert_eq!(queued(&accepted).1, Number(4), "behind the two outbox rows");
     let next = taken(applied.claim.remove(0).unwrap());
     assert_eq!(texts(&next), ["b"]);
-    assert_eq!(world.view(turn.turn).await.steps, ["call_model/1/model"]);
+    assert_eq!(keys(&world.view(turn.turn).await), ["call_model/1/model"]);
 }
 
 /// A large answer is one commit like any other.

@@ -269,7 +269,7 @@ pub async fn a_bad_item_fails_alone_beside_rivals(harness: &dyn Harness) {
     assert_eq!(world.counts().await.accepted, 41);
     let steps = world.view(turn.turn).await.steps;
     assert_eq!(steps.len(), 40);
-    assert!(steps.iter().all(|key| key.starts_with("good/")));
+    assert!(steps.iter().all(|step| step.key.starts_with("good/")));
     world.assert_gapless("ana").await;
     world.pass(Duration::from_secs(1));
     world.answer(&turn, "hi").await;

@@ -9,7 +9,7 @@ use zupa_core::store::{Accepted, ClaimOutcome, ClaimedTurn, Finished, TurnEnd};
 use zupa_core::{AuditHead, ConversationId, DeliveryState, EventId, audit};
 
 use super::Harness;
-use super::world::path::{answered, failure, record_of};
+use super::world::path::{answered, failure};
 use super::world::{World, count};
 use crate::SeqIds;
 
@@ -127,10 +127,7 @@ async fn fail(world: &World<'_>, turn: &ClaimedTurn) {
         0 => TurnEnd::Release,
         1 if turn.inbounds.len() > 1 => TurnEnd::Split { failure: failure() },
         2 => {
-            let record = record_of(turn, "call_model/1/model", "1");
-            world
-                .record(turn, &record.step.key, &record.step.result)
-                .await;
+            world.record(turn, "call_model/1/model", "1").await;
             return;
         }
         _ => TurnEnd::Retry {

@@ -2,6 +2,7 @@
 //! moves by hand.
 
 pub(super) mod path;
+pub(super) mod waits;
 pub(super) mod wire;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use zupa_core::desk::{Accounting, Line, TurnView};
 use zupa_core::store::{Applied, Batch, Due, Life, Recovery};
 use zupa_core::{
     Address, Alias, AuditLink, ChannelId, ConversationId, DeliveryId, DeliveryState, Desk, Error,
-    ErrorKind, Ids, Message, Number, ProcessId, Result, Store, TenantId, Timestamp, TurnId,
+    ErrorKind, Ids, Message, Number, ProcessId, Result, Store, TenantId, Timestamp, TurnId, Wait,
 };
 
 use super::Harness;
@@ -41,6 +42,7 @@ pub(super) struct Seen {
     history: Vec<Message>,
     audit: Vec<AuditLink>,
     turn: Option<TurnView>,
+    waits: Vec<Wait>,
     due: Vec<Due>,
     deliveries: Vec<(DeliveryId, DeliveryState, u32)>,
     conversations: u64,
@@ -196,6 +198,7 @@ impl<'h> World<'h> {
             history: self.history(conversation).await,
             audit: self.desk.audit(conversation).await.unwrap(),
             turn: self.desk.turn(&turn.to_string()).await.unwrap(),
+            waits: self.desk.waits(None, 100).await.unwrap(),
             due: self.store.due(far, far, 100).await.unwrap(),
             deliveries: deliveries
                 .into_iter()

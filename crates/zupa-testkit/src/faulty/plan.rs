@@ -17,6 +17,8 @@ pub enum Call {
     Due,
     /// `due_deliveries`.
     DueDeliveries,
+    /// `expire`.
+    Expire,
     /// `history`.
     History,
     /// `backlog`.

@@ -11,7 +11,7 @@ use zupa_core::{
 };
 
 use super::planted::Planted;
-use super::rows::{Conversation, DedupeKey, InboundRow, Seen, State};
+use super::rows::{Conversation, DedupeKey, InboundRow, Origin, Seen, State};
 
 impl State {
     pub(super) fn accept(&mut self, accept: Accept, now: Timestamp) -> Result<Accepted> {
@@ -47,6 +47,7 @@ impl State {
             number,
             InboundRow {
                 event: accept.event,
+                origin: Origin::External,
                 platform_id,
                 accepted_at: now,
                 content: inbound.content,

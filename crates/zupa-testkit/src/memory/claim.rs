@@ -1,18 +1,16 @@
-//! Stops 2 and 3, `claim` and `turn`, in memory.
+//! Stop 2, `claim`, in memory.
 //!
-//! *Arrives*: wishes to take a conversation; results of effects.
+//! *Arrives*: wishes to take a conversation.
 //! *Leaves*: at most one holder per conversation, a raised epoch, a turn with
-//! its range; recorded steps.
+//! its range.
 //! *If the process dies here*: the next start voids the claim; the turn stays
 //! open and runs again over the same range with the same steps.
 
 use zupa_core::store::{
-    Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Offer, Record, Recorded, Renew,
-    Renewed,
+    Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Offer, Renew, Renewed,
 };
 use zupa_core::{
-    Claimed, DeliveryState, Epoch, Error, InboundState, Number, ProcessId, Result, Timestamp,
-    TurnId, TurnState,
+    Claimed, Epoch, InboundState, Number, ProcessId, Result, Timestamp, TurnId, TurnState,
 };
 
 use super::planted::Planted;
@@ -31,6 +29,11 @@ impl State {
             && planted != Some(Planted::HolderIgnored)
         {
             return ClaimOutcome::Held(until);
+        }
+        // Before anything is written, the judgement over a death included.
+        let version = conversation.state.as_ref().map_or(0, |state| state.version);
+        if version > claim.loads && planted != Some(Planted::NewerTaken) {
+            return ClaimOutcome::Newer;
         }
         self.free(claim.conversation, claim.process, now);
         let Some(conversation) = self.conversations.get_mut(&claim.conversation) else {
@@ -51,7 +54,7 @@ impl State {
 
         let turn = conversation.open.unwrap_or(claim.turn);
         if conversation.open.is_none() {
-            conversation.begin(turn, now);
+            conversation.begin(turn, planted == Some(Planted::RangeMixes), now);
         } else if planted == Some(Planted::RangeGrows) {
             conversation.grow(turn);
         }
@@ -94,29 +97,12 @@ impl State {
             process: offer.process,
             expires_at: offer.expires_at,
             mode: ClaimMode::Normal,
+            loads: offer.loads,
         };
         match self.claim(&claim, now) {
             ClaimOutcome::Taken(turn) => Some(turn),
             _ => None,
         }
-    }
-
-    pub(super) fn record(&mut self, record: Record) -> Result<Recorded> {
-        if let Err(source) = serde_json::from_str::<serde_json::Value>(&record.step.result) {
-            return Err(Error::invalid("a step's result is not JSON").with_source(source));
-        }
-        let Some(conversation) = self.conversations.get_mut(&record.conversation) else {
-            return Ok(Recorded::Stale);
-        };
-        if !conversation.is_held_by(record.turn, record.epoch) {
-            return Ok(Recorded::Stale);
-        }
-        if let Some(turn) = conversation.turns.get_mut(&record.turn) {
-            // A key is recorded again only when its old result did not fit.
-            turn.steps.retain(|step| step.key != record.step.key);
-            turn.steps.push(record.step);
-        }
-        Ok(Recorded::Written)
     }
 
     pub(super) fn renew(&mut self, renew: &Renew) -> Renewed {
@@ -160,19 +146,9 @@ impl State {
 }
 
 impl Conversation {
-    /// A new turn over all that is pending, or over the next single inbound of
-    /// a range that was split.
-    fn begin(&mut self, id: TurnId, now: Timestamp) {
-        let split = self
-            .pending()
-            .next()
-            .is_some_and(|(first, _)| first <= self.split_until);
-        let take = if split { 1 } else { usize::MAX };
-        let range: Vec<Number> = self
-            .pending()
-            .map(|(number, _)| number)
-            .take(take)
-            .collect();
+    /// A new turn over the next range.
+    fn begin(&mut self, id: TurnId, mixes: bool, now: Timestamp) {
+        let range = self.next_range(mixes);
         self.mark_claimed(id, &range);
         self.turns.insert(
             id,
@@ -189,6 +165,8 @@ impl Conversation {
                 not_before: None,
                 reason: None,
                 steps: Vec::new(),
+                said: 0,
+                place: None,
                 mode: ClaimMode::Normal,
                 deaths_alone: 0,
             },
@@ -230,7 +208,11 @@ impl Conversation {
         if planted == Some(Planted::OrderBroken) {
             inbounds.reverse();
         }
-        let first = self.inbounds.get(turn.range.first()?)?;
+        let mut steps = turn.steps.clone();
+        steps.sort_by_key(|step| step.ordinal);
+        let first = turn.range.first()?;
+        let waits = self.handed(*first);
+        let first = self.inbounds.get(first)?;
         Some(ClaimedTurn {
             turn: id,
             conversation: self.id,
@@ -240,21 +222,13 @@ impl Conversation {
             failures: turn.failures,
             provider_failures: turn.provider_failures,
             inbounds,
-            steps: turn.steps.clone(),
+            steps,
+            said: turn.said,
+            state: self.state.clone(),
+            waits,
             audit: self.head(),
-            outbox_busy: self.outbox.values().any(|row| is_open(row.state)),
+            outbox_busy: self.outbox.values().any(|row| row.state.is_open()),
             correlation: first.correlation.clone(),
         })
     }
-}
-
-/// True for states in which a delivery keeps its conversation's line.
-pub(super) fn is_open(state: DeliveryState) -> bool {
-    matches!(
-        state,
-        DeliveryState::Queued
-            | DeliveryState::Sending
-            | DeliveryState::Retry
-            | DeliveryState::InDoubt
-    )
 }

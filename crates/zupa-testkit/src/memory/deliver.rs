@@ -9,7 +9,6 @@
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{DeliveryId, DeliveryState, Number, ReceiptLevel, Timestamp};
 
-use super::claim::is_open;
 use super::planted::Planted;
 use super::rows::{Conversation, DeliveryRow, State};
 
@@ -91,7 +90,7 @@ impl Conversation {
         let mut lanes = Vec::new();
         self.outbox
             .iter()
-            .filter(|(_, row)| is_open(row.state))
+            .filter(|(_, row)| row.state.is_open())
             .filter(move |(_, row)| {
                 let is_head = !lanes.contains(&row.lane);
                 lanes.push(row.lane);
@@ -127,6 +126,11 @@ impl Conversation {
 
     /// A reply without its beginning is worse than none.
     fn cancel_later_parts(&mut self, failed: DeliveryId, now: Timestamp) {
+        let said = self.turns.get(&failed.turn).map_or(0, |turn| turn.said);
+        if failed.ordinal < said {
+            // What was said with a step stands for itself.
+            return;
+        }
         for row in self.outbox.values_mut() {
             let later_part = row.id.turn == failed.turn && row.id.ordinal > failed.ordinal;
             if later_part && matches!(row.state, DeliveryState::Queued | DeliveryState::Retry) {
@@ -173,6 +177,6 @@ impl DeliveryRow {
             Settlement::Unknown => (DeliveryState::Unknown, None, Some("no evidence".into())),
             Settlement::SendAgain => (DeliveryState::Queued, None, None),
         };
-        self.settled_at = (!is_open(self.state)).then_some(now);
+        self.settled_at = (!self.state.is_open()).then_some(now);
     }
 }

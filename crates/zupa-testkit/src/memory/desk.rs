@@ -2,13 +2,13 @@
 
 use zupa_core::desk::{
     Accounting, AuditView, DeliveryView, InboundView, Line, ProcessState, ProcessView, Speaker,
-    StoreStatus, TurnSummary, TurnView,
+    StepView, StoreStatus, TurnSummary, TurnView, WaitView,
 };
 use zupa_core::{
     Address, AuditLink, ConversationId, InboundState, Message, Number, Role, Timestamp, TurnId,
 };
 
-use super::rows::{Conversation, DeliveryRow, InboundRow, LifeRow, State, TurnRow};
+use super::rows::{Conversation, DeliveryRow, InboundRow, LifeRow, Origin, State, TurnRow};
 
 impl State {
     /// Ids of ours are tried first; a platform may well use UUIDs, too.
@@ -23,7 +23,11 @@ impl State {
             return Some(conversation.view(turn));
         }
         self.find_inbound(|row| Some(row.event.0) == ours)
-            .or_else(|| self.find_inbound(|row| row.platform_id.as_str() == id))
+            .or_else(|| {
+                self.find_inbound(|row| {
+                    row.origin == Origin::External && row.platform_id.as_str() == id
+                })
+            })
             .map(|(conversation, number, row)| conversation.view_by_inbound(number, row))
     }
 
@@ -75,11 +79,15 @@ impl State {
         else {
             return Vec::new();
         };
-        let people = conversation.inbounds.iter().map(|(number, row)| Line {
-            number: *number,
-            from: Speaker::Person(row.platform_id.as_str().into()),
-            text: row.content.as_prompt_text(),
-        });
+        let heard = conversation.inbounds.iter();
+        let people =
+            heard
+                .filter(|(_, row)| row.origin == Origin::External)
+                .map(|(number, row)| Line {
+                    number: *number,
+                    from: Speaker::Person(row.platform_id.as_str().into()),
+                    text: row.content.as_prompt_text(),
+                });
         let agent = conversation.outbox.iter().map(|(number, row)| Line {
             number: *number,
             from: Speaker::Agent(row.id),
@@ -99,15 +107,12 @@ impl State {
         let Some(conversation) = self.conversations.get(&conversation) else {
             return Vec::new();
         };
-        let first_said = |turn| {
-            let mut rows = conversation.outbox.iter();
-            rows.find(|(_, row)| row.id.turn == turn)
-                .map(|(number, _)| *number)
-        };
         let heard = conversation.inbounds.iter().filter_map(|(number, row)| {
             let well = matches!(row.state, InboundState::Answered | InboundState::Silent);
-            let turn = row.turn.filter(|_| well)?;
-            let place = first_said(turn).unwrap_or(*number);
+            let turn = row
+                .turn
+                .filter(|_| well && row.origin == Origin::External)?;
+            let place = conversation.turns.get(&turn)?.place.unwrap_or(*number);
             let text = row.content.as_prompt_text();
             Some((
                 (place, 0),
@@ -118,7 +123,8 @@ impl State {
                 },
             ))
         });
-        let said = conversation.outbox.iter().map(|(number, row)| {
+        let spoken = conversation.outbox.iter().filter(|(_, row)| !row.aside);
+        let said = spoken.map(|(number, row)| {
             let text = row.content.as_prompt_text();
             (
                 (*number, 1),
@@ -166,6 +172,7 @@ impl Conversation {
             conversation: self.id,
             inbounds: vec![row.view(number)],
             steps: Vec::new(),
+            waits: Vec::new(),
             deliveries: Vec::new(),
             audit: Vec::new(),
         }
@@ -180,7 +187,8 @@ impl Conversation {
                 .iter()
                 .filter_map(|number| self.inbounds.get(number).map(|row| row.view(*number)))
                 .collect(),
-            steps: turn.steps.iter().map(|step| step.key.clone()).collect(),
+            steps: turn.journal(),
+            waits: self.waits_of(turn.id),
             deliveries: self
                 .outbox
                 .iter()
@@ -194,6 +202,22 @@ impl Conversation {
                 .map(audit_view)
                 .collect(),
         }
+    }
+}
+
+impl Conversation {
+    fn waits_of(&self, turn: TurnId) -> Vec<WaitView> {
+        let waits = self.waits.iter().map(|row| &row.wait);
+        waits
+            .filter(|wait| wait.turn == turn)
+            .map(|wait| WaitView {
+                id: wait.opened.id,
+                kind: wait.opened.kind,
+                state: wait.state,
+                expires_at: wait.opened.expires_at,
+                decided_by: wait.decision.as_ref().map(|decision| decision.by.clone()),
+            })
+            .collect()
     }
 }
 
@@ -214,6 +238,19 @@ impl LifeRow {
 }
 
 impl TurnRow {
+    fn journal(&self) -> Vec<StepView> {
+        let mut steps: Vec<_> = self.steps.iter().collect();
+        steps.sort_by_key(|step| step.ordinal);
+        steps
+            .into_iter()
+            .map(|step| StepView {
+                key: step.key.clone(),
+                class: step.class,
+                has_result: !step.is_intent(),
+            })
+            .collect()
+    }
+
     fn summary(&self) -> TurnSummary {
         TurnSummary {
             id: self.id,

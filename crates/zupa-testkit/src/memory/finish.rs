@@ -1,11 +1,13 @@
 //! Stop 4, `commit`, in memory.
 //!
 //! *Arrives*: ends of turns, each under the claim it ran under.
-//! *Leaves*: range, outbox rows, audit entries and turn, all or nothing; a
-//! stale end changes nothing.
+//! *Leaves*: range, outbox rows, state, waits, facts, audit entries and turn, all
+//! or nothing; a stale end changes nothing.
 //! *If the process dies here*: the batch was applied under one lock, or not.
 
-use zupa_core::store::{ClaimMode, Commit, FailureNote, Finish, Finished, TurnEnd, Verdict};
+use zupa_core::store::{
+    ClaimMode, Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
+};
 use zupa_core::{
     DeliveryId, DeliveryState, InboundState, Number, ReceiptLevel, Timestamp, TurnId, TurnState,
 };
@@ -23,7 +25,15 @@ impl State {
             && !conversation.is_held_by(finish.turn, finish.epoch)
             && let TurnEnd::Commit(commit) = &finish.end
         {
-            conversation.write_outbox(finish.turn, commit, now);
+            conversation.write_outbox(finish.turn, &commit.outbound, 0, now);
+        }
+
+        if planted == Some(Planted::StateBeforeFence)
+            && let TurnEnd::Commit(Commit {
+                state: Some(state), ..
+            }) = &finish.end
+        {
+            conversation.state = Some(state.clone());
         }
 
         let is_open = conversation.open == Some(finish.turn);
@@ -47,7 +57,7 @@ impl State {
         conversation.audit.extend(finish.audit);
         conversation.holder = None;
         let numbers = match finish.end {
-            TurnEnd::Commit(commit) => conversation.commit(finish.turn, &commit, now),
+            TurnEnd::Commit(commit) => conversation.commit(finish.turn, commit, now),
             TurnEnd::Retry {
                 not_before,
                 failure,
@@ -69,7 +79,7 @@ impl State {
 }
 
 impl Conversation {
-    fn commit(&mut self, id: TurnId, commit: &Commit, now: Timestamp) -> Vec<Number> {
+    fn commit(&mut self, id: TurnId, commit: Commit, now: Timestamp) -> Vec<Number> {
         let (turn_state, inbound_state, reason) = match &commit.verdict {
             Verdict::Answered => (TurnState::Committed, InboundState::Answered, None),
             Verdict::Silent(why) => (
@@ -79,14 +89,33 @@ impl Conversation {
             ),
             Verdict::Dead(failure) => (TurnState::Dead, InboundState::Dead, Some(line(failure))),
         };
+        let turn_state = if commit.parks() {
+            TurnState::Parked
+        } else {
+            turn_state
+        };
+        let (mut said, place) = (0, Number(self.last_number.0 + 1));
         if let Some(turn) = self.turns.get_mut(&id) {
+            (said, turn.place) = (turn.said, Some(place));
             match &commit.verdict {
                 Verdict::Dead(failure) => turn.count(failure),
                 Verdict::Answered | Verdict::Silent(_) => turn.provider_failures = 0,
             }
         }
         self.end(id, turn_state, inbound_state, reason, now);
-        self.write_outbox(id, commit, now)
+        let numbers = self.write_outbox(id, &commit.outbound, said, now);
+        if let Some(state) = commit.state {
+            self.state = Some(state);
+        }
+        for (wait, state) in commit.settles {
+            self.settle_wait(wait, state, None, now);
+        }
+        for opened in commit.waits {
+            self.open_wait(opened, id, now);
+        }
+        self.facts
+            .extend(commit.facts.into_iter().map(|fact| (id, fact)));
+        numbers
     }
 
     /// Ends the turn and every inbound of its range; the conversation goes on.
@@ -114,9 +143,17 @@ impl Conversation {
         }
     }
 
-    fn write_outbox(&mut self, turn: TurnId, commit: &Commit, now: Timestamp) -> Vec<Number> {
+    /// Writes rows behind all that has a number, the first of them under this
+    /// ordinal of the turn's.
+    pub(super) fn write_outbox(
+        &mut self,
+        turn: TurnId,
+        rows: &[OutboxRow],
+        first_ordinal: u32,
+        now: Timestamp,
+    ) -> Vec<Number> {
         let mut numbers = Vec::new();
-        for (ordinal, row) in (0..).zip(&commit.outbound) {
+        for (ordinal, row) in (first_ordinal..).zip(rows) {
             let number = self.next_number();
             let sent = row.state == DeliveryState::Sent;
             self.outbox.insert(
@@ -124,6 +161,7 @@ impl Conversation {
                 DeliveryRow {
                     id: DeliveryId { turn, ordinal },
                     lane: row.outbound.lane,
+                    aside: row.outbound.aside,
                     content: row.outbound.content.clone(),
                     state: row.state,
                     reason: None,
@@ -148,7 +186,11 @@ impl Conversation {
                 due_at: None,
             };
         }
-        let rows = self.outbox.iter().filter(|(_, row)| row.id.turn == id);
+        let said = self.turns.get(&id).map_or(0, |turn| turn.said);
+        let rows = self
+            .outbox
+            .iter()
+            .filter(|(_, row)| row.id.turn == id && row.id.ordinal >= said);
         Finished::Already {
             numbers: rows.map(|(number, _)| *number).collect(),
             due_at: self.due_at(),

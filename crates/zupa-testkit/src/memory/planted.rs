@@ -32,11 +32,25 @@ pub enum Planted {
     SuspicionIgnored,
     /// An end that comes again is not told its numbers.
     NumbersForgotten,
+    /// Side messages are written before the fence is checked.
+    SayBeforeFence,
+    /// A step that comes again says what goes with it again.
+    SaidTwice,
+    /// A commit writes the state before the fence is checked.
+    StateBeforeFence,
+    /// A claim takes a conversation whose state it cannot load.
+    NewerTaken,
+    /// A claim mixes messages of the person with internal inbounds.
+    RangeMixes,
+    /// A decision counts although there was one before.
+    DecidesTwice,
+    /// A parked turn goes on at the first of its waits that is settled.
+    ResumesEarly,
 }
 
 impl Planted {
     /// Every defect.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 21] = [
         Self::DuplicateAsNew,
         Self::KeyWithoutTenant,
         Self::CommitWithoutEpoch,
@@ -51,5 +65,12 @@ impl Planted {
         Self::RenewsAnything,
         Self::SuspicionIgnored,
         Self::NumbersForgotten,
+        Self::SayBeforeFence,
+        Self::SaidTwice,
+        Self::StateBeforeFence,
+        Self::NewerTaken,
+        Self::RangeMixes,
+        Self::DecidesTwice,
+        Self::ResumesEarly,
     ];
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use zupa_core::store::ClaimMode;
 use zupa_core::{
     Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
-    DeliveryId, DeliveryState, Digest, Epoch, EventId, InboundState, Lane, Number, PlatformId,
-    ProcessId, ReceiptLevel, Step, TenantId, Timestamp, TurnId, TurnState,
+    DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact, InboundState, Lane, Number,
+    PlatformId, ProcessId, ReceiptLevel, Step, StoredState, TenantId, Timestamp, TurnId, TurnState,
+    Wait,
 };
 
 use super::planted::Planted;
@@ -63,7 +64,20 @@ pub(super) struct Conversation {
     pub inbounds: BTreeMap<Number, InboundRow>,
     pub outbox: BTreeMap<Number, DeliveryRow>,
     pub turns: BTreeMap<TurnId, TurnRow>,
+    /// In the order of opening.
+    pub waits: Vec<WaitRow>,
+    /// What the agent keeps, as the last commit left it.
+    pub state: Option<StoredState>,
+    pub facts: Vec<(TurnId, Fact)>,
     pub audit: Vec<AuditLink>,
+}
+
+#[derive(Debug)]
+pub(super) struct WaitRow {
+    pub wait: Wait,
+    /// The last number given when it was opened: only what came behind it can
+    /// be an answer. Times would leave that open within one transaction.
+    pub opened_behind: Number,
 }
 
 /// A process, as it showed itself.
@@ -86,9 +100,19 @@ pub(super) struct Holder {
     pub expires_at: Timestamp,
 }
 
+/// Where an inbound comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A person.
+    External,
+    /// A wait that was settled.
+    Internal,
+}
+
 #[derive(Debug)]
 pub(super) struct InboundRow {
     pub event: EventId,
+    pub origin: Origin,
     pub platform_id: PlatformId,
     pub accepted_at: Timestamp,
     pub content: Content,
@@ -116,6 +140,10 @@ pub(super) struct TurnRow {
     pub not_before: Option<Timestamp>,
     pub reason: Option<String>,
     pub steps: Vec<Step>,
+    /// Outbox rows that its steps have written.
+    pub said: u32,
+    /// Where its commit stands: the number that its first row got, or would have.
+    pub place: Option<Number>,
     /// How the last run was started, or what a death since has made of it.
     pub mode: ClaimMode,
     pub deaths_alone: u32,
@@ -125,6 +153,7 @@ pub(super) struct TurnRow {
 pub(super) struct DeliveryRow {
     pub id: DeliveryId,
     pub lane: Lane,
+    pub aside: bool,
     pub content: Content,
     pub state: DeliveryState,
     pub reason: Option<String>,
@@ -151,6 +180,9 @@ impl Conversation {
             inbounds: BTreeMap::new(),
             outbox: BTreeMap::new(),
             turns: BTreeMap::new(),
+            waits: Vec::new(),
+            state: None,
+            facts: Vec::new(),
             audit: Vec::new(),
         }
     }
@@ -203,12 +235,36 @@ impl Conversation {
         if first <= self.split_until {
             return Some(opened.accepted_at);
         }
-        let (count, last) = self
-            .pending()
-            .fold((0, opened), |(n, _), (_, row)| (n + 1, row));
-        Some(
-            self.burst
-                .closes_at(opened.accepted_at, last.accepted_at, count),
-        )
+        if opened.origin == Origin::Internal {
+            return Some(opened.accepted_at);
+        }
+        let (mut count, mut last, mut closed_at) = (0, opened, None);
+        for (_, row) in self.pending() {
+            if row.origin == Origin::Internal {
+                closed_at = Some(row.accepted_at);
+                break;
+            }
+            (count, last) = (count + 1, row);
+        }
+        let silent = self
+            .burst
+            .closes_at(opened.accepted_at, last.accepted_at, count);
+        Some(closed_at.map_or(silent, |at| silent.min(at)))
+    }
+
+    /// What the next turn takes: the next single inbound of a range that was
+    /// split, one internal inbound alone, or all external ones before the next
+    /// internal one.
+    pub fn next_range(&self, mixes: bool) -> Vec<Number> {
+        let Some((first, head)) = self.pending().next() else {
+            return Vec::new();
+        };
+        if first <= self.split_until || (head.origin == Origin::Internal && !mixes) {
+            return vec![first];
+        }
+        self.pending()
+            .take_while(|(_, row)| row.origin == Origin::External || mixes)
+            .map(|(number, _)| number)
+            .collect()
     }
 }

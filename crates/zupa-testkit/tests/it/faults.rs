@@ -9,8 +9,8 @@ use zupa_core::store::{
 };
 use zupa_core::{
     Address, Alias, Burst, ChannelId, Content, ConversationId, Correlation, DeliveryState, Desk,
-    Digest, Error, ErrorKind, EventId, Ids, Inbound, Lane, Outbound, PlatformId, ProcessId, Step,
-    Store, TenantId, Timestamp, TurnId,
+    Digest, EffectClass, Error, ErrorKind, EventId, Ids, Inbound, Outbound, PlatformId, ProcessId,
+    Step, Store, TenantId, Timestamp, TurnId,
 };
 use zupa_testkit::{Call, Fault, FaultyStore, MemoryStore, SeqIds};
 
@@ -68,6 +68,7 @@ async fn live(store: &dyn Store, ids: &SeqIds) -> zupa_core::Result<()> {
             process,
             expires_at: Timestamp(NOW.0 + 1_000_000),
             mode: ClaimMode::Normal,
+            loads: 1,
         }];
         let mut claimed = store.write(Batch { claim, ..batch() }).await?.claim;
         let ClaimOutcome::Taken(turn) = claimed.remove(0)? else {
@@ -80,26 +81,26 @@ async fn live(store: &dyn Store, ids: &SeqIds) -> zupa_core::Result<()> {
             run: turn.runs,
             step: Step {
                 key: "call_model/1/model".into(),
+                ordinal: 0,
                 input: Digest::default(),
-                result: "1".into(),
+                class: EffectClass::Pure,
+                result: Some("1".into()),
             },
+            say: Vec::new(),
         }];
         store.write(Batch { record, ..batch() }).await?;
         let finish = vec![Finish {
             turn: turn.turn,
             conversation: turn.conversation,
             epoch: turn.epoch,
-            end: TurnEnd::Commit(Commit {
-                verdict: Verdict::Answered,
-                outbound: vec![OutboxRow {
-                    outbound: Outbound {
-                        content: Content::text("hi"),
-                        lane: Lane::Reply,
-                    },
+            end: TurnEnd::Commit(Commit::of(
+                Verdict::Answered,
+                vec![OutboxRow {
+                    outbound: Outbound::reply("hi"),
                     state: DeliveryState::Sent,
                     answer_by: None,
                 }],
-            }),
+            )),
             audit_head: turn.audit,
             audit: Vec::new(),
         }];

@@ -98,6 +98,28 @@ async fn every_other_defect_is_found() {
             Planted::NumbersForgotten,
             "commit::a_repeated_end_is_told_what_it_was_told_before",
         ),
+        (Planted::SayBeforeFence, "say::a_stale_run_says_nothing"),
+        (
+            Planted::SaidTwice,
+            "say::a_step_recorded_twice_is_said_once",
+        ),
+        (
+            Planted::StateBeforeFence,
+            "state::a_stale_commit_leaves_the_state_alone",
+        ),
+        (Planted::NewerTaken, "state::a_newer_state_is_left_alone"),
+        (
+            Planted::RangeMixes,
+            "internals::a_range_ends_before_an_internal_inbound",
+        ),
+        (
+            Planted::DecidesTwice,
+            "decisions::rival_deciders_have_one_winner",
+        ),
+        (
+            Planted::ResumesEarly,
+            "decisions::a_group_goes_on_when_nothing_of_it_is_open",
+        ),
     ];
     for (defect, case) in expected {
         is_found_by(defect, &[case]).await;

@@ -66,6 +66,13 @@ pub enum Command {
         #[command(subcommand)]
         command: TurnCommand,
     },
+    /// Decide what turns wait for: calls of tools to approve, calls of which nobody knows.
+    Reviews {
+        #[command(subcommand)]
+        command: ReviewsCommand,
+    },
+    /// Print the agent's graph, as a Mermaid flowchart.
+    Graph,
     /// Look at the store, migrate it, back it up, restore it.
     Db {
         #[command(subcommand)]
@@ -118,6 +125,61 @@ pub struct Id {
     pub id: String,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(
+    before_help = "Examples:\n  zupa reviews ls\n  zupa reviews show 01930f5e-…\n  zupa reviews approve 01930f5e-… --note \"only this once\""
+)]
+pub enum ReviewsCommand {
+    /// List what waits for a decision, oldest first.
+    Ls(ListReviews),
+    /// Print one with all that is needed to decide, the arguments of the call among it.
+    Show(ReviewId),
+    /// Approve it: the call is made; or, where nobody knows, it did take place.
+    Approve(Decide),
+    /// Reject it: the call is not made; or, where nobody knows, it did not take place.
+    Reject(Decide),
+}
+
+/// Which reviews.
+#[derive(Debug, Args)]
+pub struct ListReviews {
+    /// Those that are settled, too.
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub limit: u16,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Which review.
+#[derive(Debug, Args)]
+pub struct ReviewId {
+    /// Its id, as `zupa reviews ls` prints it.
+    pub id: String,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// What to decide.
+#[derive(Debug, Args)]
+pub struct Decide {
+    #[command(flatten)]
+    pub review: ReviewId,
+    /// What the agent is told beside it.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub note: String,
+    /// Who decides; nobody checks it.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -191,11 +253,18 @@ impl Arguments {
             Command::Turn {
                 command: TurnCommand::Show(id) | TurnCommand::Why(id),
             } => id.output.json,
+            Command::Reviews { command } => match command {
+                ReviewsCommand::Ls(list) => list.output.json,
+                ReviewsCommand::Show(review) => review.output.json,
+                ReviewsCommand::Approve(decide) | ReviewsCommand::Reject(decide) => {
+                    decide.review.output.json
+                }
+            },
             Command::Bench(bench) => bench.json,
             Command::Config {
                 command: ConfigCommand::Schema,
             } => true,
-            Command::Dev(_) | Command::Serve(_) => false,
+            Command::Dev(_) | Command::Serve(_) | Command::Graph => false,
         }
     }
 }

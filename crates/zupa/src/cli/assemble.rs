@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zupa::config::{Config, Language, Provider};
+use zupa::config::{self, Config, Provider};
 use zupa_core::secrets::SecretString;
-use zupa_core::{Burst, ChannelId, Digest, Hints, Model, SecretRef, Secrets, TenantId};
+use zupa_core::{Alias, Burst, ChannelId, Digest, Hints, Model, SecretRef, Secrets, TenantId};
 use zupa_http::WebChat;
-use zupa_openai::{OpenAiConfig, OpenAiModel};
-use zupa_runtime::{Agent, Script, ScriptedModel, Settings, SystemSecrets};
+use zupa_openai::{OpenAiConfig, OpenAiModel, Structured};
+use zupa_runtime::{Agent, Language, Script, ScriptedModel, Settings, SystemSecrets};
 
 use super::environment;
 use super::failure::{Code, Failure};
@@ -18,6 +18,7 @@ use super::failure::{Code, Failure};
 const KEY_VARIABLE: &str = "OPENAI_API_KEY";
 /// The model that `zupa dev` asks for when none is named.
 const DEV_MODEL: &str = "gpt-5-mini";
+const MINUTE: Duration = Duration::from_secs(60);
 /// What `zupa dev` answers without a model.
 const BUILT_IN_SCRIPT: &str = include_str!("built_in_script.toml");
 
@@ -72,6 +73,10 @@ async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
         api_key,
         temperature: wanted.temperature.map(|temperature| temperature as f32),
         max_tokens: wanted.max_tokens,
+        structured: match wanted.structured {
+            config::Structured::Native => Structured::Native,
+            config::Structured::Prompt => Structured::Prompt,
+        },
         connect_timeout: Duration::from_millis(policy.connect_timeout_ms),
         first_byte_timeout: Duration::from_millis(policy.first_byte_timeout_ms),
         idle_timeout: Duration::from_millis(policy.idle_timeout_ms),
@@ -118,28 +123,50 @@ fn scripted(config: &Config) -> Result<Chosen, Failure> {
     })
 }
 
-/// The agent, with its prompt read from its file if it has one.
+/// The agent, with its prompt and its language read from their files if it has
+/// such.
 pub fn agent(config: &Config) -> Result<Agent, Failure> {
     let wanted = &config.agent;
     let prompt = match &wanted.prompt_file {
         Some(path) => read(Path::new(path), "agent.prompt_file")?,
         None => wanted.prompt.clone().unwrap_or_default(),
     };
-    let mut agent = Agent::new(&wanted.name, prompt);
+    let mut agent = Agent::new(&wanted.name, prompt).speaking(language(wanted)?);
     agent.history = wanted.history_messages;
     agent.burst = Burst {
         silence: Duration::from_millis(wanted.burst.silence_ms),
         max_wait: Duration::from_millis(wanted.burst.max_wait_ms),
         max_count: u32::try_from(wanted.burst.max_count).unwrap_or(u32::MAX),
     };
-    agent.fallback = match (&wanted.texts.fallback, wanted.language) {
-        (Some(text), _) => text.clone(),
-        (None, Language::En) => agent.fallback,
-        (None, Language::Pt) => {
-            "Desculpe, não consegui responder. Tente de novo com outras palavras, por favor.".into()
-        }
-    };
+    agent.session_idle = MINUTE * wanted.session.idle_minutes;
+    agent.confirm_within = MINUTE * wanted.waits.confirm_minutes;
+    agent.approve_within = 60 * MINUTE * wanted.waits.approve_hours;
+    if let Some(text) = &wanted.texts.fallback {
+        agent.fallback.clone_from(text);
+    }
+    for alias in &wanted.admins {
+        agent = agent.admin(Alias::parse(alias)?);
+    }
     Ok(agent)
+}
+
+/// What it says by itself.
+fn language(wanted: &config::Agent) -> Result<Language, Failure> {
+    let Some(path) = &wanted.language_file else {
+        return Ok(match wanted.language {
+            config::Language::En => Language::english(),
+            config::Language::Pt => Language::portuguese(),
+        });
+    };
+    let text = read(Path::new(path), "agent.language_file")?;
+    Language::parse(&text).map_err(|error| {
+        let why = std::error::Error::source(&error).map(ToString::to_string);
+        Failure::new(Code::Config, format!("{path} is not a language file"))
+            .because(why.unwrap_or_else(|| error.to_string()))
+            .try_this(
+                "mend it, or set agent.language to en or pt and leave agent.language_file out",
+            )
+    })
 }
 
 fn read(path: &Path, key: &str) -> Result<String, Failure> {
@@ -160,6 +187,9 @@ pub fn settings(config: &Config) -> Settings {
         payload_bytes: config.limits.payload_bytes,
         turn_timeout: Duration::from_millis(policy.turn.timeout_ms),
         model_timeout: Duration::from_millis(policy.model.timeout_ms),
+        tool_timeout: Duration::from_millis(policy.tool.timeout_ms),
+        tool_rounds: config.limits.tool_rounds,
+        turn_tokens: config.limits.turn_tokens,
         channel_timeout: Duration::from_millis(policy.channel.timeout_ms),
         store_timeout: Duration::from_millis(policy.store.timeout_ms),
         heartbeat: Duration::from_millis(config.store.heartbeat_ms),

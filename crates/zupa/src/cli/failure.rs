@@ -12,6 +12,7 @@ pub enum Code {
     Ok = 0,
     Failed = 1,
     Usage = 2,
+    Difference = 3,
     IntegrityViolated = 4,
     NotFound = 5,
     Unreachable = 6,

@@ -26,6 +26,7 @@ pub fn version(as_json: bool) -> Result<Code, Failure> {
         ("postgres", cfg!(feature = "postgres")),
         ("openai", cfg!(feature = "openai")),
         ("http", cfg!(feature = "http")),
+        ("mcp", cfg!(feature = "mcp")),
         ("faults", cfg!(feature = "faults")),
     ]
     .iter()

@@ -1,8 +1,8 @@
 //! `zupa dev` and `zupa serve`: the whole path in one process.
 //!
-//! The order of things at the start: lock and open the store, bind the port,
-//! recover, then say ready. At the end: no more intake, the turns that have
-//! started, the store, the connections.
+//! The order of things at the start: lock and open the store, start servers of
+//! tools, bind the port, recover, then say ready. At the end: no more intake, the
+//! turns that have started, the store, the connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zupa::config::{Config, Engine, Profile};
-use zupa_core::{Channel, Desk, ErrorKind, Hints};
+use zupa_core::{Channel, Desk, Digest, ErrorKind, Hints, Wakeup};
 use zupa_http::{DevInfo, Mode, Parts, Readiness, WebChat};
-use zupa_runtime::{Drained, Health, Runtime, SystemClock, SystemIds};
+use zupa_runtime::{Drained, Health, InProcessWakeup, Runtime, SystemClock, SystemIds};
 
 use super::arguments::{Global, Listen};
 use super::failure::{Code, Failure};
-use super::{assemble, check, logs, print, store, token};
+use super::{assemble, check, logs, print, store, token, tools};
 
 /// Runs `zupa dev`.
 pub async fn dev(global: &Global, listen: &Listen) -> Result<Code, Failure> {
@@ -70,6 +70,8 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         wakeup,
         folder: _folder,
     } = store::open(&config, store::Purpose::Serve).await?;
+    // Behind the lock: a second process does not get to start servers of tools.
+    let agent = tools::add(agent, &config).await?;
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(|error| {
         Failure::new(Code::Failed, "the port's address is not known").because(error)
@@ -98,13 +100,13 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         },
         store: store::location(&config),
     };
+    let wakeup = wakeup.unwrap_or_else(|| Arc::new(InProcessWakeup::default()));
     let settings = assemble::settings(&config);
     #[cfg(feature = "faults")]
     let settings = super::faults::hurried(settings);
-    let mut builder = Runtime::builder(store, chosen.model, agent).settings(settings);
-    if let Some(wakeup) = wakeup {
-        builder = builder.wakeup(wakeup);
-    }
+    let mut builder = Runtime::builder(store, chosen.model, agent)
+        .settings(settings)
+        .wakeup(wakeup.clone());
     #[cfg(feature = "faults")]
     let sink = super::faults::sink()?;
     for chat in &chats {
@@ -133,6 +135,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         &config,
         &runtime,
         desk,
+        wakeup,
         chats,
         mode,
         admin_token,
@@ -163,6 +166,7 @@ fn parts(
     config: &Config,
     runtime: &Runtime,
     desk: Arc<dyn Desk>,
+    wakeup: Arc<dyn Wakeup>,
     chats: Vec<WebChat>,
     mode: Mode,
     admin_token: zupa_core::secrets::SecretString,
@@ -174,6 +178,8 @@ fn parts(
         desk,
         ids: Arc::new(SystemIds),
         clock: Arc::new(SystemClock::default()),
+        wakeup,
+        config: Digest(config.hash()),
         chats,
         mode,
         allowed_hosts: config.server.allowed_hosts.clone(),

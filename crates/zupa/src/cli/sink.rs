@@ -12,7 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Clock, Deduplicates, DeliveryId,
-    Error, ErrorKind, Hint, Outcome, Outgoing, PlatformId, Result, SendReceipt, TenantId,
+    Error, ErrorKind, Hint, Media, Outcome, Outgoing, PlatformId, Result, SendReceipt, TenantId,
+    Voice,
 };
 use zupa_runtime::SystemClock;
 
@@ -77,6 +78,14 @@ impl Channel for Door {
         Ok(SendReceipt {
             platform_id: Some(PlatformId::parse(format!("sink-{delivery}"))?),
         })
+    }
+
+    fn voice(&self) -> Voice {
+        self.door.voice()
+    }
+
+    async fn media(&self, handle: &str, max_bytes: u64, timeout: Duration) -> Result<Media> {
+        self.door.media(handle, max_bytes, timeout).await
     }
 
     fn hint(&self, to: &Address, hint: Hint) {

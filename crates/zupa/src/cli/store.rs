@@ -23,7 +23,7 @@ pub enum Purpose {
     Serve,
     /// To bring its schema up to this build.
     Migrate,
-    /// To look into it. A server's schema stays as it is, since other processes
+    /// To look into it, or to decide what it waits for. A server's schema stays as it is, since other processes
     /// may be serving it.
     Read,
 }
@@ -42,15 +42,18 @@ pub struct Opened {
 pub async fn open(config: &Config, purpose: Purpose) -> Result<Opened, Failure> {
     match config.store.url.engine() {
         Engine::File(path) => file(sqlite(config, path), None).await,
-        Engine::Memory => {
-            let folder = Folder::make()?;
-            let mut sqlite = sqlite(config, &folder.path.join("zupa.db"));
-            // There is nothing to survive for.
-            sqlite.durability = zupa_sqlite::Durability::Normal;
-            file(sqlite, Some(folder)).await
-        }
+        Engine::Memory => forgetful(config).await,
         Engine::Postgres => postgres(config, purpose).await,
     }
+}
+
+/// Opens a store that goes with the process, whatever the configuration names.
+pub async fn forgetful(config: &Config) -> Result<Opened, Failure> {
+    let folder = Folder::make()?;
+    let mut sqlite = sqlite(config, &folder.path.join("zupa.db"));
+    // There is nothing to survive for.
+    sqlite.durability = zupa_sqlite::Durability::Normal;
+    file(sqlite, Some(folder)).await
 }
 
 /// How to speak of the store: no password in it.

@@ -1,6 +1,7 @@
 //! `zupa turn`: what became of a message.
 
 use serde::Serialize;
+use zupa_core::EffectClass;
 use zupa_core::desk::TurnView;
 use zupa_http::{Why, why};
 
@@ -76,7 +77,27 @@ fn show(view: &TurnView, wanted: &Id) -> Result<Code, Failure> {
         ));
     }
     for step in &view.steps {
-        print::line(format_args!("step         {step}"));
+        let doubt = match (step.has_result, step.class) {
+            (true, _) => "",
+            (false, EffectClass::Pure) => ", no result",
+            (false, _) => ", may have happened",
+        };
+        let class = step.class.as_str();
+        print::line(format_args!("step         {} ({class}){doubt}", step.key));
+    }
+    for wait in &view.waits {
+        let until = wait
+            .expires_at
+            .map_or_else(String::new, |at| format!(", until {at}"));
+        let by = wait
+            .decided_by
+            .as_ref()
+            .map_or_else(String::new, |by| format!(" by {by}"));
+        let (kind, state) = (wait.kind.as_str(), wait.state.as_str());
+        print::line(format_args!(
+            "wait         {} {kind} {state}{by}{until}",
+            wait.id
+        ));
     }
     for delivery in &view.deliveries {
         print::line(format_args!(

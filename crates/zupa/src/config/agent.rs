@@ -20,6 +20,14 @@ pub struct Agent {
     /// Language of the texts that Zupa itself sends. Default `en`;
     /// `ZUPA__AGENT__LANGUAGE`.
     pub language: Language,
+    /// A TOML file with those texts and with the words for yes and no, instead
+    /// of a built-in language, relative to the working directory. Unset by
+    /// default; `ZUPA__AGENT__LANGUAGE_FILE`.
+    pub language_file: Option<String>,
+    /// Aliases, as their channels spell them, whose commands are those of
+    /// administrators. None by default; `ZUPA__AGENT__ADMINS`, separated by
+    /// commas.
+    pub admins: Vec<String>,
     /// When the results of effects are recorded. Default `step`, the only one
     /// so far; `ZUPA__AGENT__JOURNAL`.
     pub journal: Journal,
@@ -28,6 +36,10 @@ pub struct Agent {
     pub history_messages: usize,
     /// Messages that come in quick succession, `[agent.burst]`.
     pub burst: Burst,
+    /// When a conversation begins anew, `[agent.session]`.
+    pub session: Session,
+    /// How long a turn waits for people, `[agent.waits]`.
+    pub waits: Waits,
     /// Texts for people, `[agent.texts]`.
     pub texts: Texts,
 }
@@ -39,9 +51,13 @@ impl Default for Agent {
             prompt: None,
             prompt_file: None,
             language: Language::default(),
+            language_file: None,
+            admins: Vec::new(),
             journal: Journal::default(),
             history_messages: 20,
             burst: Burst::default(),
+            session: Session::default(),
+            waits: Waits::default(),
             texts: Texts::default(),
         }
     }
@@ -94,6 +110,42 @@ impl Default for Burst {
     }
 }
 
+/// When a conversation begins anew, `[agent.session]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Session {
+    /// Minutes of silence after which a message begins a new session. Default
+    /// 15; `ZUPA__AGENT__SESSION__IDLE_MINUTES`.
+    pub idle_minutes: u32,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self { idle_minutes: 15 }
+    }
+}
+
+/// How long a turn waits for people, `[agent.waits]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Waits {
+    /// Minutes that a person has to confirm a call. Default 10;
+    /// `ZUPA__AGENT__WAITS__CONFIRM_MINUTES`.
+    pub confirm_minutes: u32,
+    /// Hours that operators have to approve a call. Default 48;
+    /// `ZUPA__AGENT__WAITS__APPROVE_HOURS`.
+    pub approve_hours: u32,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            confirm_minutes: 10,
+            approve_hours: 48,
+        }
+    }
+}
+
 /// Texts for people instead of the built-in ones, `[agent.texts]`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -128,6 +180,9 @@ pub struct Model {
     /// Tokens of one completion. Unset by default: the provider's;
     /// `ZUPA__MODEL__MAX_TOKENS`.
     pub max_tokens: Option<u32>,
+    /// How answers are held to a form. Default `native`;
+    /// `ZUPA__MODEL__STRUCTURED`.
+    pub structured: Structured,
 }
 
 impl Default for Model {
@@ -140,6 +195,7 @@ impl Default for Model {
             script: None,
             temperature: None,
             max_tokens: None,
+            structured: Structured::default(),
         }
     }
 }
@@ -152,4 +208,15 @@ pub enum Provider {
     Openai,
     /// Fixed rules, no network.
     Scripted,
+}
+
+/// How answers are held to a form.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Structured {
+    /// The server enforces it.
+    #[default]
+    Native,
+    /// The model is told: for servers that cannot enforce it.
+    Prompt,
 }

@@ -84,6 +84,12 @@ pub struct Limits {
     /// Bytes of one inbound payload. Default 65536;
     /// `ZUPA__LIMITS__PAYLOAD_BYTES`.
     pub payload_bytes: usize,
+    /// Rounds of tool calls in one turn, after which the model has to answer.
+    /// Default 8; `ZUPA__LIMITS__TOOL_ROUNDS`.
+    pub tool_rounds: u32,
+    /// Tokens of prompts and answers in one turn, after which the model has to
+    /// answer; 0 sets no limit. Default 200000; `ZUPA__LIMITS__TURN_TOKENS`.
+    pub turn_tokens: u64,
 }
 
 impl Default for Limits {
@@ -92,6 +98,8 @@ impl Default for Limits {
             turns_in_flight: 2_048,
             backlog: 100_000,
             payload_bytes: 65_536,
+            tool_rounds: 8,
+            turn_tokens: 200_000,
         }
     }
 }

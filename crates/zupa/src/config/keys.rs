@@ -1,5 +1,6 @@
 //! The words for the table of keys: what a key is and how one is found.
 
+use super::table::FILE_ONLY;
 pub use super::table::TABLE;
 
 /// One key of the configuration.
@@ -39,10 +40,24 @@ pub enum Kind {
     Secret,
     /// 1 to 64 of `a-z 0-9 _ -`.
     Name,
+    /// 1 to so many of `a-z A-Z 0-9 _ -`.
+    ToolName(usize),
+    /// `http://` or `https://` with a host; `{argument}` behind it.
+    UrlTemplate,
+    /// JSON Schema of an object, as a table or as JSON in a text.
+    Schema,
     /// A level, or levels by target.
     Log,
     /// A list of `host` or `host:port`.
     Hosts,
+    /// A list of texts of 1 to so many characters.
+    Texts(usize),
+    /// A table of texts of 1 to so many characters.
+    TextTable(usize),
+    /// A table of these words.
+    ChoiceTable(&'static [&'static str]),
+    /// A table of secrets, each perhaps behind a word.
+    SecretTable,
     /// A list of tables; its keys stand in the table of keys as `path[].key`.
     Tables,
 }
@@ -62,6 +77,10 @@ pub enum Fallback {
     Switch(bool),
     /// The empty list.
     Empty,
+    /// The empty table.
+    EmptyTable,
+    /// The schema of an object without properties.
+    NoParameters,
     /// One channel: `main`, `web-chat`, of tenant `default`.
     OneWebChat,
 }
@@ -118,9 +137,11 @@ pub fn variable(path: &str) -> String {
 pub const VARIABLE_PREFIX: &str = "ZUPA__";
 
 impl Key {
-    /// Its variable; the elements of a list have none, the list has.
+    /// Its variable; the elements of a list have none, the list has, unless only
+    /// the file can set it.
     pub fn variable(&self) -> Option<String> {
-        (!self.path.contains('[')).then(|| variable(self.path))
+        let has_one = !self.path.contains('[') && !FILE_ONLY.contains(&self.path);
+        has_one.then(|| variable(self.path))
     }
 
     /// The unit, read off the name.
@@ -129,6 +150,8 @@ impl Key {
         match word {
             "ms" => " milliseconds",
             "days" => " days",
+            "hours" => " hours",
+            "minutes" => " minutes",
             "bytes" => " bytes",
             _ => "",
         }

@@ -31,17 +31,22 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tools;
 mod url;
 mod value;
 
-pub use agent::{Agent, Burst, Journal, Language, Model, Provider, Texts};
+pub use agent::{
+    Agent, Burst, Journal, Language, Model, Provider, Session, Structured, Texts, Waits,
+};
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
 pub use keeping::{LogFormat, Retention, Shutdown, Telemetry};
 pub use load::{Sources, load};
 pub use policy::{CallPolicy, ModelPolicy, Policies};
 pub use problem::{Origin, Problem};
+pub use secret::SecretText;
 pub use show::Row;
 pub use store::{Durability, Engine, Store, StoreUrl};
+pub use tools::{HttpTool, Mcp, Method, ToolEffect};
 
 /// How careful the process is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +78,12 @@ pub struct Config {
     /// The doors, `[[channel]]`. Default one web chat `main`; `ZUPA__CHANNEL`.
     #[serde(rename = "channel")]
     pub channels: Vec<Channel>,
+    /// Tools that are one HTTP request, `[[http_tool]]`. None by default;
+    /// `ZUPA__HTTP_TOOL`.
+    #[serde(rename = "http_tool")]
+    pub http_tools: Vec<HttpTool>,
+    /// Servers of tools, `[[mcp]]`. None by default; only the file can set it.
+    pub mcp: Vec<Mcp>,
     /// Deadlines and retries per port, `[policy.*]`.
     pub policy: Policies,
     /// What may be under way at once, `[limits]`.
@@ -99,6 +110,8 @@ impl Default for Config {
             agent: Agent::default(),
             model: Model::default(),
             channels: vec![Channel::default()],
+            http_tools: Vec::new(),
+            mcp: Vec::new(),
             policy: Policies::default(),
             limits: Limits::default(),
             retention: Retention::default(),

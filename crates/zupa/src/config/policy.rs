@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Policies {
     /// Calls of the model, `[policy.model]`.
     pub model: ModelPolicy,
+    /// Calls of a tool, `[policy.tool]`. Default 10000 ms;
+    /// `ZUPA__POLICY__TOOL__TIMEOUT_MS`.
+    pub tool: CallPolicy,
     /// Calls of the store, `[policy.store]`. Default 5000 ms;
     /// `ZUPA__POLICY__STORE__TIMEOUT_MS`.
     pub store: CallPolicy,
@@ -23,6 +26,7 @@ impl Default for Policies {
     fn default() -> Self {
         Self {
             model: ModelPolicy::default(),
+            tool: CallPolicy { timeout_ms: 10_000 },
             store: CallPolicy { timeout_ms: 5_000 },
             channel: CallPolicy { timeout_ms: 10_000 },
             turn: CallPolicy {

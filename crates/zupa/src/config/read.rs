@@ -11,7 +11,7 @@ use super::keys::{self, Fallback, Key, Kind, Node, TABLE};
 use super::load::Notes;
 use super::place::{At, Place};
 use super::problem::Flaw;
-use super::{suggest, url, value};
+use super::{secret, suggest, url, value};
 
 /// Reads one layer and notes where each value stands.
 pub(super) struct Reader<'a> {
@@ -65,7 +65,19 @@ impl Reader<'_> {
                 self.flaw(at, value.span(), flaw);
                 Value::Null
             }
-            (Kind::Hosts, DeValue::Array(array)) => self.hosts(key, at, array),
+            (Kind::Hosts, DeValue::Array(array)) => self.list(key, at, array, is_host),
+            (Kind::Texts(max), DeValue::Array(array)) => {
+                self.list(key, at, array, |text| value::length(max, text))
+            }
+            (Kind::TextTable(max), DeValue::Table(table)) => {
+                self.texts(key, at, table, |text| value::length(max, text))
+            }
+            (Kind::ChoiceTable(words), DeValue::Table(table)) => {
+                self.texts(key, at, table, |text| value::choice(key, words, text))
+            }
+            (Kind::SecretTable, DeValue::Table(table)) => {
+                self.texts(key, at, table, |text| value::secret(secret::split(text).1))
+            }
             (_, found) => value::check(key, found).unwrap_or_else(|flaw| {
                 self.flaw(at, value.span(), flaw);
                 Value::Null
@@ -113,26 +125,48 @@ impl Reader<'_> {
         Value::Array(read)
     }
 
-    fn hosts(&mut self, key: &Key, at: &At, array: &DeArray<'_>) -> Value {
+    fn list(
+        &mut self,
+        key: &Key,
+        at: &At,
+        array: &DeArray<'_>,
+        check: impl Fn(&str) -> Result<(), Flaw>,
+    ) -> Value {
         let mut read = Vec::new();
         for (index, element) in array.iter().enumerate() {
-            match element.get_ref() {
-                DeValue::String(host) if url::is_host(host) => read.push(host.as_ref().into()),
-                DeValue::String(host) => {
-                    let flaw = Flaw::new(
-                        format!("{} is not a host", value::quoted(host)),
-                        "it is compared with the Host header: no scheme, path or wildcard",
-                        "for example `chat.example.com` or `10.0.0.5:7700`",
-                    );
-                    self.flaw(&at.element(index), element.span(), flaw);
-                }
-                other => {
-                    let flaw = value::wrong_type(key, "a text", other);
-                    self.flaw(&at.element(index), element.span(), flaw);
-                }
+            let checked = match element.get_ref() {
+                DeValue::String(text) => check(text).map(|()| text.as_ref().into()),
+                other => Err(value::wrong_type(key, "a text", other)),
+            };
+            match checked {
+                Ok(text) => read.push(text),
+                Err(flaw) => self.flaw(&at.element(index), element.span(), flaw),
             }
         }
         Value::Array(read)
+    }
+
+    fn texts(
+        &mut self,
+        key: &Key,
+        at: &At,
+        table: &DeTable<'_>,
+        check: impl Fn(&str) -> Result<(), Flaw>,
+    ) -> Value {
+        let mut read = Map::new();
+        for (name, value) in table {
+            let checked = match value.get_ref() {
+                DeValue::String(text) => check(text).map(|()| text.as_ref().into()),
+                other => Err(value::wrong_type(key, "a text", other)),
+            };
+            match checked {
+                Ok(text) => {
+                    read.insert(name.get_ref().to_string(), text);
+                }
+                Err(flaw) => self.flaw(&at.child(name.get_ref()), value.span(), flaw),
+            }
+        }
+        Value::Object(read)
     }
 
     pub(super) fn flaw(&mut self, at: &At, span: Range<usize>, flaw: Flaw) {
@@ -144,6 +178,17 @@ impl Reader<'_> {
 
 pub(super) fn section_flaw(fix: &str) -> Flaw {
     Flaw::new("a section, not a key", "its keys are set one by one", fix)
+}
+
+fn is_host(host: &str) -> Result<(), Flaw> {
+    if url::is_host(host) {
+        return Ok(());
+    }
+    Err(Flaw::new(
+        format!("{} is not a host", value::quoted(host)),
+        "it is compared with the Host header: no scheme, path or wildcard",
+        "for example `chat.example.com` or `10.0.0.5:7700`",
+    ))
 }
 
 fn spell(path: &str) -> String {

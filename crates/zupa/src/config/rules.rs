@@ -1,11 +1,13 @@
 //! The rules between keys: what may not stand together, and what `prod` refuses.
 
+mod tools;
+
 use std::collections::BTreeMap;
 
 use zupa_core::SecretRef;
 
 use super::problem::{Flaw, Problem};
-use super::{ChannelKind, Config, Engine, Journal, Profile};
+use super::{Channel, ChannelKind, Config, Engine, Journal, Profile};
 
 /// The rules that a configuration breaks. A rule is skipped where a key that it
 /// reads already has a problem: its value is then only the default.
@@ -22,6 +24,8 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.one_password();
     rules.backoff();
     rules.channel_ids();
+    rules.http_tools();
+    rules.mcp_servers();
     rules.prod();
     rules.broken
 }
@@ -34,6 +38,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Problem> {
         broken: Vec::new(),
     };
     rules.open_listen();
+    rules.open_admins();
     if config.profile != Profile::Prod {
         rules.literals();
         rules.memory();
@@ -187,7 +192,7 @@ impl Rules<'_> {
             if matches!(secret, SecretRef::Literal(_)) {
                 let fix =
                     "put it elsewhere, and its `env:NAME`, `file:PATH` or `exec:COMMAND` here";
-                self.report(path, Flaw::new("a literal secret", why, fix));
+                self.report(&path, Flaw::new("a literal secret", why, fix));
             }
         }
     }
@@ -215,6 +220,19 @@ impl Rules<'_> {
         let fix = "listen on 127.0.0.1 behind a proxy with TLS, or limit who reaches the port";
         let what = format!("{address} is reachable from other machines");
         self.report("server.listen", Flaw::new(what, why, fix));
+    }
+
+    fn open_admins(&mut self) {
+        let web_chat = |channel: &Channel| channel.kind == ChannelKind::WebChat;
+        if self.config.agent.admins.is_empty() || !self.config.channels.iter().any(web_chat) {
+            return;
+        }
+        let flaw = Flaw::new(
+            "administrators, and a web chat in which everybody names themselves",
+            "whoever knows one of these names can use the commands of administrators",
+            "list aliases that only their channel can give, such as phone numbers",
+        );
+        self.report("agent.admins", flaw);
     }
 
     fn sound(&self, keys: &[&str]) -> bool {

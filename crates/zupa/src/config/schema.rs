@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::keys::{Fallback, Key, Kind, TABLE};
+use super::tools;
 
 /// The schema of `zupa.toml`, JSON Schema 2020-12.
 pub fn schema() -> Value {
@@ -45,6 +46,8 @@ pub fn default(key: &Key) -> Option<Value> {
         Fallback::Integer(number) => Some(number.into()),
         Fallback::Switch(truth) => Some(truth.into()),
         Fallback::Empty => Some(json!([])),
+        Fallback::EmptyTable => Some(json!({})),
+        Fallback::NoParameters => Some(tools::no_parameters()),
         Fallback::OneWebChat => {
             Some(json!([{ "id": "main", "kind": "web-chat", "tenant": "default" }]))
         }
@@ -84,6 +87,11 @@ fn object() -> Value {
     json!({ "type": "object", "properties": {}, "additionalProperties": false })
 }
 
+/// A table whose names are free.
+fn table(values: Value) -> Value {
+    json!({ "type": "object", "additionalProperties": values })
+}
+
 fn property(key: &Key) -> Value {
     let mut schema = match key.kind {
         Kind::Text(max) => json!({ "type": "string", "minLength": 1, "maxLength": max }),
@@ -98,6 +106,19 @@ fn property(key: &Key) -> Value {
         Kind::HttpUrl => json!({ "type": "string", "format": "uri", "pattern": "^https?://" }),
         Kind::Name => json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" }),
         Kind::Hosts => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
+        Kind::Texts(max) => json!({
+            "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": max },
+        }),
+        Kind::ToolName(max) => {
+            json!({ "type": "string", "pattern": format!("^[a-zA-Z0-9_-]{{1,{max}}}$") })
+        }
+        Kind::UrlTemplate => json!({ "type": "string", "pattern": "^https?://" }),
+        Kind::Schema => json!({ "type": ["object", "string"] }),
+        Kind::TextTable(max) => table(json!({
+            "type": "string", "minLength": 1, "maxLength": max,
+        })),
+        Kind::ChoiceTable(words) => table(json!({ "type": "string", "enum": words })),
+        Kind::SecretTable => table(json!({ "type": "string", "minLength": 1 })),
         Kind::Tables => json!({ "type": "array" }),
     };
     schema["description"] = key.doc.into();
@@ -110,11 +131,7 @@ fn property(key: &Key) -> Value {
 fn allowed(key: &Key) -> String {
     match key.kind {
         Kind::Text(max) => format!("text, up to {max} characters"),
-        Kind::Choice(words) => words
-            .iter()
-            .map(|word| format!("`{word}`"))
-            .collect::<Vec<_>>()
-            .join(", "),
+        Kind::Choice(words) => listed(words),
         Kind::Integer(min, max) => format!("{min} to {max}{}", key.unit()),
         Kind::Number(min, max) => format!("{min} to {max}"),
         Kind::Address => "IP address and port".to_owned(),
@@ -125,6 +142,20 @@ fn allowed(key: &Key) -> String {
         Kind::Name => "1 to 64 of `a-z 0-9 _ -`".to_owned(),
         Kind::Log => "level, or `target=level`, by commas".to_owned(),
         Kind::Hosts => "list of `host` or `host:port`".to_owned(),
+        Kind::Texts(_) => "list of texts".to_owned(),
+        Kind::ToolName(max) => format!("1 to {max} of `a-z A-Z 0-9 _ -`"),
+        Kind::UrlTemplate => "`http://` or `https://` URL with `{argument}`".to_owned(),
+        Kind::Schema => "table, or JSON in a text".to_owned(),
+        Kind::TextTable(_) => "table of texts".to_owned(),
+        Kind::ChoiceTable(words) => format!("table of {}", listed(words)),
+        Kind::SecretTable => {
+            "table of `env:NAME`, `file:PATH`, `exec:COMMAND` or literals".to_owned()
+        }
         Kind::Tables => "list of tables".to_owned(),
     }
+}
+
+fn listed(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
 }

@@ -3,16 +3,18 @@
 //! and the structs together.
 
 use super::keys::Fallback::{
-    Empty, Integer as Int, OneWebChat, Required, Switch as Bool, Text as Str, Unset,
+    Empty, EmptyTable, Integer as Int, NoParameters, OneWebChat, Required, Switch as Bool,
+    Text as Str, Unset,
 };
 use super::keys::Kind::{
-    Address, Choice, Hosts, HttpUrl, Integer, Log, Name, Number, Secret, StoreUrl, Switch, Tables,
-    Text,
+    Address, Choice, ChoiceTable, Hosts, HttpUrl, Integer, Log, Name, Number, Schema, Secret,
+    SecretTable, StoreUrl, Switch, Tables, Text, TextTable, Texts, ToolName, UrlTemplate,
 };
 use super::keys::{Fallback, Key, Kind};
 
 const HOUR: i64 = 3_600_000;
 const PATH: usize = 4_096;
+const EFFECTS: &[&str] = &["pure", "idempotent", "reconcile", "at_most_once"];
 
 const fn key(path: &'static str, kind: Kind, default: Fallback, doc: &'static str) -> Key {
     Key {
@@ -42,11 +44,16 @@ pub const TABLE: &[Key] = &[
     key("agent.prompt", Text(200_000), Unset, "the system prompt; unset, the built-in one"),
     key("agent.prompt_file", Text(PATH), Unset, "a file with the system prompt, relative to the working directory"),
     key("agent.language", Choice(&["en", "pt"]), Str("en"), "language of the texts that Zupa itself sends"),
+    key("agent.language_file", Text(PATH), Unset, "a TOML file with those texts instead of a built-in language, relative to the working directory"),
+    key("agent.admins", Texts(255), Empty, "aliases, as their channels spell them, whose commands are those of administrators"),
     key("agent.journal", Choice(&["step", "turn"]), Str("step"), "when results of effects are recorded; turn is not available yet"),
     key("agent.history_messages", Integer(0, 1_000), Int(20), "earlier messages that the model sees"),
     key("agent.burst.silence_ms", Integer(0, 60_000), Int(0), "milliseconds of silence that end a burst of messages; 0 answers at once"),
     key("agent.burst.max_wait_ms", Integer(1, 600_000), Int(5_000), "milliseconds after which a burst ends anyway"),
     key("agent.burst.max_count", Integer(1, 1_000), Int(20), "messages after which a burst ends anyway"),
+    key("agent.session.idle_minutes", Integer(1, 525_600), Int(15), "minutes of silence after which a message begins a new session"),
+    key("agent.waits.confirm_minutes", Integer(1, 525_600), Int(10), "minutes that a person has to confirm a call"),
+    key("agent.waits.approve_hours", Integer(1, 8_760), Int(48), "hours that operators have to approve a call"),
     key("agent.texts.fallback", Text(4_096), Unset, "sent when no answer could be made; unset, the text of the language"),
 
     key("model.provider", Choice(&["openai", "scripted"]), Unset, "who completes; unset, zupa dev takes openai if OPENAI_API_KEY is set, else scripted"),
@@ -56,11 +63,36 @@ pub const TABLE: &[Key] = &[
     key("model.script", Text(PATH), Unset, "TOML file with the rules of the scripted model, relative to the working directory"),
     key("model.temperature", Number(0.0, 2.0), Unset, "sampling temperature; unset, the provider's"),
     key("model.max_tokens", Integer(1, 10_000_000), Unset, "tokens of one completion; unset, the provider's"),
+    key("model.structured", Choice(&["native", "prompt"]), Str("native"), "who holds answers to a form; native: the server; prompt: the model is told, for servers that cannot"),
 
     key("channel", Tables, OneWebChat, "the doors; setting any replaces the default one"),
     key("channel[].id", Name, Required, "name of the door, unique in the installation"),
     key("channel[].kind", Choice(&["web-chat"]), Required, "what kind of door"),
     key("channel[].tenant", Name, Str("default"), "the tenant that the door belongs to"),
+
+    key("http_tool", Tables, Empty, "tools that are one HTTP request each; needs the feature mcp"),
+    key("http_tool[].name", ToolName(64), Required, "what the model calls the tool by, unique among the agent's tools"),
+    key("http_tool[].description", Text(4_096), Required, "when and how the model should use the tool"),
+    key("http_tool[].method", Choice(&["GET", "POST", "PUT", "PATCH", "DELETE"]), Required, "the request's method; arguments that are not in the URL go into the query of GET and DELETE, else into a JSON body"),
+    key("http_tool[].url", UrlTemplate, Required, "where the request goes; {argument} stands for an argument of the call"),
+    key("http_tool[].headers", SecretTable, EmptyTable, "headers by name: a secret by reference, also behind a word as in `Bearer env:NAME`, or a literal"),
+    key("http_tool[].parameters", Schema, NoParameters, "JSON Schema of the arguments, as a table or as JSON in a text"),
+    key("http_tool[].effect", Choice(EFFECTS), Required, "what it means that nobody knows how a call ended: call again, call again with the same key, or let an operator decide; reconcile is not possible"),
+    key("http_tool[].approve", Switch, Bool(false), "whether an operator has to approve each call"),
+    key("http_tool[].confirm", Text(1_000), Unset, "what the person is asked before each call; {argument} stands for an argument of it"),
+
+    key("mcp", Tables, Empty, "servers of tools; only the file can name one; needs the feature mcp"),
+    key("mcp[].name", ToolName(32), Required, "what the names of the server's tools begin with, unique among the servers"),
+    key("mcp[].command", Texts(PATH), Empty, "the program to start and its arguments, without a shell; excludes url"),
+    key("mcp[].directory", Text(PATH), Unset, "where the command runs; unset, the working directory"),
+    key("mcp[].env", SecretTable, EmptyTable, "the whole environment of the command: secrets by reference, or literals"),
+    key("mcp[].url", HttpUrl, Unset, "where the server listens (streamable HTTP); excludes command"),
+    key("mcp[].bearer", Secret, Unset, "the bearer token for the URL, by reference"),
+    key("mcp[].allow", Texts(256), Unset, "the tools to offer, by the server's names; unset, all"),
+    key("mcp[].pins", TextTable(64), EmptyTable, "SHA-256 of name, description and schema that a tool must have, by the server's names"),
+    key("mcp[].effects", ChoiceTable(EFFECTS), EmptyTable, "what tools do, by the server's names; without it at_most_once, each call approved by an operator"),
+    key("mcp[].approve", Texts(256), Empty, "tools in effects whose calls an operator has to approve all the same"),
+    key("mcp[].trust_annotations", Switch, Bool(false), "whether the server's own word on what its tools do counts"),
 
     key("web_chat.session_secret", Secret, Unset, "signs the sessions of visitors, by reference; prod requires it"),
 
@@ -71,6 +103,7 @@ pub const TABLE: &[Key] = &[
     key("policy.model.retries", Integer(0, 20), Int(3), "tries after the first"),
     key("policy.model.base_ms", Integer(1, HOUR), Int(1_000), "milliseconds before the first retry, doubled for each further one"),
     key("policy.model.cap_ms", Integer(1, HOUR), Int(30_000), "milliseconds before a retry at most"),
+    key("policy.tool.timeout_ms", Integer(1, HOUR), Int(10_000), "milliseconds of one call of a tool"),
     key("policy.store.timeout_ms", Integer(1, HOUR), Int(5_000), "milliseconds of one call of the store"),
     key("policy.channel.timeout_ms", Integer(1, HOUR), Int(10_000), "milliseconds of one send"),
     key("policy.turn.timeout_ms", Integer(1, HOUR), Int(120_000), "milliseconds of a whole turn"),
@@ -78,6 +111,8 @@ pub const TABLE: &[Key] = &[
     key("limits.turns_in_flight", Integer(1, 65_536), Int(2_048), "turns that run at once in this process"),
     key("limits.backlog", Integer(1, 100_000_000), Int(100_000), "accepted inbounds that may wait before a door refuses"),
     key("limits.payload_bytes", Integer(1_024, 16_777_216), Int(65_536), "bytes of one inbound payload"),
+    key("limits.tool_rounds", Integer(1, 100), Int(8), "rounds of tool calls in one turn, after which the model has to answer"),
+    key("limits.turn_tokens", Integer(0, 1_000_000_000), Int(200_000), "tokens of prompts and answers in one turn, after which the model has to answer; 0: no limit"),
 
     key("retention.dedupe_days", Integer(2, 3_650), Int(14), "days that a platform id is remembered; an older inbound ends as expired"),
     key("retention.raw_days", Integer(0, 3_650), Int(14), "days that raw payloads are kept"),
@@ -92,9 +127,13 @@ pub const TABLE: &[Key] = &[
 /// saves their users a search for a typing error.
 #[rustfmt::skip]
 pub(super) const LATER: &[&str] = &[
-    "intake", "redis", "mcp", "dlq", "idempotency", "operator",
-    "agent.on_model_down", "agent.session", "agent.texts.overload", "agent.texts.model_down",
-    "policy.tool", "policy.transcriber", "policy.synthesizer",
+    "intake", "redis", "dlq", "idempotency", "operator",
+    "agent.on_model_down", "agent.texts.overload", "agent.texts.model_down",
+    "policy.transcriber", "policy.synthesizer",
     "policy.model.total_timeout_ms", "policy.model.jitter", "policy.model.budget", "policy.model.breaker",
     "limits.per_user_per_minute", "limits.per_tenant_per_minute",
 ];
+
+/// Lists that only the file can set: whoever may set a variable must not choose
+/// the programs that are started.
+pub(super) const FILE_ONLY: &[&str] = &["mcp"];

@@ -4,6 +4,7 @@ mod drift;
 mod layers;
 mod redaction;
 mod stores;
+mod tools;
 
 use super::{Config, Problem, Sources, load};
 
@@ -192,6 +193,10 @@ fn values_out_of_range_name_the_range() {
             "1:25: retention.dedupe_days: 1 is out of range | allowed: 2 to 3650 days | for example `14`, the default",
         ),
         (
+            "agent.session.idle_minutes = 0",
+            "1:30: agent.session.idle_minutes: 0 is out of range | allowed: 1 to 525600 minutes | for example `15`, the default",
+        ),
+        (
             "model.temperature = nan",
             "1:21: model.temperature: nan is out of range | allowed: 0 to 2 | for example `0.7`",
         ),
@@ -211,6 +216,10 @@ fn words_that_are_not_allowed_come_with_those_that_are() {
         (
             "profile = 'prdo'",
             "1:11: profile: \"prdo\" is not allowed | allowed: dev, staging, prod | did you mean `prod`?",
+        ),
+        (
+            "model.structured = 'json'",
+            "1:20: model.structured: \"json\" is not allowed | allowed: native, prompt | for example `native`, the default",
         ),
         (
             "agent.language = 'fr'",

@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeArray, DeValue};
 
-use super::keys::{self, Kind, Node};
+use super::keys::{self, Kind, Node, TABLE};
 use super::place::At;
 use super::problem::Flaw;
 use super::read::{Reader, section_flaw};
-use super::suggest;
+use super::table::FILE_ONLY;
+use super::{suggest, value};
 
 impl Reader<'_> {
     /// Reads the text for a path; `spell` writes a path the way the layer does.
@@ -20,9 +21,10 @@ impl Reader<'_> {
         tree: &mut Map<String, Value>,
     ) {
         let at = At::plain(path);
-        let in_channel = path.starts_with("channel.") || path.starts_with("channel[");
+        if let Some(list) = list_around(path) {
+            return self.flaw(&at, 0..0, whole_list_flaw(&spell(list), list));
+        }
         let key = match keys::find(path) {
-            _ if in_channel => return self.flaw(&at, 0..0, whole_list_flaw(&spell("channel"))),
             Some(Node::Key(key)) => key,
             Some(Node::Section) => {
                 let names = keys::children(path).into_iter();
@@ -46,26 +48,26 @@ impl Reader<'_> {
     }
 }
 
-// Numbers and lists are written as in TOML, hosts also with commas between, and
+// Numbers and lists are written as in TOML, lists of texts also with commas between, and
 // texts without quotes: shells and unit files have quotes of their own.
 fn parse(kind: Kind, text: &str) -> Spanned<DeValue<'_>> {
     let spanned = |value| Spanned::new(0..0, value);
     let as_toml = || DeValue::parse(text.trim()).ok();
     let parsed = match kind {
         Kind::Integer(..) | Kind::Number(..) | Kind::Switch | Kind::Tables => as_toml(),
-        Kind::Hosts => Some(
+        Kind::Hosts | Kind::Texts(_) => Some(
             as_toml()
                 .filter(|value| value.get_ref().is_array())
                 .unwrap_or_else(|| {
-                    let mut hosts = DeArray::new();
-                    for host in text
+                    let mut texts = DeArray::new();
+                    for text in text
                         .split(',')
                         .map(str::trim)
-                        .filter(|host| !host.is_empty())
+                        .filter(|text| !text.is_empty())
                     {
-                        hosts.push(spanned(DeValue::String(host.into())));
+                        texts.push(spanned(DeValue::String(text.into())));
                     }
-                    spanned(DeValue::Array(hosts))
+                    spanned(DeValue::Array(texts))
                 }),
         ),
         _ => None,
@@ -84,10 +86,27 @@ fn insert(tree: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-fn whole_list_flaw(name: &str) -> Flaw {
+/// The list of tables that a path leads into, or that only the file can set.
+fn list_around(path: &str) -> Option<&'static str> {
+    let lists = TABLE.iter().filter(|key| matches!(key.kind, Kind::Tables));
+    lists.map(|key| key.path).find(|list| {
+        path.strip_prefix(list).is_some_and(|rest| {
+            rest.starts_with(['.', '[']) || rest.is_empty() && FILE_ONLY.contains(list)
+        })
+    })
+}
+
+fn whole_list_flaw(name: &str, list: &str) -> Flaw {
+    if FILE_ONLY.contains(&list) {
+        return Flaw::new(
+            "only the file can set it",
+            "it names programs to start and servers to trust",
+            format!("write `[[{list}]]` in zupa.toml"),
+        );
+    }
     Flaw::new(
         "unknown key",
         "outside the file a list of tables is set as a whole",
-        format!("`{name}=[{{ id = \"main\", kind = \"web-chat\" }}]`"),
+        format!("`{name}={}`", value::tables(list)),
     )
 }

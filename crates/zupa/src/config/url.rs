@@ -97,15 +97,26 @@ fn is_file(path: &str) -> bool {
     !path.is_empty() && !path.ends_with('/') && !path.contains(['?', '#', '\0'])
 }
 
+/// Accepts what [`http`] does, with `{argument}` in places behind the host, and
+/// with a query.
+pub(super) fn template(url: &str, fix: &str) -> Result<(), Flaw> {
+    let (before, query) = url.split_once('?').unwrap_or((url, ""));
+    let authority = before.split("://").nth(1).unwrap_or_default();
+    let host = authority.split('/').next().unwrap_or_default();
+    if host.contains(['{', '}']) {
+        let why = "a model would choose which server is asked";
+        return Err(Flaw::new("an argument in the host", why, fix));
+    }
+    if query.contains('#') {
+        let why = "servers never see it";
+        return Err(Flaw::new("a fragment in the URL", why, fix));
+    }
+    http(&before.replace(['{', '}'], ""), fix)
+}
+
 /// Accepts `http://` and `https://` with a host and perhaps a path.
-pub(super) fn http(url: &str) -> Result<(), Flaw> {
-    let flaw = |what: &str, why: &str| {
-        Err(Flaw::new(
-            what,
-            why,
-            "for example `https://api.openai.com/v1`, the default",
-        ))
-    };
+pub(super) fn http(url: &str, fix: &str) -> Result<(), Flaw> {
+    let flaw = |what: &str, why: &str| Err(Flaw::new(what, why, fix));
     let Ok(uri) = url.parse::<Uri>() else {
         return flaw("not a URL", "expected `http://` or `https://` and a host");
     };
@@ -142,5 +153,5 @@ pub(super) fn http(url: &str) -> Result<(), Flaw> {
 /// Accepts `host` and `host:port` as a `Host` header spells them.
 pub(super) fn is_host(host: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
-    host.chars().all(plain) && http(&format!("http://{host}")).is_ok()
+    host.chars().all(plain) && http(&format!("http://{host}"), "").is_ok()
 }

@@ -34,8 +34,12 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<Value, Flaw> {
         (Kind::Switch, _) => Err(wrong_type(key, "true or false", value)),
         (Kind::Integer(..), _) => Err(wrong_type(key, "a whole number", value)),
         (Kind::Number(..), _) => Err(wrong_type(key, "a number", value)),
-        (Kind::Hosts, _) => Err(wrong_type(key, "a list of texts", value)),
+        (Kind::Hosts | Kind::Texts(_), _) => Err(wrong_type(key, "a list of texts", value)),
         (Kind::Tables, _) => Err(wrong_type(key, "a list of tables", value)),
+        (Kind::TextTable(_) | Kind::ChoiceTable(_) | Kind::SecretTable, _) => {
+            Err(wrong_type(key, "a table of texts", value))
+        }
+        (Kind::Schema, _) => super::tools::schema(key, value),
         (_, DeValue::String(text)) => check_text(key, text).map(|()| Value::from(text.as_ref())),
         _ => Err(wrong_type(key, "a text", value)),
     }
@@ -44,9 +48,9 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<Value, Flaw> {
 /// The flaw of a value that is not of the key's type.
 pub(super) fn wrong_type(key: &Key, expected: &str, value: &DeValue<'_>) -> Flaw {
     let found = match value {
-        DeValue::String(_) if matches!(key.kind, Kind::Secret) => "a text".to_owned(),
+        DeValue::String(_) if is_secret(key) => "a text".to_owned(),
         DeValue::String(text) => format!("the text {}", quoted(text)),
-        DeValue::Integer(_) if matches!(key.kind, Kind::Secret) => "a number".to_owned(),
+        DeValue::Integer(_) if is_secret(key) => "a number".to_owned(),
         DeValue::Integer(number) => format!("the number {}", clipped(&number.to_string())),
         DeValue::Float(number) => format!("the number {}", clipped(&number.to_string())),
         DeValue::Boolean(truth) => format!("the truth value {truth}"),
@@ -59,6 +63,10 @@ pub(super) fn wrong_type(key: &Key, expected: &str, value: &DeValue<'_>) -> Flaw
         key.doc,
         example(key),
     )
+}
+
+fn is_secret(key: &Key) -> bool {
+    matches!(key.kind, Kind::Secret | Kind::SecretTable)
 }
 
 /// Quotes text for a report: escaped, and not more of it than helps.
@@ -86,16 +94,18 @@ fn check_text(key: &Key, text: &str) -> Result<(), Flaw> {
             )),
         },
         Kind::StoreUrl => url::store(text),
-        Kind::HttpUrl => url::http(text),
+        Kind::HttpUrl => url::http(text, &example(key)),
+        Kind::UrlTemplate => url::template(text, &example(key)),
         Kind::Secret => secret(text),
         Kind::Name => name(text),
+        Kind::ToolName(max) => tool_name(max, text),
         Kind::Log => log(text),
         Kind::Text(max) => length(max, text),
-        Kind::Integer(..) | Kind::Number(..) | Kind::Switch | Kind::Hosts | Kind::Tables => Ok(()),
+        _ => Ok(()),
     }
 }
 
-fn length(max: usize, text: &str) -> Result<(), Flaw> {
+pub(super) fn length(max: usize, text: &str) -> Result<(), Flaw> {
     let why = format!("allowed: 1 to {max} characters");
     match text.chars().count() {
         0 => Err(Flaw::new("empty", why, "set a text, or remove the key")),
@@ -104,7 +114,7 @@ fn length(max: usize, text: &str) -> Result<(), Flaw> {
     }
 }
 
-fn choice(key: &Key, allowed: &[&str], text: &str) -> Result<(), Flaw> {
+pub(super) fn choice(key: &Key, allowed: &[&str], text: &str) -> Result<(), Flaw> {
     if allowed.contains(&text) {
         return Ok(());
     }
@@ -119,7 +129,7 @@ fn choice(key: &Key, allowed: &[&str], text: &str) -> Result<(), Flaw> {
     ))
 }
 
-fn secret(text: &str) -> Result<(), Flaw> {
+pub(super) fn secret(text: &str) -> Result<(), Flaw> {
     const FIX: &str = "use `env:NAME`, `file:PATH` or `exec:COMMAND`";
     if text.trim().is_empty() {
         return Err(Flaw::new(
@@ -178,6 +188,18 @@ fn name(text: &str) -> Result<(), Flaw> {
     ))
 }
 
+fn tool_name(max: usize, text: &str) -> Result<(), Flaw> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if (1..=max).contains(&text.len()) && text.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(Flaw::new(
+        format!("{} is not a name for a tool", quoted(text)),
+        format!("allowed: 1 to {max} of a-z, A-Z, 0-9, `_` and `-`, as providers take them"),
+        "for example `place_order`",
+    ))
+}
+
 // A word that is no level would be read as a target, and silence all others.
 fn log(text: &str) -> Result<(), Flaw> {
     const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
@@ -210,7 +232,19 @@ fn out_of_range(
     )
 }
 
-fn example(key: &Key) -> String {
+/// What an element of a list of tables looks like.
+pub(super) fn tables(list: &str) -> &'static str {
+    match list {
+        "channel" => "[{ id = \"main\", kind = \"web-chat\" }]",
+        "mcp" => "[{ name = \"files\", command = [\"mcp-server-files\", \"/srv\"] }]",
+        _ => {
+            "[{ name = \"weather\", description = \"…\", method = \"GET\", \
+             url = \"https://…/{city}\", effect = \"pure\" }]"
+        }
+    }
+}
+
+pub(super) fn example(key: &Key) -> String {
     match (key.default, key.kind) {
         (Fallback::Text(text), _) => format!("for example `{text}`, the default"),
         (Fallback::Integer(number), _) => format!("for example `{number}`, the default"),
@@ -220,7 +254,22 @@ fn example(key: &Key) -> String {
         (_, Kind::Number(..)) => "for example `0.7`".to_owned(),
         (_, Kind::Secret) => "for example `env:NAME`".to_owned(),
         (_, Kind::Hosts) => "for example `[\"chat.example.com\"]`".to_owned(),
-        (_, Kind::Tables) => "for example `[{ id = \"main\", kind = \"web-chat\" }]`".to_owned(),
+        (_, Kind::Texts(_)) => "for example `[\"one\", \"two\"]`".to_owned(),
+        (_, Kind::Tables) => format!("for example `{}`", tables(key.path)),
+        (_, Kind::HttpUrl | Kind::UrlTemplate) => {
+            "for example `https://api.example.com/v1`".to_owned()
+        }
+        (_, Kind::Schema) => {
+            "for example `{ type = \"object\", properties = { city = { type = \"string\" } } }`"
+                .to_owned()
+        }
+        (_, Kind::SecretTable) => {
+            "for example `{ AUTHORIZATION = \"Bearer env:NAME\" }`".to_owned()
+        }
+        (_, Kind::ChoiceTable(words)) => format!(
+            "for example `{{ name = \"{}\" }}`",
+            words.first().unwrap_or(&"")
+        ),
         _ => "a text stands in quotes".to_owned(),
     }
 }

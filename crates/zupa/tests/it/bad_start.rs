@@ -64,6 +64,18 @@ fn a_configuration_that_is_not_there_is_refused() {
 }
 
 #[test]
+fn a_language_file_that_cannot_be_used_is_refused() {
+    let home = Home::scripted(ECHO);
+    let serve = |path: &str| {
+        let set = format!("agent.language_file={path}");
+        home.run(&["serve", "--listen", "127.0.0.1:0", "--set", &set])
+    };
+    serve("nowhere.toml").refused(78, &["nowhere.toml", "agent.language_file"]);
+    home.write("half.toml", "fallback = \"Pardon?\"\n");
+    serve("half.toml").refused(78, &["half.toml", "why: ", "missing field", "try: "]);
+}
+
+#[test]
 fn serving_without_a_model_is_refused() {
     Home::new()
         .run(&["serve", "--listen", "127.0.0.1:0"])

@@ -32,6 +32,7 @@ const OWN: &[(&str, &[(&str, &str)])] = &[
     ("turns", &[("id", "turn"), ("conversation", "id")]),
     ("steps", &[("turn_id", "turn")]),
     ("outbox", &[("conversation", "id"), ("turn_id", "turn")]),
+    ("states", &[("conversation", "id")]),
     ("audit", &[("stream", "id"), ("turn_id", "turn")]),
 ];
 

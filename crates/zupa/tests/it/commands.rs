@@ -119,6 +119,7 @@ fn json_outputs_are_json_with_a_version() {
         &["config", "show", "--json"],
         &["turn", "show", "m", "--json"],
         &["turn", "why", "m", "--json"],
+        &["reviews", "ls", "--json"],
         &["db", "status", "--json"],
         &["db", "backup", "--to", "b.db", "--json"],
         &["db", "restore", "--drill", "--from", "b.db", "--json"],

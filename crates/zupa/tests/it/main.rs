@@ -23,12 +23,15 @@ mod disk_full;
 mod failing_disk;
 mod first_answer;
 mod flush_order;
+mod graph;
 mod logs;
 mod migrating;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reload;
 mod restore;
+mod reviews;
 mod signals;
 mod stores;
 mod tenants;
+mod tools;

@@ -117,8 +117,19 @@ fn a_first_start_killed_at_any_write_is_finished_by_the_next() {
     assert!(kills > 50, "{kills}");
 }
 
-/// The only ones that version 2 added; dropping them is the way back.
-const BACK_TO_1: &str = "ALTER TABLE installation DROP COLUMN serves_from; \
+/// All that later versions added; dropping it is the way back.
+const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; \
+     DROP INDEX outbox_said; \
+     ALTER TABLE steps DROP COLUMN ordinal; \
+     ALTER TABLE steps DROP COLUMN class; \
+     ALTER TABLE outbox DROP COLUMN aside; \
+     ALTER TABLE outbox DROP COLUMN said; \
+     ALTER TABLE turns DROP COLUMN said; \
+     ALTER TABLE turns DROP COLUMN inbounds; \
+     ALTER TABLE conversations DROP COLUMN internals; \
+     ALTER TABLE conversations DROP COLUMN open_replies; \
+     ALTER TABLE conversations DROP COLUMN state_version; \
+     ALTER TABLE installation DROP COLUMN serves_from; \
      ALTER TABLE installation DROP COLUMN expires_at; \
      ALTER TABLE installation DROP COLUMN stale; \
      DELETE FROM _sqlx_migrations WHERE version >= 2; \

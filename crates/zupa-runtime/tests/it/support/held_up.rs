@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zupa_core::{
-    Address, Capabilities, Channel, ChannelId, Clock, Hint, Outgoing, Result, SendReceipt, Stage,
-    TenantId, Timestamp,
+    Address, Capabilities, Channel, ChannelId, Clock, Hint, Media, Outgoing, Result, SendReceipt,
+    Stage, TenantId, Timestamp, Voice,
 };
 use zupa_testkit::{RecordingChannel, TokioClock};
 
@@ -85,6 +85,14 @@ impl Channel for Touchy {
 
     async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
         self.door.send(message).await
+    }
+
+    fn voice(&self) -> Voice {
+        self.door.voice()
+    }
+
+    async fn media(&self, handle: &str, max_bytes: u64, timeout: Duration) -> Result<Media> {
+        self.door.media(handle, max_bytes, timeout).await
     }
 
     fn hint(&self, to: &Address, hint: Hint) {

@@ -9,8 +9,10 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use zupa_core::{
-    Error, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, Result, Role,
+    Error, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, Result, ToolCall,
 };
+
+use super::fate::Fate;
 
 /// What the model does with a call.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub enum Act {
     Fail(Error),
     /// Panics.
     Panic,
+    /// Asks for these tools, by name and arguments.
+    Call(&'static [(&'static str, &'static str)]),
     /// Says half a line and breaks off.
     CutOff,
     /// Says something, but the provider's filter stopped it.
@@ -50,11 +54,11 @@ impl Asked {
         let since = self
             .messages
             .iter()
-            .rposition(|line| line.role != Role::User)
+            .rposition(|line| !matches!(line, Prompt::User { .. }))
             .map_or(0, |last| last + 1);
         self.messages[since..]
             .iter()
-            .map(|line| line.text.clone())
+            .map(|line| line.text().to_owned())
             .collect()
     }
 }
@@ -72,6 +76,7 @@ pub struct Puppet {
 
 #[derive(Debug, Default)]
 struct State {
+    fate: Fate,
     plans: Vec<(String, VecDeque<Act>)>,
     habits: Vec<(String, Act)>,
     asked: Vec<Asked>,
@@ -100,6 +105,11 @@ impl Puppet {
     /// Does this at every call whose lines to answer contain `marker`.
     pub fn always(&self, marker: &str, act: Act) {
         self.lock().habits.push((marker.to_owned(), act));
+    }
+
+    /// Dies with this fate from now on.
+    pub fn fated(&self, fate: &Fate) {
+        self.lock().fate = fate.clone();
     }
 
     /// Lets one call that holds go on.
@@ -139,7 +149,8 @@ impl Puppet {
         let lines = asked.lines();
         let mut state = self.lock();
         state.asked.push(asked);
-        let act = state.next(&lines);
+        let cue = asked_cue(&state);
+        let act = state.next(&cue);
         self.calls.send_replace(state.asked.len());
         (lines, act)
     }
@@ -187,6 +198,20 @@ impl State {
     }
 }
 
+/// What the last call is about: all since the agent last spoke, results included.
+fn asked_cue(state: &State) -> Vec<String> {
+    let Some(asked) = state.asked.last() else {
+        return Vec::new();
+    };
+    let since = asked
+        .messages
+        .iter()
+        .rposition(|line| matches!(line, Prompt::Assistant { .. }))
+        .map_or(0, |last| last + 1);
+    let cue = asked.messages[since..].iter();
+    cue.map(|line| line.text().to_owned()).collect()
+}
+
 /// A call on its way; over when dropped, on every path.
 struct Running<'a> {
     puppet: &'a Puppet,
@@ -209,11 +234,16 @@ impl Model for Puppet {
 
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream> {
         let (lines, act) = self.note(request.messages);
+        let fate = self.lock().fate.clone();
+        fate.pass("before model").await;
         let _running = self.enter(&lines);
         let echo = format!("re: {}", lines.join(" + "));
         match act {
             Act::Echo => Ok(says(&echo, FinishReason::Stop)),
-            Act::Say(text) => Ok(says(text, FinishReason::Stop)),
+            Act::Say(text) => {
+                fate.pass("after model").await;
+                Ok(says(text, FinishReason::Stop))
+            }
             Act::Take(time) => {
                 tokio::time::sleep(time).await;
                 Ok(says(&echo, FinishReason::Stop))
@@ -225,6 +255,11 @@ impl Model for Puppet {
             Act::Hang => std::future::pending().await,
             Act::Fail(error) => Err(error),
             Act::Panic => panic!("the model panics, as the test wants it"),
+            Act::Call(calls) => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                fate.pass("after model").await;
+                Ok(asks(calls))
+            }
             Act::CutOff => {
                 let half = ModelEvent::Delta("half a li".into());
                 Ok(stream::iter([Ok(half)]).boxed())
@@ -242,6 +277,22 @@ fn says(text: &str, finish: FinishReason) -> ModelStream {
         model: None,
     };
     stream::iter([Ok(delta), Ok(done)]).boxed()
+}
+
+fn asks(calls: &[(&str, &str)]) -> ModelStream {
+    let calls = calls.iter().enumerate().map(|(place, (name, arguments))| {
+        Ok(ModelEvent::Call(ToolCall {
+            id: format!("call_{place}"),
+            name: (*name).to_owned(),
+            arguments: (*arguments).to_owned(),
+        }))
+    });
+    let done = ModelEvent::Done {
+        finish: FinishReason::ToolCalls,
+        usage: None,
+        model: None,
+    };
+    stream::iter(calls.chain([Ok(done)]).collect::<Vec<_>>()).boxed()
 }
 
 /// What tests hand to a runtime: the same puppet, kept by the test.

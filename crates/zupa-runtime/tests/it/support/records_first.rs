@@ -47,6 +47,10 @@ impl Store for RecordsFirst {
         self.0.due_deliveries(now, limit).await
     }
 
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.0.expire(now, limit).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         self.0.history(conversation, limit).await
     }

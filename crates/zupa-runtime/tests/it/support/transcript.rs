@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use zupa_core::{IntakeBatch, Role};
+use zupa_core::{IntakeBatch, Prompt};
 
 use super::world::{World, inbound};
 
@@ -55,12 +55,19 @@ fn is_said(line: &str) -> bool {
 
 fn prompt(messages: &[zupa_core::Prompt]) -> String {
     let line = |line: &zupa_core::Prompt| {
-        let who = match line.role {
-            Role::System => 's',
-            Role::User => 'u',
-            Role::Assistant => 'a',
-        };
-        format!("{who}[{}]", line.text)
+        let text = line.text();
+        match line {
+            Prompt::System { .. } => format!("s[{text}]"),
+            Prompt::User { .. } => format!("u[{text}]"),
+            Prompt::Assistant { calls, .. } if calls.is_empty() => format!("a[{text}]"),
+            Prompt::Assistant { calls, .. } => {
+                let calls = calls
+                    .iter()
+                    .map(|call| format!("{}{}", call.name, call.arguments));
+                format!("a[{text}]call{:?}", calls.collect::<Vec<_>>())
+            }
+            Prompt::Tool { .. } => format!("t[{text}]"),
+        }
     };
     messages.iter().map(line).collect::<Vec<_>>().join(" ")
 }

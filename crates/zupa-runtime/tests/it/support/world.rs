@@ -9,7 +9,7 @@ use zupa_core::{
     Address, Alias, ChannelId, Clock, Content, Correlation, Deduplicates, Delivered, Desk, Error,
     ErrorKind, Inbound, IntakeBatch, Number, PlatformId, Result, TenantId, Timestamp, Wakeup,
 };
-use zupa_runtime::{Agent, Drained, Runtime, Settings};
+use zupa_runtime::{Agent, Builder, Drained, Runtime, Settings};
 use zupa_testkit::{FaultyStore, MemoryStore, RecordingChannel, SeqIds, TokioClock};
 
 use super::held_up::{HeldUp, Touchy};
@@ -90,6 +90,12 @@ impl Setup {
             .await
     }
 
+    /// The same, with a builder that was changed.
+    pub async fn start_with(&self, change: impl FnOnce(Builder) -> Builder) -> World {
+        let store = Arc::new(FaultyStore::new(Arc::new(self.memory.clone())));
+        self.try_start_with(store, change).await.unwrap()
+    }
+
     /// The same, with faults planned for the start itself.
     pub async fn start_over(&self, store: FaultyStore) -> World {
         self.try_start(Arc::new(store)).await.unwrap()
@@ -97,6 +103,14 @@ impl Setup {
 
     /// The same, where the start may fail.
     pub async fn try_start(&self, store: Arc<FaultyStore>) -> Result<World> {
+        self.try_start_with(store, |builder| builder).await
+    }
+
+    async fn try_start_with(
+        &self,
+        store: Arc<FaultyStore>,
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> Result<World> {
         let clock = TokioClock::at(*self.wall.lock().unwrap());
         let mut builder = Runtime::builder(
             Arc::new(RecordsFirst(store.clone())),
@@ -115,7 +129,7 @@ impl Setup {
         if let Some(wakeup) = &self.wakeup {
             builder = builder.wakeup(wakeup.clone());
         }
-        let runtime = builder.start().await?;
+        let runtime = change(builder).start().await?;
         Ok(World {
             runtime: Some(runtime),
             store,

@@ -1,18 +1,22 @@
 //! What a case does with the first four stops of the path: accept, claim,
 //! turn, commit.
 
+use zupa_core::desk::TurnView;
 use zupa_core::store::{
     Accept, Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Commit, FailureNote, Finish,
     Finished, Offer, OutboxRow, Record, Recorded, TurnEnd, Verdict,
 };
 use zupa_core::{
     AuditEntry, AuditHead, AuditLink, Burst, Content, ConversationId, Correlation, DeliveryState,
-    Digest, ErrorKind, EventId, Ids, Inbound, Lane, Number, Outbound, PlatformId, Result, Step,
-    TurnId,
+    Digest, EffectClass, ErrorKind, EventId, Ids, Inbound, Number, Outbound, PlatformId, Result,
+    Step, TurnId,
 };
 
 use super::{EXPIRY, World, address};
 use zupa_core::store::Batch;
+
+/// The newest version of a state that the processes here can load.
+pub(in crate::contract) const LOADS: u32 = 1;
 
 const DEDUPE_KEPT: std::time::Duration = std::time::Duration::from_secs(13 * 86_400);
 
@@ -68,6 +72,7 @@ impl World<'_> {
             process: self.process,
             expires_at: self.now.plus(EXPIRY),
             mode: ClaimMode::Normal,
+            loads: LOADS,
         }
     }
 
@@ -77,6 +82,7 @@ impl World<'_> {
             turn: TurnId(self.ids.fresh()),
             process: self.process,
             expires_at: self.now.plus(EXPIRY),
+            loads: LOADS,
         }
     }
 
@@ -198,28 +204,17 @@ impl World<'_> {
 
 /// A commit that answers with these rows.
 pub(in crate::contract) fn answered(rows: &[(&str, DeliveryState)]) -> Commit {
-    Commit {
-        verdict: Verdict::Answered,
-        outbound: rows
-            .iter()
-            .map(|(text, state)| OutboxRow {
-                outbound: Outbound {
-                    content: Content::text(*text),
-                    lane: Lane::Reply,
-                },
-                state: *state,
-                answer_by: None,
-            })
-            .collect(),
-    }
+    let rows = rows.iter().map(|(text, state)| OutboxRow {
+        outbound: Outbound::reply(*text),
+        state: *state,
+        answer_by: None,
+    });
+    Commit::of(Verdict::Answered, rows.collect())
 }
 
 /// A commit that says nothing, with this verdict.
 pub(in crate::contract) fn wordless(verdict: Verdict) -> TurnEnd {
-    TurnEnd::Commit(Commit {
-        verdict,
-        outbound: Vec::new(),
-    })
+    TurnEnd::Commit(Commit::of(verdict, Vec::new()))
 }
 
 /// A failure that counts.
@@ -240,6 +235,7 @@ pub(in crate::contract) fn outage() -> FailureNote {
     }
 }
 
+/// The result of an effect, as the first of its journal.
 pub(in crate::contract) fn record_of(turn: &ClaimedTurn, key: &str, result: &str) -> Record {
     Record {
         turn: turn.turn,
@@ -248,9 +244,12 @@ pub(in crate::contract) fn record_of(turn: &ClaimedTurn, key: &str, result: &str
         run: turn.runs,
         step: Step {
             key: key.into(),
+            ordinal: 0,
             input: Digest::of(key.as_bytes()),
-            result: result.into(),
+            class: EffectClass::Pure,
+            result: Some(result.into()),
         },
+        say: Vec::new(),
     }
 }
 
@@ -270,6 +269,11 @@ pub(in crate::contract) fn taken(outcome: ClaimOutcome) -> ClaimedTurn {
         ClaimOutcome::Taken(turn) => *turn,
         other => panic!("the claim must be granted, was {other:?}"),
     }
+}
+
+/// The keys of a journal, in its order.
+pub(in crate::contract) fn keys(view: &TurnView) -> Vec<&str> {
+    view.steps.iter().map(|step| step.key.as_str()).collect()
 }
 
 /// What a turn was handed, text by text.

@@ -48,6 +48,10 @@ impl Store for Counting {
         self.store.due_deliveries(now, limit).await
     }
 
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.store.expire(now, limit).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         self.store.history(conversation, limit).await
     }

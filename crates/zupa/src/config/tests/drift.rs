@@ -8,10 +8,21 @@ use super::super::keys::{Fallback, Kind, TABLE};
 use super::super::*;
 use super::file;
 
-/// Every leaf of the structs by path as in the table.
+/// The defaults, with one element in each list.
+fn filled() -> Config {
+    Config {
+        http_tools: vec![HttpTool::default()],
+        mcp: vec![Mcp::default()],
+        ..Config::default()
+    }
+}
+
+/// Every leaf of the structs by path as in the table. A table whose names are free
+/// is one.
 fn leaves(tree: &Value, path: &str, found: &mut BTreeMap<String, Value>) {
+    let is_key = TABLE.iter().any(|key| key.path == path);
     match tree {
-        Value::Object(map) => {
+        Value::Object(map) if !is_key => {
             for (name, value) in map {
                 let dot = if path.is_empty() { "" } else { "." };
                 leaves(value, &format!("{path}{dot}{name}"), found);
@@ -32,18 +43,15 @@ fn leaves(tree: &Value, path: &str, found: &mut BTreeMap<String, Value>) {
 #[test]
 fn the_table_and_the_structs_have_the_same_keys_and_defaults() {
     let mut structs = BTreeMap::new();
-    leaves(
-        &serde_json::to_value(Config::default()).unwrap(),
-        "",
-        &mut structs,
-    );
+    leaves(&serde_json::to_value(filled()).unwrap(), "", &mut structs);
     let table: Vec<_> = TABLE.iter().map(|key| key.path.to_owned()).collect();
     let mut sorted = table.clone();
     sorted.sort();
     assert_eq!(sorted, structs.keys().cloned().collect::<Vec<_>>());
     for key in TABLE {
         let default = schema::default(key).unwrap_or_default();
-        if !matches!(key.default, Fallback::Required) {
+        let is_filled = matches!(key.path, "http_tool" | "mcp");
+        if !matches!(key.default, Fallback::Required) && !is_filled {
             assert_eq!(structs[key.path], default, "{}", key.path);
         }
     }
@@ -56,7 +64,7 @@ fn the_table_and_the_enums_have_the_same_words() {
             continue;
         };
         let refusal = |word: &str| {
-            let mut tree = serde_json::to_value(Config::default()).unwrap();
+            let mut tree = serde_json::to_value(filled()).unwrap();
             let pointer = format!("/{}", key.path.replace("[]", ".0").replace('.', "/"));
             *tree.pointer_mut(&pointer).unwrap() = word.into();
             serde_json::from_value::<Config>(tree)
@@ -100,7 +108,7 @@ fn the_ends_of_every_range_fit_the_structs() {
 
 #[test]
 fn every_value_that_is_shown_has_a_row() {
-    let rows = Config::default().rows();
+    let rows = filled().rows();
     let shown: Vec<_> = rows
         .iter()
         .map(|row| row.path.replace("[0]", "[]"))
@@ -108,7 +116,7 @@ fn every_value_that_is_shown_has_a_row() {
     let table: Vec<_> = TABLE
         .iter()
         .map(|key| key.path)
-        .filter(|path| *path != "channel")
+        .filter(|path| !matches!(*path, "channel" | "http_tool" | "mcp"))
         .collect();
     assert_eq!(shown, table);
 }
@@ -132,6 +140,11 @@ fn the_schema_holds_every_key_and_closes_every_object() {
     let burst = &schema["properties"]["agent"]["properties"]["burst"];
     assert_eq!(burst["additionalProperties"], false);
     assert_eq!(burst["properties"]["max_count"]["default"], 20);
+    let tool = &schema["properties"]["http_tool"]["items"];
+    assert_eq!(
+        tool["required"],
+        serde_json::json!(["name", "description", "method", "url", "effect"])
+    );
     let channel = &schema["properties"]["channel"]["items"];
     assert_eq!(channel["required"], serde_json::json!(["id", "kind"]));
     assert_eq!(

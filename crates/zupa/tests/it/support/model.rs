@@ -83,6 +83,12 @@ impl FakeModel {
             .variable("FAKE_KEY", KEY)
     }
 
+    /// Where it listens, for whoever is no model's client.
+    #[cfg(feature = "mcp")]
+    pub fn url(&self) -> &str {
+        &self.base_url
+    }
+
     pub fn mood(&self, mood: Mood) {
         *self.state.mood.lock().unwrap() = mood;
         self.state.changed.notify_all();

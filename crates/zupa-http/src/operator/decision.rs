@@ -1,0 +1,170 @@
+//! Deciding a review over HTTP.
+//!
+//! What arrives: a verdict, perhaps for the second time. On leaving with 200 that
+//! verdict is durable and in the audit, once. If the process dies here the sender
+//! has no answer and asks again; the first verdict stands.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::HeaderMap;
+use serde_json::{Value, json};
+use tracing::info;
+use zupa_core::Nudge;
+
+use super::Admin;
+use super::reviews::{parse, unknown};
+use crate::body;
+use crate::fields::{self, MAX_FAULTS, fault};
+use crate::parts::Shared;
+use crate::problem::{Fault, Problem};
+use crate::review::{self, Review, Settled, Verdict};
+
+/// The largest body: a note of 2,000 characters, however escaped.
+const BODY_BYTES: usize = 64 * 1024;
+
+/// Characters of an `Idempotency-Key`.
+const KEY_CHARS: std::ops::RangeInclusive<usize> = 16..=255;
+
+/// What a decision looks like.
+const FORM: &str = "{ \"approved\", \"note\"?, \"by\"? }";
+
+/// `POST /api/v1/reviews/{id}/decision`.
+///
+/// The first decision counts. The same again answers the same, so no answer has
+/// to be kept by its `Idempotency-Key`.
+pub(crate) async fn decide(
+    State(shared): State<Arc<Shared>>,
+    _: Admin,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Json<Review>, Problem> {
+    demand_key(request.headers())?;
+    body::demand_json(request.headers())?;
+    let id = parse(id)?;
+    let verdict = verdict(&body::read(request, BODY_BYTES).await?)?;
+    let at = shared.clock.wall();
+    let settled = review::decide(shared.desk.as_ref(), id, verdict, at, shared.config)
+        .await
+        .map_err(|error| Problem::from_error(&error))?;
+    match settled {
+        Settled::Now { review, due } => {
+            info!(conversation.id = %review.conversation, wait.id = %id, "took a decision");
+            if let Some(conversation) = due {
+                shared.wakeup.wake(Nudge::Due(conversation));
+            }
+            Ok(Json(*review))
+        }
+        Settled::Before(review) => Ok(Json(*review)),
+        Settled::Otherwise(review) => Err(too_late(&review)),
+        Settled::NotFound => Err(unknown()),
+    }
+}
+
+/// Checks the header before any work; see [`decide`] for why it is not kept.
+fn demand_key(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let (code, detail) = match (keys.next(), keys.next()) {
+        (None, _) => (
+            "missing_idempotency_key",
+            "send an Idempotency-Key: the same for each try of one decision",
+        ),
+        (Some(key), None) if is_key(key.as_bytes()) => return Ok(()),
+        _ => (
+            "invalid_idempotency_key",
+            "an Idempotency-Key has 16 to 255 printable ASCII characters",
+        ),
+    };
+    Err(
+        Problem::new(StatusCode::BAD_REQUEST, code, detail).with_errors(vec![Fault {
+            pointer: "/idempotency-key".to_owned(),
+            place: "header",
+            code,
+            detail: detail.to_owned(),
+        }]),
+    )
+}
+
+fn is_key(key: &[u8]) -> bool {
+    KEY_CHARS.contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
+}
+
+/// Parses a decision; all faults at once.
+fn verdict(body: &str) -> Result<Verdict, Problem> {
+    let (mut approved, mut note, mut by) = (None, None, None);
+    let (mut seen, mut faults) = (Vec::new(), Vec::new());
+    for (name, value) in fields::read(body, FORM)? {
+        match (name.as_str(), value) {
+            (name, _) if seen.iter().any(|seen| seen == name) => {
+                faults.push(fault(name, "duplicate_field", "this field is there twice"));
+            }
+            ("approved", Value::Bool(given)) => approved = Some(given),
+            ("note" | "by", Value::Null) => {}
+            ("note", Value::String(given)) => note = Some(given),
+            ("by", Value::String(given)) => by = Some(given),
+            ("approved", _) => faults.push(fault(&name, "wrong_type", "true or false")),
+            ("note" | "by", _) => {
+                faults.push(fault(&name, "wrong_type", "this field is a string"));
+            }
+            _ => faults.push(fault(&name, "unknown_field", &format!("known: {FORM}"))),
+        }
+        seen.push(name);
+    }
+    if !seen.iter().any(|name| name == "approved") {
+        faults.push(fault("approved", "missing_field", "true or false"));
+    }
+    let (Some(approved), true) = (approved, faults.is_empty()) else {
+        let detail = format!("the body is not a decision: {FORM}");
+        faults.truncate(MAX_FAULTS);
+        return Err(
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail).with_errors(faults),
+        );
+    };
+    let verdict = Verdict {
+        approved,
+        note: note.unwrap_or_default(),
+        by,
+    };
+    let wrong: Vec<_> = verdict
+        .faults()
+        .iter()
+        .map(|(name, code, detail)| fault(name, code, detail))
+        .collect();
+    if wrong.is_empty() {
+        return Ok(verdict);
+    }
+    Err(Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid_decision",
+        "the decision cannot be taken",
+    )
+    .with_errors(wrong))
+}
+
+fn too_late(review: &Review) -> Problem {
+    let (code, detail) = match (&review.decision, review.state) {
+        (Some(decision), _) => (
+            "already_decided",
+            format!(
+                "{} has {} it; the first decision counts",
+                decision.by,
+                if decision.approved {
+                    "approved"
+                } else {
+                    "rejected"
+                },
+            ),
+        ),
+        (None, state) => (
+            "review_over",
+            format!(
+                "the review is {}: nobody can decide it any more",
+                state.as_str()
+            ),
+        ),
+    };
+    Problem::new(StatusCode::CONFLICT, code, detail).with("review", json!(review))
+}

@@ -1,0 +1,147 @@
+//! A desk whose rows the test writes.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use zupa_core::desk::{Accounting, Decided, Line, Speaker, StoreStatus, TurnView};
+use zupa_core::{
+    Address, AuditEntry, AuditLink, ConversationId, Decision, DeliveryId, Desk, Error, ErrorKind,
+    Number, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+};
+
+/// A desk whose rows the test writes.
+#[derive(Debug, Default)]
+pub struct FakeDesk {
+    lines: Mutex<HashMap<Address, Vec<Line>>>,
+    pub views: Mutex<HashMap<String, TurnView>>,
+    pub accounting: Mutex<Accounting>,
+    pub waits: Mutex<Vec<Wait>>,
+    /// What decisions added to the audit.
+    pub acts: Mutex<Vec<AuditEntry>>,
+    pub fails: Mutex<Option<ErrorKind>>,
+    pub hangs: AtomicBool,
+    pub panics: AtomicBool,
+    /// The largest page that was asked for.
+    pub page: Mutex<usize>,
+}
+
+impl FakeDesk {
+    pub fn says(&self, address: &Address, from: Speaker, text: &str) -> Number {
+        let mut lines = self.lines.lock().unwrap();
+        let lines = lines.entry(address.clone()).or_default();
+        let number = Number(lines.len() as u64 + 1);
+        lines.push(Line {
+            number,
+            from,
+            text: text.to_owned(),
+        });
+        number
+    }
+
+    pub fn agent_says(&self, address: &Address, turn: TurnId, text: &str) -> Number {
+        let delivery = DeliveryId { turn, ordinal: 0 };
+        self.says(address, Speaker::Agent(delivery), text)
+    }
+
+    pub fn person_says(&self, address: &Address, id: &str, text: &str) -> Number {
+        self.says(address, Speaker::Person(id.to_owned()), text)
+    }
+
+    async fn check(&self) -> Result<()> {
+        assert!(
+            !self.panics.load(Ordering::SeqCst),
+            "a panic with a secret in /var/lib"
+        );
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        match *self.fails.lock().unwrap() {
+            Some(kind) => Err(Error::new(kind, "SELECT * FROM secrets").with("path", "/var/lib/x")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Desk for FakeDesk {
+    async fn turn(&self, id: &str) -> Result<Option<TurnView>> {
+        self.check().await?;
+        Ok(self.views.lock().unwrap().get(id).cloned())
+    }
+
+    async fn accounting(&self) -> Result<Accounting> {
+        self.check().await?;
+        Ok(self.accounting.lock().unwrap().clone())
+    }
+
+    async fn lines(&self, address: &Address, after: Number, limit: usize) -> Result<Vec<Line>> {
+        self.check().await?;
+        let mut page = self.page.lock().unwrap();
+        *page = limit.max(*page);
+        let lines = self.lines.lock().unwrap();
+        Ok(lines
+            .get(address)
+            .into_iter()
+            .flatten()
+            .filter(|line| line.number > after)
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
+    async fn audit(&self, _: ConversationId) -> Result<Vec<AuditLink>> {
+        Ok(Vec::new())
+    }
+
+    async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {
+        self.check().await?;
+        let waits = self.waits.lock().unwrap();
+        let wanted = |wait: &&Wait| state.is_none_or(|state| state == wait.state);
+        Ok(waits.iter().filter(wanted).take(limit).cloned().collect())
+    }
+
+    async fn wait(&self, id: WaitId) -> Result<Option<Wait>> {
+        self.check().await?;
+        let waits = self.waits.lock().unwrap();
+        Ok(waits.iter().find(|wait| wait.opened.id == id).cloned())
+    }
+
+    async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
+        self.check().await?;
+        let mut waits = self.waits.lock().unwrap();
+        let Some(wait) = waits.iter_mut().find(|wait| wait.opened.id == id) else {
+            return Ok(Decided::NotFound);
+        };
+        if wait.opened.kind != WaitKind::Decision {
+            return Ok(Decided::NotTheirs(wait.opened.kind));
+        }
+        if wait.state != WaitState::Open {
+            return Ok(Decided::Already(wait.state));
+        }
+        wait.state = WaitState::Decided;
+        wait.settled_at = Some(entry.at);
+        wait.decision = Some(decision);
+        self.acts.lock().unwrap().push(entry);
+        Ok(Decided::Done {
+            conversation: wait.conversation,
+            due_at: Some(Timestamp(0)),
+        })
+    }
+
+    async fn status(&self) -> Result<StoreStatus> {
+        self.check().await?;
+        Ok(StoreStatus {
+            engine: "fake".into(),
+            location: "memory".into(),
+            schema_version: 1,
+            schema_wanted: 1,
+            bytes: 0,
+            log_bytes: 0,
+            durability: "full".into(),
+            conversations: 0,
+            processes: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! What an HTTP status means for a tool: what went wrong, whether to try again,
+//! and whether the effect took place. And how long a server wants to be left
+//! alone.
+
+use std::time::Duration;
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use zupa_core::{Error, ErrorKind, Outcome, Retry};
+
+/// A limit without a delay: long enough to matter, short enough to be tried.
+const RATE_LIMIT_DELAY: Duration = Duration::from_secs(1);
+/// A server that asks for more is asked again anyway.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// The one mapping. A refusal (4xx) did nothing. A failure (5xx) may come after
+/// the work, 503 included: behind a gateway nobody can tell, and a tool that
+/// acts twice is worse than one that a person looks at. A redirect often means
+/// that the work was done.
+pub(crate) fn into_error(status: u16, retry_after: Option<Duration>) -> Error {
+    use ErrorKind::*;
+    use Outcome::{NotApplied, Unknown};
+    let (kind, outcome) = match status {
+        401 | 403 => (Unauthorized, NotApplied),
+        402 => (QuotaExceeded, NotApplied),
+        404 | 410 => (NotFound, NotApplied),
+        408 => (Timeout, NotApplied),
+        409 => (Conflict, NotApplied),
+        413 => (Full, NotApplied),
+        425 | 429 => (RateLimited, NotApplied),
+        400..500 => (Invalid, NotApplied),
+        501 => (Unsupported, NotApplied),
+        504 => (Timeout, Unknown),
+        500..600 => (Unavailable, Unknown),
+        _ => (Protocol, Unknown),
+    };
+    let asked = retry_after.map(Retry::After);
+    let retry = match kind {
+        RateLimited => asked.unwrap_or(Retry::After(RATE_LIMIT_DELAY)),
+        Unavailable | Timeout | Conflict => asked.unwrap_or(Retry::Now),
+        _ => Retry::Never,
+    };
+    // The number is in the message itself, which is all that the model is told.
+    let message = match status {
+        300..400 => format!("the server redirects (status {status}), which is not followed"),
+        400..500 => format!("the server refused the call with status {status}"),
+        _ => format!("the server answered with status {status}"),
+    };
+    Error::new(kind, message)
+        .with_retry(retry)
+        .with_outcome(outcome)
+        .with("status", status)
+}
+
+/// `Retry-After` in seconds or as a date.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let value = text(RETRY_AFTER)?;
+    seconds(value).or_else(|| until(value, text(DATE)?))
+}
+
+/// `Retry-After` in seconds.
+pub(crate) fn seconds(value: &str) -> Option<Duration> {
+    let count: f64 = value.trim().parse().ok()?;
+    if count.is_nan() {
+        return None;
+    }
+    // Infinity becomes the longest wait, a negative count none at all.
+    Duration::try_from_secs_f64(count.min(LONGEST.as_secs_f64())).ok()
+}
+
+/// Counts from the server's own `Date`: its clock may be far from ours, and
+/// adapters read none. Without one a date says nothing.
+fn until(value: &str, date: &str) -> Option<Duration> {
+    let then = OffsetDateTime::parse(value.trim(), &Rfc2822).ok()?;
+    let now = OffsetDateTime::parse(date.trim(), &Rfc2822).ok()?;
+    let wait = Duration::try_from(then - now).unwrap_or_default();
+    Some(wait.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_of_status_has_its_meaning() {
+        use ErrorKind::*;
+        use Outcome::{NotApplied, Unknown};
+        for (status, kind, outcome, transient) in [
+            (302, Protocol, Unknown, false),
+            (400, Invalid, NotApplied, false),
+            (401, Unauthorized, NotApplied, false),
+            (403, Unauthorized, NotApplied, false),
+            (404, NotFound, NotApplied, false),
+            (408, Timeout, NotApplied, true),
+            (409, Conflict, NotApplied, true),
+            (422, Invalid, NotApplied, false),
+            (429, RateLimited, NotApplied, true),
+            (500, Unavailable, Unknown, true),
+            (501, Unsupported, NotApplied, false),
+            (503, Unavailable, Unknown, true),
+            (504, Timeout, Unknown, true),
+            (600, Protocol, Unknown, false),
+        ] {
+            let error = into_error(status, None);
+            assert_eq!(error.kind(), kind, "{status}");
+            assert_eq!(error.outcome(), outcome, "{status}");
+            assert_eq!(error.is_transient(), transient, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_servers_delay_is_kept_and_capped() {
+        let asked = Duration::from_secs(7);
+        for status in [429, 503, 408] {
+            assert_eq!(
+                into_error(status, Some(asked)).retry(),
+                Retry::After(asked),
+                "{status}"
+            );
+        }
+        assert_eq!(into_error(404, Some(asked)).retry(), Retry::Never);
+        assert_eq!(seconds("86400"), Some(LONGEST));
+        assert_eq!(seconds("inf"), Some(LONGEST));
+        for nonsense in ["", "-1", "soon", "NaN"] {
+            assert_eq!(seconds(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_date_counts_from_the_servers_clock() {
+        let (date, later) = (
+            "Wed, 21 Oct 2026 07:28:00 GMT",
+            "Wed, 21 Oct 2026 07:28:30 GMT",
+        );
+        assert_eq!(until(later, date), Some(Duration::from_secs(30)));
+        assert_eq!(until(date, later), Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,98 @@
+-- What several stops need: the time, and the locks.
+
+-- The one clock of all processes. Leases, windows and retries are in its time;
+-- callers' times are moved by the difference to it.
+CREATE FUNCTION zupa.now() RETURNS bigint
+LANGUAGE sql VOLATILE AS $$
+    SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+$$;
+
+-- Whether a process still shows signs of life. One that said goodbye does not.
+CREATE FUNCTION zupa.lives(process uuid, at_time bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM zupa.processes p
+                   WHERE p.id = process AND p.ended_at IS NULL AND p.expires_at > at_time)
+$$;
+
+-- Takes the rows of all conversations of a batch, in the order of their ids, so
+-- that no two batches wait for each other in a circle. Those that are only to be
+-- claimed are not waited for, see zupa.claim. Answers whether there were new
+-- names.
+--
+-- Names that nobody knows are taken first, in their own order: whoever brings
+-- the same new name at the same time waits here, and then finds it known. So are
+-- the platform's ids that one call may learn while another one asks for them.
+CREATE FUNCTION zupa.lock(
+    conversations uuid[], settlements zupa.settlement_item[], receipts zupa.receipt_item[],
+    names text[], channels text[], tenants text[]
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    found uuid[] := conversations;
+    inserted bigint := 0;
+BEGIN
+    IF cardinality(names) > 0 THEN
+        INSERT INTO zupa.aliases (alias, channel, tenant)
+        SELECT DISTINCT n.alias, n.channel, n.tenant
+        FROM unnest(names, channels, tenants) AS n(alias, channel, tenant)
+        WHERE NOT EXISTS (SELECT 1 FROM zupa.aliases k WHERE k.alias = n.alias
+                          AND k.channel = n.channel AND k.tenant = n.tenant)
+        ORDER BY n.alias, n.channel, n.tenant
+        ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS inserted = ROW_COUNT;
+        found := found || ARRAY(
+            SELECT k.conversation FROM unnest(names, channels, tenants) AS n(alias, channel, tenant)
+            JOIN zupa.aliases k USING (alias, channel, tenant) WHERE k.conversation IS NOT NULL);
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('zupa.platform_id'), p.id) FROM (
+        SELECT DISTINCT hashtext(s.platform_id) AS id
+        FROM (SELECT platform_id FROM unnest(settlements) WHERE platform_id IS NOT NULL
+              UNION ALL SELECT about FROM unnest(receipts)) s ORDER BY id) p;
+    IF cardinality(receipts) > 0 THEN
+        found := found || ARRAY(
+            SELECT t.conversation FROM unnest(receipts) AS r
+            JOIN zupa.turns t ON t.id = r.turn
+            UNION ALL
+            SELECT o.conversation FROM unnest(receipts) AS r
+            JOIN zupa.outbox o ON o.platform_id = r.about
+            UNION ALL
+            SELECT b.conversation FROM unnest(receipts) AS r
+            JOIN zupa.processed_events e ON e.platform_id = r.about AND e.scope = ''
+                AND e.channel = r.channel AND e.tenant = r.tenant
+            JOIN zupa.inbounds b ON b.event_id = e.event_id);
+    END IF;
+    IF cardinality(found) > 0 THEN
+        PERFORM 1 FROM zupa.conversations c WHERE c.id = ANY (found) ORDER BY c.id FOR UPDATE;
+    END IF;
+    RETURN inserted > 0;
+END
+$$;
+
+-- The conversations of a batch that somebody else keeps locked, and the names that
+-- lead to them; NULL: none. Takes nothing and waits for nobody.
+CREATE FUNCTION zupa.stuck(
+    conversations uuid[], names text[], channels text[], tenants text[]
+) RETURNS json LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    wanted uuid[];
+    free uuid[];
+BEGIN
+    wanted := conversations || ARRAY(
+        SELECT k.conversation FROM unnest(names, channels, tenants) AS n(alias, channel, tenant)
+        JOIN zupa.aliases k USING (alias, channel, tenant));
+    free := ARRAY(SELECT c.id FROM zupa.conversations c WHERE c.id = ANY (wanted)
+                  FOR UPDATE SKIP LOCKED);
+    IF NOT EXISTS (SELECT 1 FROM zupa.conversations c
+                   WHERE c.id = ANY (wanted) AND c.id <> ALL (free)) THEN
+        RETURN NULL;
+    END IF;
+    RETURN json_build_object(
+        'conversations', ARRAY(SELECT c.id FROM zupa.conversations c
+                               WHERE c.id = ANY (wanted) AND c.id <> ALL (free)),
+        'names', coalesce((
+            SELECT json_agg(json_build_object('tenant', k.tenant, 'channel', k.channel,
+                                              'alias', k.alias))
+            FROM unnest(names, channels, tenants) AS n(alias, channel, tenant)
+            JOIN zupa.aliases k USING (alias, channel, tenant)
+            WHERE k.conversation <> ALL (free)), '[]'));
+END
+$$;

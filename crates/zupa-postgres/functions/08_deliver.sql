@@ -1,0 +1,61 @@
+-- Stop 5, deliver: attempts and their settlements.
+--
+-- Arrives: wishes to send, results of sends.
+-- Leaves: an attempt on record before the wire; states that only move forward.
+-- If the process dies here: an attempt on record without a result is in doubt
+--   when its time is over.
+
+-- Puts deliveries on record as being on the wire, if nobody did so before.
+CREATE FUNCTION zupa.attempt(items zupa.attempt_item[], ahead bigint) RETURNS json[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    answers json[] := '{}';
+    item record;
+BEGIN
+    FOR item IN SELECT * FROM unnest(items) LOOP
+        UPDATE zupa.outbox o SET state = 'sending', open = true, attempts = item.attempt,
+            not_before = item.answer_by + ahead
+        WHERE o.conversation = item.conversation AND o.number = item.number
+          AND o.state IN ('queued', 'retry') AND o.attempts = item.attempt - 1;
+        answers := answers || to_json(FOUND);
+    END LOOP;
+    RETURN answers;
+END
+$$;
+
+-- Writes what happened to attempts. A late 'sent' is true whatever we believed;
+-- anything else must speak of the attempt on the wire or in doubt.
+CREATE FUNCTION zupa.settle(items zupa.settlement_item[], at_time bigint, ahead bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    item record;
+BEGIN
+    -- News that overtook this answer was kept under the platform's id.
+    UPDATE zupa.outbox o SET state = 'sent', open = false, not_before = NULL,
+        reason = NULL, settled_at = at_time, platform_id = coalesce(i.platform_id, o.platform_id),
+        receipt = CASE WHEN i.platform_id IS NULL THEN o.receipt
+            ELSE greatest(o.receipt, (SELECT r.level FROM zupa.receipts r
+                JOIN zupa.conversations c ON c.channel = r.channel AND c.tenant = r.tenant
+                WHERE c.id = i.conversation AND r.about = i.platform_id)) END
+    FROM unnest(items) AS i
+    WHERE i.state = 'sent' AND o.conversation = i.conversation AND o.number = i.number
+      AND o.state NOT IN ('sent', 'failed', 'cancelled');
+    FOR item IN SELECT * FROM unnest(items) AS i WHERE i.state <> 'sent' LOOP
+        UPDATE zupa.outbox o SET state = item.state, open = item.open,
+            not_before = item.not_before + ahead, reason = item.reason,
+            settled_at = CASE WHEN NOT item.open THEN at_time END
+        WHERE o.conversation = item.conversation AND o.number = item.number
+          AND o.attempts = item.attempt AND o.state IN ('sending', 'in_doubt');
+        IF FOUND AND item.state = 'failed' THEN
+            UPDATE zupa.outbox o SET state = 'cancelled', open = false,
+                reason = 'an earlier part failed', settled_at = at_time
+            FROM zupa.outbox f
+            WHERE f.conversation = item.conversation AND f.number = item.number
+              AND o.conversation = f.conversation AND o.turn_id = f.turn_id
+              AND o.number > f.number AND o.state IN ('queued', 'retry')
+              -- A side message is no part of the reply.
+              AND NOT f.aside AND NOT o.aside;
+        END IF;
+    END LOOP;
+END
+$$;

@@ -1,0 +1,104 @@
+//! The schema's history: what changed the tables, in order, and the functions of
+//! this build.
+//!
+//! A migration that has been released is never edited. The functions are not part
+//! of the history: they are one set, in `functions/`, which the newest migration
+//! makes anew as a whole, whatever was there before.
+
+use std::borrow::Cow;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+/// Where the schema's history is kept.
+pub(crate) const HISTORY: &str = "zupa.migrations";
+
+/// The first migration: tables, and the functions of its time.
+const PATH: &str = concat!(
+    include_str!("../migrations/0001/01_tables.sql"),
+    include_str!("../migrations/0001/02_items.sql"),
+    include_str!("../migrations/0001/03_shared.sql"),
+    include_str!("../migrations/0001/04_accept.sql"),
+    include_str!("../migrations/0001/05_claim.sql"),
+    include_str!("../migrations/0001/06_record.sql"),
+    include_str!("../migrations/0001/07_finish.sql"),
+    include_str!("../migrations/0001/08_deliver.sql"),
+    include_str!("../migrations/0001/09_receipts.sql"),
+    include_str!("../migrations/0001/10_write.sql"),
+    include_str!("../migrations/0001/11_life.sql"),
+);
+
+/// The second one: what the tables gained.
+const WAITS: &str = include_str!("../migrations/0002/tables.sql");
+
+/// The newest migration as it runs: its changes of the tables, then every function
+/// anew. A migration that follows takes the functions over, and leaves its
+/// predecessor the tables alone, which is all that is remembered of it.
+const NEWEST: &str = concat!(
+    include_str!("../migrations/0002/tables.sql"),
+    include_str!("../functions/00_anew.sql"),
+    include_str!("../functions/01_items.sql"),
+    include_str!("../functions/02_shared.sql"),
+    include_str!("../functions/03_accept.sql"),
+    include_str!("../functions/04_claim.sql"),
+    include_str!("../functions/05_record.sql"),
+    include_str!("../functions/06_finish.sql"),
+    include_str!("../functions/07_waits.sql"),
+    include_str!("../functions/08_deliver.sql"),
+    include_str!("../functions/09_receipts.sql"),
+    include_str!("../functions/10_write.sql"),
+    include_str!("../functions/11_life.sql"),
+);
+
+/// The schema's history, oldest first. Only ever appended to.
+pub fn migrations() -> Migrator {
+    let migration = |version, description, sql: &'static str| {
+        Migration::new(
+            version,
+            Cow::Borrowed(description),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    };
+    let newest = Migration {
+        sql: NEWEST.into_sql_str(),
+        ..migration(2, "waits", WAITS)
+    };
+    let mut migrator = Migrator::with_migrations(vec![migration(1, "path", PATH), newest]);
+    migrator.dangerous_set_table_name(HISTORY);
+    // A newer schema that still lets this build serve has migrations that it
+    // does not know.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// The newest schema version that this build knows.
+pub(crate) fn wanted_version() -> i64 {
+    migrations()
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database that has the newest migration keeps the functions it came with.
+    /// Once they are released, a change of them needs a migration of its own, if
+    /// only an empty one.
+    #[test]
+    fn functions_change_with_a_migration() {
+        let functions = NEWEST.strip_prefix(WAITS).unwrap_or_default();
+        let digest = zupa_core::Digest::of(functions.as_bytes()).to_hex();
+        assert_eq!(
+            (wanted_version(), digest.as_str()),
+            (
+                2,
+                "0c82f5708a326a19f9c6a4797e7e4962fd5e982b0d01bfaa27443f2a8d2fcdb3"
+            )
+        );
+    }
+}

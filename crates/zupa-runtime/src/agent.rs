@@ -1,0 +1,115 @@
+//! The default agent as a graph: a message comes in, the model answers, with tools
+//! in between.
+//!
+//! ```text
+//! admit → session_attach → command_gate → resolve_content → recall → build_prompt
+//!       → call_model → finalize → persist
+//!             ↓  ↑
+//!       approve_tools → run_tools (→ recall)
+//! ```
+//!
+//! Each node is one file. They can be replaced, wrapped and put behind new ones, by
+//! name: [`crate::Builder::edit`].
+
+mod admit;
+mod approve_tools;
+mod build_prompt;
+mod call_model;
+mod command_gate;
+mod definition;
+mod finalize;
+mod hear;
+mod hooks;
+mod modality;
+mod persist;
+mod recall;
+mod resolve_content;
+mod run_tools;
+mod session_attach;
+mod speak;
+mod state;
+mod words;
+
+use std::sync::Arc;
+
+use zupa_core::{Model, Store};
+
+pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRole};
+pub use definition::Agent;
+pub use hooks::{BeforeReply, ContextProvider, OnReply, Verdict as ReplyVerdict};
+pub use modality::Modality;
+pub use state::{AgentTurn, Kept, Session, Update};
+pub use words::Language;
+
+use crate::graph::{Graph, GraphBuilder, ends, to, waits};
+use crate::memory::Memory;
+use crate::settings::Settings;
+
+/// What the nodes of the default agent share.
+pub(crate) struct Parts {
+    pub agent: Arc<Agent>,
+    pub settings: Arc<Settings>,
+    pub model: Arc<dyn Model>,
+    pub store: Arc<dyn Store>,
+    pub memory: Arc<Memory>,
+}
+
+/// The default agent.
+pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
+    let parts = Arc::new(parts);
+    // A round of tools is five moves, and a reply may be sent back once.
+    let moves = 15 + 6 * parts.settings.tool_rounds;
+    Graph::builder(&parts.agent.name)
+        .moves(moves)
+        .answers(command_gate::is_no_command(parts.agent.clone()))
+        .node("admit", admit::admit, [to("session_attach"), ends()])
+        .add(
+            "session_attach",
+            Arc::new(session_attach::SessionAttach(parts.clone())),
+            [to("command_gate")],
+        )
+        .add(
+            "command_gate",
+            Arc::new(command_gate::CommandGate(parts.clone())),
+            [to("resolve_content"), ends()],
+        )
+        .add(
+            "resolve_content",
+            Arc::new(resolve_content::ResolveContent(parts.clone())),
+            // Who hears may fail to understand.
+            [to("recall")]
+                .into_iter()
+                .chain(parts.agent.transcriber.is_some().then(ends)),
+        )
+        .add(
+            "recall",
+            Arc::new(recall::Recall(parts.clone())),
+            [to("build_prompt")],
+        )
+        .add(
+            "build_prompt",
+            Arc::new(build_prompt::BuildPrompt(parts.clone())),
+            [to("call_model")],
+        )
+        .add(
+            "call_model",
+            Arc::new(call_model::CallModel(parts.clone())),
+            [to("approve_tools"), to("finalize"), to("build_prompt")],
+        )
+        .add(
+            "approve_tools",
+            Arc::new(approve_tools::ApproveTools(parts.clone())),
+            [to("run_tools"), waits("approve_tools")],
+        )
+        .add(
+            "run_tools",
+            Arc::new(run_tools::RunTools(parts.clone())),
+            [to("recall")],
+        )
+        .add(
+            "finalize",
+            Arc::new(finalize::Finalize(parts)),
+            [to("persist"), ends()],
+        )
+        .node("persist", persist::persist, [ends()])
+}

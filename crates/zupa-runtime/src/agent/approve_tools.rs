@@ -1,0 +1,218 @@
+//! Node `approve_tools`: calls that a human has to agree to wait for it.
+//!
+//! The person is asked about calls that need a confirmation, one after the other; then
+//! operators about those that need an approval, all at once. What was asked is bound to
+//! the arguments by their digest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use zupa_core::{
+    Content, Decision, Digest, Outbound, Timestamp, ToolCall, Wait, WaitKind, WaitState,
+};
+
+use super::run_tools::arguments_of;
+use super::words::Answer;
+use super::{AgentTurn, Parts, Update};
+use crate::graph::{Move, Node, Question};
+use crate::tools::Known;
+use crate::turn::{Cx, Stop};
+
+/// How often an unclear answer is asked about again.
+const ASKED_AGAIN: u64 = 2;
+
+pub(super) struct ApproveTools(pub Arc<Parts>);
+
+#[async_trait]
+impl Node<AgentTurn> for ApproveTools {
+    async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        let (mut confirmed, mut approved) = (Vec::new(), Vec::new());
+        for wait in cx.settled() {
+            match self.settled(turn, wait, cx) {
+                Settled::Confirmed(call, decision) => confirmed.push((call, decision)),
+                Settled::Approved(call, decision) => approved.push((call, decision)),
+                Settled::Unclear(subject) => return Ok(self.ask_again(subject, cx)),
+                Settled::NotOurs => {}
+            }
+        }
+        let next = self.next(turn, &confirmed, &approved);
+        let decided = Update::Decided {
+            confirmed,
+            approved,
+            heard_at: heard_at(cx),
+        };
+        Ok(next.with(decided))
+    }
+}
+
+/// When the person was heard, if it was the person who let the turn go on.
+fn heard_at(cx: &Cx) -> Option<Timestamp> {
+    let newest = cx.inbounds().last()?;
+    let said = !matches!(newest.content, Content::Settled { .. });
+    said.then_some(newest.accepted_at)
+}
+
+fn is_in(decisions: &[(String, Decision)], call: &ToolCall) -> Option<bool> {
+    let known = decisions.iter().find(|(id, _)| *id == call.id);
+    known.map(|(_, decision)| decision.approved)
+}
+
+/// What a settled wait says of a call.
+enum Settled {
+    Confirmed(String, Decision),
+    Approved(String, Decision),
+    Unclear(Value),
+    NotOurs,
+}
+
+impl ApproveTools {
+    /// Asks the person about the next call that needs it; then operators, about all that
+    /// need them and that the person has not turned down.
+    fn next(
+        &self,
+        turn: &AgentTurn,
+        confirmed: &[(String, Decision)],
+        approved: &[(String, Decision)],
+    ) -> Move<AgentTurn> {
+        let mut approvals = Vec::new();
+        for call in &turn.calls {
+            let Some(known) = self.0.agent.tools.get(&call.name) else {
+                continue;
+            };
+            let Ok(arguments) = arguments_of(call) else {
+                continue;
+            };
+            if let Some(confirm) = &known.confirm {
+                let before = turn
+                    .confirmed
+                    .get(&call.id)
+                    .map(|decision| decision.approved);
+                match before.or_else(|| is_in(confirmed, call)) {
+                    Some(true) => {}
+                    Some(false) => continue,
+                    None => {
+                        let asked = confirm(&arguments);
+                        let question = self.confirmation(call, &asked);
+                        let say = vec![Outbound::reply(asked)];
+                        return Move::wait("approve_tools", vec![question], say);
+                    }
+                }
+            }
+            let undecided =
+                !turn.approved.contains_key(&call.id) && is_in(approved, call).is_none();
+            if known.tool.effect().approve && undecided {
+                approvals.push(self.approval(call, known, arguments));
+            }
+        }
+        if approvals.is_empty() {
+            return Move::to("run_tools");
+        }
+        let said = &self.0.agent.language.approval_asked;
+        let say = (!said.is_empty()).then(|| Outbound::reply(said));
+        Move::wait("approve_tools", approvals, say.into_iter().collect())
+    }
+
+    fn settled(&self, turn: &AgentTurn, wait: &Wait, cx: &Cx) -> Settled {
+        let Ok(subject) = serde_json::from_str::<Value>(&wait.opened.subject) else {
+            return Settled::NotOurs;
+        };
+        let asked_of = subject.get("call").and_then(Value::as_str);
+        let call = turn
+            .calls
+            .iter()
+            .find(|call| Some(call.id.as_str()) == asked_of);
+        let bound = subject.get("digest").and_then(Value::as_str);
+        let Some(call) = call.filter(|call| bound == Some(digest(call).as_str())) else {
+            return Settled::NotOurs;
+        };
+        let by_nobody = |note: &str| Decision {
+            by: "nobody".into(),
+            approved: false,
+            note: note.to_owned(),
+        };
+        let decision = match (wait.opened.kind, wait.state) {
+            (_, WaitState::Expired | WaitState::Cancelled) => by_nobody("nobody answered in time"),
+            (WaitKind::Reply, _) => match self.heard(cx) {
+                Answer::Yes => Decision {
+                    by: "person".into(),
+                    approved: true,
+                    note: String::new(),
+                },
+                Answer::No => Decision {
+                    by: "person".into(),
+                    approved: false,
+                    note: "the person said no".into(),
+                },
+                Answer::Unclear(said) => {
+                    let again = subject.get("again").and_then(Value::as_u64).unwrap_or(0);
+                    if again < ASKED_AGAIN {
+                        return Settled::Unclear(subject);
+                    }
+                    by_nobody(&format!("the person did not say yes or no, but: {said}"))
+                }
+            },
+            (_, _) => match &wait.decision {
+                Some(decision) => decision.clone(),
+                None => return Settled::NotOurs,
+            },
+        };
+        match wait.opened.kind {
+            WaitKind::Reply => Settled::Confirmed(call.id.clone(), decision),
+            WaitKind::Decision | WaitKind::Timer => Settled::Approved(call.id.clone(), decision),
+        }
+    }
+
+    /// The person's newest words.
+    fn heard(&self, cx: &Cx) -> Answer {
+        let newest = cx.inbounds().last();
+        let said = newest.map(|inbound| inbound.content.as_prompt_text());
+        self.0.agent.language.answer(&said.unwrap_or_default())
+    }
+
+    fn confirmation(&self, call: &ToolCall, asked: &str) -> Question {
+        Question::reply(json!({
+            "confirm": call.name,
+            "call": call.id,
+            "digest": digest(call),
+            "asked": asked,
+            "again": 0,
+        }))
+        .within(self.0.agent.confirm_within)
+    }
+
+    fn ask_again(&self, mut subject: Value, cx: &Cx) -> Move<AgentTurn> {
+        let again = subject.get("again").and_then(Value::as_u64).unwrap_or(0);
+        subject["again"] = json!(again + 1);
+        let asked = subject
+            .get("asked")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let said = format!("{}\n{asked}", self.0.agent.language.yes_or_no);
+        let question = Question::reply(subject).within(self.0.agent.confirm_within);
+        let heard = Update::Decided {
+            confirmed: Vec::new(),
+            approved: Vec::new(),
+            heard_at: heard_at(cx),
+        };
+        Move::wait("approve_tools", vec![question], vec![Outbound::reply(said)]).with(heard)
+    }
+
+    fn approval(&self, call: &ToolCall, known: &Known, arguments: Value) -> Question {
+        let within: Duration = self.0.agent.approve_within;
+        Question::decision(json!({
+            "approve": call.name,
+            "call": call.id,
+            "digest": digest(call),
+            "class": known.tool.effect().class.as_str(),
+            "arguments": arguments,
+        }))
+        .within(within)
+    }
+}
+
+/// Binds a question to what would be done.
+fn digest(call: &ToolCall) -> String {
+    Digest::of_json(&(&call.name, &call.arguments)).to_hex()
+}

@@ -1,0 +1,146 @@
+//! Node `call_model`: one completion, shown while it comes, recorded when it is
+//! whole.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use zupa_core::model::collect;
+use zupa_core::{
+    Completion, Digest, Error, ErrorKind, FinishReason, Hint, ModelRequest, Outcome, Prompt, Retry,
+    Stage,
+};
+
+use super::{AgentTurn, Parts, Update};
+use crate::faults::Phase;
+use crate::graph::{Move, Node};
+use crate::turn::{Cx, Run, Stop};
+
+pub(super) struct CallModel(pub Arc<Parts>);
+
+#[async_trait]
+impl Node<AgentTurn> for CallModel {
+    async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        let may_call = self.may_call(turn, cx);
+        let request = self.request(turn, cx, may_call);
+        // Digests are made of parts, so that no prompt is spelled twice.
+        let tools: Vec<_> = request.tools.iter().map(|tool| &tool.name).collect();
+        let input = Digest::of_json(&(self.0.model.name(), &request.messages, tools));
+        let run = cx.run.clone();
+        let mut completion = cx
+            .effect("model", &input.to_hex(), || self.call(&run, request))
+            .await?;
+        cx.run.spend(completion.usage);
+        if !may_call && !completion.calls.is_empty() {
+            completion.calls.clear();
+            if completion.text.trim().is_empty() {
+                completion.text.clone_from(&self.0.agent.fallback);
+            }
+        }
+        if completion.calls.is_empty() {
+            return self.form(turn, completion);
+        }
+        Ok(Move::to("approve_tools").with(Update::Answered(completion)))
+    }
+}
+
+impl CallModel {
+    /// A turn that has had all its rounds, or has spent what it may, is told no more of
+    /// tools: the model has to answer with what it has.
+    fn may_call(&self, turn: &AgentTurn, cx: &Cx) -> bool {
+        let asked =
+            |line: &&Prompt| matches!(line, Prompt::Assistant { calls, .. } if !calls.is_empty());
+        let rounds = turn.rounds.iter().filter(asked).count();
+        rounds < self.0.settings.tool_rounds as usize && !cx.run.is_broke()
+    }
+
+    fn request(&self, turn: &AgentTurn, cx: &Cx, may_call: bool) -> ModelRequest {
+        let agent = &self.0.agent;
+        let mut request = ModelRequest::new(
+            turn.prompt.clone(),
+            self.0.settings.model_timeout.min(cx.run.left()),
+        );
+        if may_call {
+            request.tools = agent.tools.specs();
+        }
+        request.reply.clone_from(&agent.reply);
+        request
+    }
+
+    /// A reply of the wrong form goes back to the model once.
+    fn form(&self, turn: &AgentTurn, completion: Completion) -> Result<Move<AgentTurn>, Stop> {
+        let wrong = self.0.agent.check_reply(&completion.text).err();
+        let answered = Update::Answered(completion);
+        match wrong {
+            Some(wrong) if turn.repairs == 0 => {
+                let said = format!(
+                    "Your answer does not have the required form: {wrong}. Answer again, with nothing but JSON of that form."
+                );
+                Ok(Move::to("build_prompt").with(Update::Repair(said)))
+            }
+            _ => Ok(Move::to("finalize").with(answered)),
+        }
+    }
+
+    async fn call(&self, run: &Run, request: ModelRequest) -> Result<Completion, Stop> {
+        let turn = run.turn.turn;
+        for message in &request.messages {
+            run.path.faults.abort_on(message.text());
+        }
+        run.hint(Hint::Stage {
+            turn: Some(turn),
+            stage: Stage::Model,
+            at: run.now(),
+            detail: None,
+        });
+        run.hint(Hint::Typing);
+        run.mark(Phase::Model).await;
+        let deadline = request.timeout;
+        // The last moment: what comes now is paid for, and felt outside.
+        run.claim.check()?;
+        let drafts = self.0.agent.shows_drafts();
+        let called = async {
+            let stream = self.0.model.stream(request).await?;
+            collect(stream, |text| {
+                if drafts {
+                    run.hint(Hint::Delta {
+                        turn,
+                        run: run.turn.runs,
+                        text: text.to_owned(),
+                    });
+                }
+            })
+            .await
+        };
+        // The adapter keeps the deadline; this holds one that does not.
+        let completion = tokio::time::timeout(deadline, called)
+            .await
+            .unwrap_or_else(|_| {
+                Err(
+                    Error::new(ErrorKind::Timeout, "the model did not answer in time")
+                        .with("model", self.0.model.name())
+                        .with_retry(Retry::Now)
+                        .with_outcome(Outcome::Unknown),
+                )
+            });
+        let usable = completion.and_then(usable);
+        if usable.is_err() {
+            run.hint(Hint::End { turn });
+        }
+        usable.map_err(Stop::Failed)
+    }
+}
+
+/// A cut text is still sent: it is what there is. A text that the provider
+/// refused, or nothing at all, is not an answer, and is not recorded as one.
+fn usable(completion: Completion) -> zupa_core::Result<Completion> {
+    if completion.finish == FinishReason::ContentFilter {
+        return Err(Error::new(
+            ErrorKind::ContentFilter,
+            "the provider refused the content",
+        ));
+    }
+    if completion.text.trim().is_empty() && completion.calls.is_empty() {
+        return Err(Error::invalid("the model answered nothing").with_retry(Retry::Now));
+    }
+    Ok(completion)
+}

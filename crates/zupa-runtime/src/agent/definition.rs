@@ -1,0 +1,227 @@
+//! What an agent is, says and can do.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zupa_core::{Alias, Burst, ReplySchema, Result, Synthesizer, Tool, Transcriber};
+
+use super::command_gate::{Command, Role};
+use super::hooks::{BeforeReply, ContextProvider, OnReply};
+use super::modality::Modality;
+use super::words::Language;
+use crate::tools::{Tools, schema_of};
+
+/// What an agent is, says and can do.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    /// Its name, for logs and audit.
+    pub name: String,
+    /// Its instructions: the system message of every prompt. Empty: none.
+    pub prompt: String,
+    /// How many earlier lines of the conversation the model sees. Default: 20.
+    pub history: usize,
+    /// When messages in quick succession are answered together. Default: off.
+    pub burst: Burst,
+    /// What a person hears when a message of theirs is given up. Empty: nothing.
+    pub fallback: String,
+    /// What it says by itself. Default: English.
+    pub language: Language,
+    /// Silence after which a message begins a new session. Default: 15 min.
+    pub session_idle: Duration,
+    /// How long a person has to confirm something. Default: 10 min.
+    pub confirm_within: Duration,
+    /// How long operators have to approve something. Default: 2 days.
+    pub approve_within: Duration,
+    pub(crate) tools: Tools,
+    pub(crate) commands: Vec<Arc<dyn Command>>,
+    pub(crate) admins: Vec<Alias>,
+    pub(crate) context: Option<Arc<dyn ContextProvider>>,
+    pub(crate) before_reply: Option<Arc<dyn BeforeReply>>,
+    pub(crate) on_reply: Option<Arc<dyn OnReply>>,
+    pub(crate) transcriber: Option<Arc<dyn Transcriber>>,
+    pub(crate) synthesizer: Option<(Arc<dyn Synthesizer>, Modality)>,
+    pub(crate) reply: Option<ReplySchema>,
+    form: Option<Form>,
+}
+
+impl Agent {
+    /// An agent with instructions and the defaults for all else.
+    pub fn new(name: impl Into<String>, prompt: impl Into<String>) -> Self {
+        let language = Language::english();
+        Self {
+            name: name.into(),
+            prompt: prompt.into(),
+            history: 20,
+            burst: Burst::default(),
+            fallback: language.fallback.clone(),
+            language,
+            session_idle: Duration::from_secs(15 * 60),
+            confirm_within: Duration::from_secs(10 * 60),
+            approve_within: Duration::from_secs(2 * 24 * 60 * 60),
+            tools: Tools::default(),
+            commands: Vec::new(),
+            admins: Vec::new(),
+            context: None,
+            before_reply: None,
+            on_reply: None,
+            transcriber: None,
+            synthesizer: None,
+            reply: None,
+            form: None,
+        }
+    }
+
+    /// Speaks this language, its fallback text included.
+    pub fn speaking(mut self, language: Language) -> Self {
+        self.fallback.clone_from(&language.fallback);
+        self.language = language;
+        self
+    }
+
+    /// Can use a tool.
+    pub fn tool(mut self, tool: Arc<dyn Tool>) -> Self {
+        self.tools.add(tool, None);
+        self
+    }
+
+    /// Can use a tool, once the person has agreed to each call: `question` makes the
+    /// question from the arguments.
+    pub fn tool_with_confirmation(
+        mut self,
+        tool: Arc<dyn Tool>,
+        question: impl Fn(&Value) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.tools.add(tool, Some(Arc::new(question)));
+        self
+    }
+
+    /// Answers a command. One of the same name replaces an earlier one; `/help` and
+    /// `/reset` are built in.
+    pub fn command(mut self, command: Arc<dyn Command>) -> Self {
+        self.commands.retain(|known| known.name() != command.name());
+        self.commands.push(command);
+        self
+    }
+
+    /// Lets whoever writes from this alias use the commands of administrators.
+    pub fn admin(mut self, alias: Alias) -> Self {
+        self.admins.push(alias);
+        self
+    }
+
+    /// Asks this before each prompt what the agent should know.
+    pub fn context(mut self, provider: Arc<dyn ContextProvider>) -> Self {
+        self.context = Some(provider);
+        self
+    }
+
+    /// Lets this have the last word on each answer.
+    pub fn before_reply(mut self, hook: Arc<dyn BeforeReply>) -> Self {
+        self.before_reply = Some(hook);
+        self
+    }
+
+    /// Tells this what was committed.
+    pub fn on_reply(mut self, hook: Arc<dyn OnReply>) -> Self {
+        self.on_reply = Some(hook);
+        self
+    }
+
+    /// Understands voice messages. Without it the model is told that there is one, and
+    /// no more.
+    pub fn hears(mut self, transcriber: Arc<dyn Transcriber>) -> Self {
+        self.transcriber = Some(transcriber);
+        self
+    }
+
+    /// Can say its answers aloud, where the channel carries voice; an answer that
+    /// cannot be spoken is written. What it says by itself is always written.
+    pub fn speaks(mut self, synthesizer: Arc<dyn Synthesizer>, modality: Modality) -> Self {
+        self.synthesizer = Some((synthesizer, modality));
+        self
+    }
+
+    /// Answers in a typed form, which `say` turns into what the person reads. An answer
+    /// of another form goes back to the model once; after that the person hears the
+    /// fallback text.
+    pub fn replies<T>(mut self, say: impl Fn(T) -> String + Send + Sync + 'static) -> Self
+    where
+        T: DeserializeOwned + JsonSchema + 'static,
+    {
+        self.reply = Some(ReplySchema {
+            name: T::schema_name().into_owned(),
+            schema: schema_of::<T>(),
+        });
+        self.form = Some(Form(Arc::new(move |text| {
+            serde_json::from_str(bare(text))
+                .map(&say)
+                .map_err(|wrong| wrong.to_string())
+        })));
+        self
+    }
+
+    /// What the person reads of a reply, or what is wrong with its form.
+    pub(crate) fn check_reply(&self, text: &str) -> std::result::Result<String, String> {
+        match &self.form {
+            Some(form) => (form.0)(text),
+            None => Ok(text.to_owned()),
+        }
+    }
+
+    /// True when pieces of an answer may be shown while it comes: nothing can change it
+    /// any more.
+    pub(crate) fn shows_drafts(&self) -> bool {
+        self.before_reply.is_none() && self.form.is_none()
+    }
+
+    pub(crate) fn role_of(&self, alias: &Alias) -> Role {
+        if self.admins.contains(alias) {
+            Role::Admin
+        } else {
+            Role::Person
+        }
+    }
+
+    /// Checks what could not be checked before.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`].
+    pub(crate) fn check(&self) -> Result<()> {
+        self.tools.check()?;
+        match &self.reply {
+            Some(reply) if reply.schema.get("type") != Some(&Value::from("object")) => Err(
+                zupa_core::Error::invalid("the schema of a typed reply must be an object")
+                    .with("type", &reply.name),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a reply of the agent's form and says what the person reads.
+#[derive(Clone)]
+struct Form(Arc<ReadAndSay>);
+
+/// What a person reads of a reply, or what is wrong with it.
+type ReadAndSay = dyn Fn(&str) -> std::result::Result<String, String> + Send + Sync;
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Form")
+    }
+}
+
+/// The JSON in a text, without the fence that models like to put around it.
+fn bare(text: &str) -> &str {
+    let text = text.trim();
+    let fenced = text
+        .strip_prefix("```")
+        .and_then(|rest| rest.strip_suffix("```"));
+    match fenced {
+        Some(inside) => inside.strip_prefix("json").unwrap_or(inside).trim(),
+        None => text,
+    }
+}

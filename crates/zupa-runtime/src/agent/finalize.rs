@@ -1,0 +1,30 @@
+//! Node `finalize`: from what the model said to what is sent, written or spoken.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::hooks::Verdict;
+use super::{AgentTurn, Parts, Update, speak};
+use crate::graph::{Ending, Move, Node};
+use crate::turn::{Cx, Stop};
+
+pub(super) struct Finalize(pub Arc<Parts>);
+
+#[async_trait]
+impl Node<AgentTurn> for Finalize {
+    async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        let agent = &self.0.agent;
+        // A reply that kept the wrong form after its repair is nobody's to read.
+        let said = match agent.check_reply(&turn.reply) {
+            Ok(text) => text,
+            Err(_) => agent.fallback.clone(),
+        };
+        let text = match super::hooks::before_reply(agent, said, turn, cx).await? {
+            Verdict::Continue(text) | Verdict::Replace(text) => text,
+            Verdict::Cancel(why) => return Ok(Move::end(Ending::Silent(why))),
+        };
+        let outbound = vec![speak::outbound(&self.0, text.trim(), cx).await?];
+        Ok(Move::to("persist").with(Update::Outbound(outbound)))
+    }
+}

@@ -1,0 +1,152 @@
+//! Hearing: a voice message becomes words, or the reason why not.
+//!
+//! One try for each message. A provider that is down is not waited for: speech has a
+//! fallback, which is to ask for text.
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+use zupa_core::{
+    Audio, Content, Error, ErrorKind, Hint, Outcome, Result as CoreResult, Retry, Transcriber,
+    TranscriptionRequest,
+};
+
+use super::{Parts, speak};
+use crate::turn::{Run, Stop};
+
+/// The largest voice message that is fetched. WhatsApp sends 16 MB, OpenAI takes 25.
+const HEARD_BYTES: u64 = 16 << 20;
+
+/// What became of a voice message; recorded, so that no run pays for it again, and
+/// none decides otherwise.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Heard {
+    /// The words.
+    Words(String),
+    /// None.
+    Nothing {
+        /// The kind of error, or `silence`.
+        why: String,
+        /// True when the next message would fare no better.
+        down: bool,
+    },
+}
+
+/// Fetches and transcribes one voice message. The error ends the run.
+pub(super) async fn hear(
+    parts: &Parts,
+    transcriber: &dyn Transcriber,
+    content: &Content,
+    run: &Run,
+) -> Result<Heard, Stop> {
+    run.hint(Hint::Typing);
+    // The last moment: what comes now is paid for.
+    run.claim.check()?;
+    Ok(match words(parts, transcriber, content, run).await {
+        Ok(words) if words.trim().is_empty() => Heard::Nothing {
+            why: "silence".into(),
+            down: false,
+        },
+        Ok(words) => Heard::Words(shortened(words.trim(), parts.settings.payload_bytes)),
+        Err(error) => {
+            warn!(
+                turn_id = %run.turn.turn, %error,
+                "a voice message was not understood; the person is asked for text"
+            );
+            Heard::Nothing {
+                why: error.kind().as_str().into(),
+                down: is_down(&error),
+            }
+        }
+    })
+}
+
+async fn words(
+    parts: &Parts,
+    transcriber: &dyn Transcriber,
+    content: &Content,
+    run: &Run,
+) -> CoreResult<String> {
+    let audio = fetch(parts, content, run).await?;
+    let timeout = speak::time(parts, run);
+    let request = TranscriptionRequest {
+        audio,
+        language: None,
+        timeout,
+    };
+    // The adapter keeps the deadline; this holds one that does not.
+    tokio::time::timeout(timeout, transcriber.transcribe(request))
+        .await
+        .unwrap_or_else(|_| Err(late("the voice message was not transcribed in time")))
+}
+
+async fn fetch(parts: &Parts, content: &Content, run: &Run) -> CoreResult<Audio> {
+    let Content::Media {
+        mime,
+        handle,
+        bytes,
+        ..
+    } = content
+    else {
+        return Err(Error::invalid("hear a message that has no media"));
+    };
+    if let Some(bytes) = bytes.filter(|bytes| *bytes > HEARD_BYTES) {
+        return Err(
+            Error::new(ErrorKind::Full, "the voice message is too large")
+                .with("bytes", bytes)
+                .with("limit", HEARD_BYTES),
+        );
+    }
+    let channel = &run.turn.address.channel;
+    let door = run.path.doors.get(channel).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Unsupported,
+            "the door of the message is not here",
+        )
+        .with("channel", channel)
+    })?;
+    let timeout = parts.settings.channel_timeout.min(speak::left(run));
+    let fetching = door.media(handle, HEARD_BYTES, timeout);
+    let media = tokio::time::timeout(timeout, fetching)
+        .await
+        .unwrap_or_else(|_| Err(late("the voice message was not fetched in time")))?;
+    let mime = if media.mime.is_empty() {
+        mime
+    } else {
+        &media.mime
+    };
+    Ok(Audio::new(mime, media.bytes))
+}
+
+/// True when the next message would fare no better.
+fn is_down(error: &Error) -> bool {
+    // Nonsense may be about one message alone.
+    error.is_about_provider() && error.kind() != ErrorKind::Protocol
+}
+
+fn late(message: &str) -> Error {
+    Error::new(ErrorKind::Timeout, message)
+        .with_retry(Retry::Now)
+        .with_outcome(Outcome::Unknown)
+}
+
+/// As much of a text as a message may have.
+fn shortened(text: &str, bytes: usize) -> String {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transcript_ends_between_two_characters() {
+        assert_eq!(shortened("olá", 3), "ol");
+        assert_eq!(shortened("olá", 4), "olá");
+        assert_eq!(shortened("olá", 0), "");
+    }
+}

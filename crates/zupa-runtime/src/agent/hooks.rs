@@ -1,0 +1,83 @@
+//! The hooks of an agent: what is added to the prompt, and what may still change
+//! before an answer is committed. A hook that fails lets the turn go on.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+use zupa_core::{Content, Result, TurnId};
+
+use super::{Agent, AgentTurn};
+use crate::turn::{Cx, Stop};
+
+/// Adds to the prompt what the agent should know of this person and moment.
+#[async_trait]
+pub trait ContextProvider: Debug + Send + Sync + 'static {
+    /// Says it; none adds nothing. Recorded: a re-run of the turn is not asked again.
+    async fn context(&self, turn: &AgentTurn) -> Result<Option<String>>;
+}
+
+/// Has the last word on an answer.
+#[async_trait]
+pub trait BeforeReply: Debug + Send + Sync + 'static {
+    /// Decides. Recorded: a re-run of the turn is not asked again. While there is such
+    /// a hook, no drafts are shown.
+    async fn before_reply(&self, reply: &str, turn: &AgentTurn) -> Result<Verdict>;
+}
+
+/// Hears of what was committed. It may be lost with the process: what must not be
+/// belongs into a fact or a message.
+#[async_trait]
+pub trait OnReply: Debug + Send + Sync + 'static {
+    /// Hears what a turn has said, in order.
+    async fn on_reply(&self, turn: TurnId, said: &[Content]) -> Result<()>;
+}
+
+/// What becomes of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It goes out as it is.
+    Continue(String),
+    /// This goes out instead.
+    Replace(String),
+    /// Nothing goes out, and why.
+    Cancel(String),
+}
+
+pub(super) async fn context(
+    agent: &Agent,
+    turn: &AgentTurn,
+    cx: &mut Cx,
+) -> std::result::Result<Option<String>, Stop> {
+    let Some(provider) = &agent.context else {
+        return Ok(None);
+    };
+    cx.effect("context", &turn.input, || async {
+        Ok(provider.context(turn).await.unwrap_or_else(|error| {
+            warn!(%error, "a context provider failed; the turn goes on without it");
+            None
+        }))
+    })
+    .await
+}
+
+pub(super) async fn before_reply(
+    agent: &Agent,
+    reply: String,
+    turn: &AgentTurn,
+    cx: &mut Cx,
+) -> std::result::Result<Verdict, Stop> {
+    let Some(hook) = &agent.before_reply else {
+        return Ok(Verdict::Continue(reply));
+    };
+    cx.effect("before_reply", &reply, || async {
+        let verdict = hook.before_reply(&reply, turn).await;
+        Ok(verdict.unwrap_or_else(|error| {
+            warn!(%error, "a hook before the reply failed; the reply goes out as it is");
+            Verdict::Continue(reply.clone())
+        }))
+    })
+    .await
+}

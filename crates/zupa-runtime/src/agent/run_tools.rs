@@ -1,0 +1,164 @@
+//! Node `run_tools`: what the model asked for is done, side by side, and it is told
+//! what came of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use zupa_core::{Digest, ToolCall};
+
+use super::state::Result as CallResult;
+use super::{AgentTurn, Parts, Update};
+use crate::graph::{Move, Node};
+use crate::turn::{Called, Cx, PlannedCall, Stop};
+
+/// The most that the model is told of one result, in bytes.
+const MAX_RESULT: usize = 64 * 1024;
+
+pub(super) struct RunTools(pub Arc<Parts>);
+
+#[async_trait]
+impl Node<AgentTurn> for RunTools {
+    async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        let mut refused: HashMap<usize, Called> = HashMap::new();
+        let mut planned = Vec::new();
+        let mut asked: HashMap<String, u32> = turn.ended_calls.clone().into_iter().collect();
+        for (place, call) in turn.calls.iter().enumerate() {
+            match self.plan(turn, place, call, &mut asked) {
+                Ok(call) => planned.push(call),
+                Err(answer) => {
+                    refused.insert(place, answer);
+                }
+            }
+        }
+        let mut answers = cx.call_all(planned).await?.into_iter();
+        let mut results = Vec::new();
+        for (place, call) in turn.calls.iter().enumerate() {
+            let (called, made) = match refused.remove(&place) {
+                Some(refusal) => (refusal, false),
+                None => match answers.next() {
+                    Some(called) => (called, true),
+                    None => (Called::refused("internal", "no result"), false),
+                },
+            };
+            let late = remind(&called, cx)?;
+            cx.audit("tool.called", self.evidence(call, &called, made));
+            results.push(CallResult {
+                call: call.id.clone(),
+                text: late.unwrap_or_else(|| cut(called.for_model())),
+                patch: match &called {
+                    Called::Output(output) => output.state.clone(),
+                    Called::Error { .. } => None,
+                },
+                ended: (made && !called.is_unknown()).then(|| name_of(call)),
+            });
+        }
+        Ok(Move::to("recall").with(Update::Called(results)))
+    }
+}
+
+impl RunTools {
+    /// What the audit says of a call: its class and its end, no arguments.
+    fn evidence(&self, call: &ToolCall, called: &Called, made: bool) -> String {
+        let known = self.0.agent.tools.get(&call.name);
+        let class = known.map_or("unknown", |known| known.tool.effect().class.as_str());
+        let end = match called {
+            Called::Output(_) => "done",
+            Called::Error { unknown: true, .. } => "unknown",
+            Called::Error { kind, .. } if made => kind,
+            Called::Error { kind, .. } => return format!("{}: not made, {kind}", call.name),
+        };
+        format!("{}: {class}, {end}", call.name)
+    }
+
+    /// A call that can be made, or what the model is told instead.
+    fn plan(
+        &self,
+        turn: &AgentTurn,
+        place: usize,
+        call: &ToolCall,
+        asked: &mut HashMap<String, u32>,
+    ) -> Result<PlannedCall, Called> {
+        let Some(known) = self.0.agent.tools.get(&call.name) else {
+            return Err(Called::refused(
+                "unknown_tool",
+                format!("there is no tool named {}", call.name),
+            ));
+        };
+        let arguments =
+            arguments_of(call).map_err(|wrong| Called::refused("invalid_arguments", wrong))?;
+        let mut decision = None;
+        for (needed, decisions) in [
+            (known.confirm.is_some(), &turn.confirmed),
+            (known.tool.effect().approve, &turn.approved),
+        ] {
+            match decisions.get(&call.id) {
+                _ if !needed => {}
+                Some(decided) if decided.approved => decision = Some(decided.clone()),
+                Some(decided) => return Err(Called::refused("rejected", decided.note.clone())),
+                None => return Err(Called::refused("rejected", "nobody has agreed to it")),
+            }
+        }
+        // Equal calls in one round are meant: each gets a key of its own.
+        let earlier = asked.entry(name_of(call)).or_default();
+        let planned = PlannedCall {
+            place,
+            tool: known.tool.clone(),
+            arguments,
+            earlier: *earlier,
+            decision,
+            state: turn.kept.agent.clone(),
+        };
+        *earlier += 1;
+        Ok(planned)
+    }
+}
+
+/// Sets the reminders of a call; answers what the model is told if one is late.
+fn remind(called: &Called, cx: &mut Cx) -> Result<Option<String>, Stop> {
+    let Called::Output(output) = called else {
+        return Ok(None);
+    };
+    let (late, in_time): (Vec<_>, Vec<_>) = output
+        .remind
+        .iter()
+        .partition(|reminder| reminder.due_at <= cx.now());
+    for reminder in in_time {
+        cx.remind(reminder)?;
+    }
+    let told = Called::refused("invalid", "the reminder is due in the past and was not set");
+    Ok((!late.is_empty()).then(|| told.for_model()))
+}
+
+/// The arguments of a call: an object, or what is wrong with them. Nothing at all is no
+/// arguments.
+pub(super) fn arguments_of(call: &ToolCall) -> Result<Value, String> {
+    let text = match call.arguments.trim() {
+        "" => "{}",
+        text => text,
+    };
+    match serde_json::from_str::<Value>(text) {
+        Ok(arguments) if arguments.is_object() => Ok(arguments),
+        Ok(_) => Err("not a JSON object".into()),
+        Err(source) => Err(format!("not JSON: {source}")),
+    }
+}
+
+/// Names a call by its tool and canonical arguments: members are in the order of their
+/// names.
+fn name_of(call: &ToolCall) -> String {
+    Digest::of_json(&(&call.name, arguments_of(call).unwrap_or_default())).to_hex()
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_RESULT {
+        let mut end = MAX_RESULT;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push_str(" [cut]");
+    }
+    text
+}

@@ -1,0 +1,187 @@
+//! What the agent says by itself, and what counts as yes and no, in a language.
+
+use serde::Deserialize;
+use zupa_core::{Error, Result};
+
+/// What is said of a voice message where a language has no words for it.
+const ASK_FOR_TEXT: &str = "I could not understand your voice message. Please write it to me.";
+
+/// The words of a language, from a TOML file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Language {
+    /// When a message was given up.
+    pub fallback: String,
+    /// When a voice message was not understood; empty takes the English one, since a
+    /// turn is never without a word.
+    pub ask_for_text: String,
+    /// When an operator has to approve something; empty says nothing.
+    pub approval_asked: String,
+    /// In front of a question that was not answered with yes or no.
+    pub yes_or_no: String,
+    /// In front of the list of commands.
+    pub help: String,
+    /// When a command is unknown or misused; `{command}` stands for it.
+    pub bad_command: String,
+    /// When a command is not for this person.
+    pub forbidden_command: String,
+    /// After `/reset`.
+    pub reset: String,
+    /// What `/help` does.
+    pub help_of_help: String,
+    /// What `/reset` does.
+    pub help_of_reset: String,
+    /// Words that agree.
+    pub yes: Vec<String>,
+    /// Words that do not.
+    pub no: Vec<String>,
+}
+
+/// What an answer to a question means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    No,
+    Unclear(String),
+}
+
+impl Language {
+    /// English.
+    pub fn english() -> Self {
+        Self::built_in(include_str!("words/en.toml"))
+    }
+
+    /// Portuguese.
+    pub fn portuguese() -> Self {
+        Self::built_in(include_str!("words/pt.toml"))
+    }
+
+    /// By its code: `en` or `pt`.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for any other.
+    pub fn named(code: &str) -> Result<Self> {
+        match code {
+            "en" => Ok(Self::english()),
+            "pt" => Ok(Self::portuguese()),
+            _ => Err(
+                Error::invalid("there is no such language: en and pt are built in")
+                    .with("language", code),
+            ),
+        }
+    }
+
+    /// Reads a language file.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for what is not such a file.
+    pub fn parse(toml: &str) -> Result<Self> {
+        toml::from_str(toml).map_err(|source| {
+            Error::invalid("the language file cannot be read").with_source(source)
+        })
+    }
+
+    /// What a person's answer to a question means: the first word decides, unless a later
+    /// one takes it back, and a question is no answer.
+    pub(super) fn answer(&self, said: &str) -> Answer {
+        let lower = said.to_lowercase();
+        let words: Vec<&str> = lower
+            .split(|c: char| !c.is_alphanumeric() && c != '👍' && c != '👎')
+            .filter(|word| !word.is_empty())
+            .collect();
+        let is = |list: &[String], word: &&&str| list.iter().any(|known| known == **word);
+        let first_is = |list| words.first().is_some_and(|first| is(list, &first));
+        let any_is = |list| words.iter().any(|word| is(list, &word));
+        let short = words.len() <= 6 && !said.contains('?');
+        if short && first_is(&self.yes) && !any_is(&self.no) {
+            Answer::Yes
+        } else if short && first_is(&self.no) && !any_is(&self.yes) {
+            Answer::No
+        } else {
+            Answer::Unclear(said.chars().take(500).collect())
+        }
+    }
+
+    /// What asks for a text in place of a voice message: never empty.
+    pub(super) fn ask_for_text(&self) -> &str {
+        match self.ask_for_text.trim() {
+            "" => ASK_FOR_TEXT,
+            text => text,
+        }
+    }
+
+    fn built_in(toml: &str) -> Self {
+        // A test reads both.
+        Self::parse(toml).unwrap_or_else(|_| Self::empty())
+    }
+
+    fn empty() -> Self {
+        let none = String::new;
+        Self {
+            fallback: none(),
+            ask_for_text: none(),
+            approval_asked: none(),
+            yes_or_no: none(),
+            help: none(),
+            bad_command: none(),
+            forbidden_command: none(),
+            reset: none(),
+            help_of_help: none(),
+            help_of_reset: none(),
+            yes: Vec::new(),
+            no: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_can_be_read() {
+        for code in ["en", "pt"] {
+            let language = Language::named(code).unwrap();
+            assert!(
+                !language.yes.is_empty()
+                    && !language.fallback.is_empty()
+                    && !language.ask_for_text.is_empty(),
+                "{code}"
+            );
+        }
+        assert!(Language::named("xx").is_err());
+    }
+
+    #[test]
+    fn there_are_always_words_for_what_was_not_understood() {
+        let mut language = Language::english();
+        assert_eq!(language.ask_for_text(), ASK_FOR_TEXT);
+        language.ask_for_text = " ".into();
+        assert_eq!(language.ask_for_text(), ASK_FOR_TEXT);
+        assert_ne!(Language::portuguese().ask_for_text(), ASK_FOR_TEXT);
+    }
+
+    #[test]
+    fn yes_no_and_anything_else_are_told_apart() {
+        let (en, pt) = (Language::english(), Language::portuguese());
+        for said in ["Yes", "yes, please!", "OK", "sure", "👍"] {
+            assert_eq!(en.answer(said), Answer::Yes, "{said}");
+        }
+        for said in ["no", "No, thanks", "cancel", "👎"] {
+            assert_eq!(en.answer(said), Answer::No, "{said}");
+        }
+        for said in [
+            "",
+            "maybe",
+            "yes and no",
+            "how much is it with the yes burger and no fries",
+            "what is the right price?",
+            "is that ok?",
+            "ok?",
+            "the right one, please",
+            "[reaction: 👍]",
+        ] {
+            assert!(matches!(en.answer(said), Answer::Unclear(_)), "{said}");
+        }
+        assert_eq!(pt.answer("Sim, pode ser"), Answer::Yes);
+        assert_eq!(pt.answer("não"), Answer::No);
+    }
+}

@@ -1,0 +1,149 @@
+//! What follows a commit: its deliveries on their way, and whoever watches told.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tracing::{info, warn};
+use zupa_core::store::{ClaimedTurn, Commit, Delivery, OutboxRow, TurnEnd, Verdict};
+use zupa_core::{DeliveryId, DeliveryState, Hint, Nudge, Number, Stage};
+
+use super::{Committer, rows};
+use crate::faults::Phase;
+use crate::turn::Run;
+
+impl Committer {
+    /// Sends what the commit has put on the wire, and tells whoever watches.
+    pub(super) async fn follow_up(
+        &self,
+        run: &Run,
+        end: &TurnEnd,
+        noted: usize,
+        numbers: &[Number],
+        since: Duration,
+    ) {
+        let turn = &*run.turn;
+        log(turn, end);
+        self.faults.mark(turn.turn.0, phase(end)).await;
+        let (stage, detail) = match end {
+            TurnEnd::Release => return,
+            TurnEnd::Retry { failure, .. } => (Stage::Retry, Some(failure.message.clone())),
+            TurnEnd::Split { failure } => (Stage::Retry, Some(failure.message.clone())),
+            TurnEnd::Commit(commit) => {
+                self.backlog_down(turn.inbounds.len() as u64);
+                let entries = 1 + noted as u64;
+                self.memory.committed(turn, commit, entries, numbers);
+                for (ordinal, (row, number)) in commit.outbound.iter().zip(numbers).enumerate() {
+                    let ordinal = run.said() + ordinal as u32;
+                    self.hand_over(turn, row, *number, ordinal, since).await;
+                }
+                self.tell_hook(turn, commit);
+                match &commit.verdict {
+                    Verdict::Answered => (Stage::Committed, None),
+                    Verdict::Silent(why) => (Stage::Committed, Some(why.clone())),
+                    Verdict::Dead(failure) => (Stage::Dead, Some(failure.message.clone())),
+                }
+            }
+        };
+        let hint = |stage, detail| Hint::Stage {
+            turn: Some(turn.turn),
+            stage,
+            at: self.clock.wall(),
+            detail,
+        };
+        self.doors.hint(&turn.address, hint(stage, detail));
+        self.doors
+            .hint(&turn.address, Hint::End { turn: turn.turn });
+        let sent_by_commit = rows(end).iter().any(|row| row.state == DeliveryState::Sent);
+        if sent_by_commit {
+            self.doors.hint(&turn.address, Hint::Look);
+            self.wakeup.wake(Nudge::News(turn.address.clone()));
+            self.doors.hint(&turn.address, hint(Stage::Sent, None));
+        }
+    }
+
+    async fn hand_over(
+        &self,
+        turn: &ClaimedTurn,
+        row: &OutboxRow,
+        number: Number,
+        ordinal: u32,
+        since: Duration,
+    ) {
+        match row.state {
+            DeliveryState::Sending => {
+                let delivery = Delivery {
+                    id: DeliveryId {
+                        turn: turn.turn,
+                        ordinal,
+                    },
+                    conversation: turn.conversation,
+                    number,
+                    to: turn.address.clone(),
+                    content: row.outbound.content.clone(),
+                    state: DeliveryState::Sending,
+                    attempts: 1,
+                };
+                self.deliveries.send_now(delivery, since).await;
+            }
+            DeliveryState::Queued => self.deliveries.look(turn.conversation),
+            _ => {}
+        }
+    }
+
+    /// Beside the path: a hook that is slow holds nobody up.
+    fn tell_hook(&self, turn: &ClaimedTurn, commit: &Commit) {
+        let Some(hook) = self.agent.on_reply.clone() else {
+            return;
+        };
+        let (turn, time) = (turn.turn, self.settings.tool_timeout);
+        let rows = commit.outbound.iter();
+        let said: Vec<_> = rows.map(|row| row.outbound.content.clone()).collect();
+        self.hooks.spawn(async move {
+            match tokio::time::timeout(time, hook.on_reply(turn, &said)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(turn_id = %turn, %error, "a hook after the reply failed"),
+                Err(_elapsed) => warn!(turn_id = %turn, "a hook after the reply took too long"),
+            }
+        });
+    }
+
+    fn backlog_down(&self, by: u64) {
+        let _ = self
+            .backlog
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+                Some(open.saturating_sub(by))
+            });
+    }
+}
+
+/// One line for each end of a run, with every id that exists.
+fn log(turn: &ClaimedTurn, end: &TurnEnd) {
+    let (what, why) = match end {
+        TurnEnd::Commit(commit) => match &commit.verdict {
+            Verdict::Answered => ("answered", None),
+            Verdict::Silent(why) => ("ended a turn without a word", Some(why)),
+            Verdict::Dead(failure) => ("gave a turn up", Some(&failure.message)),
+        },
+        TurnEnd::Retry { failure, .. } => ("will run a turn again", Some(&failure.message)),
+        TurnEnd::Split { failure } => ("divides a turn", Some(&failure.message)),
+        TurnEnd::Release => ("gave a claim back", None),
+    };
+    info!(
+        turn_id = %turn.turn,
+        conversation_id = %turn.conversation,
+        request_id = turn.correlation.request_id,
+        trace_id = turn.correlation.trace_id,
+        event_id = turn.inbounds.first().map(|first| tracing::field::display(first.event)),
+        inbounds = turn.inbounds.len(),
+        runs = turn.runs,
+        why,
+        "{what}"
+    );
+}
+
+fn phase(end: &TurnEnd) -> Phase {
+    match end {
+        TurnEnd::Commit(_) => Phase::Committed,
+        TurnEnd::Retry { .. } | TurnEnd::Split { .. } | TurnEnd::Release => Phase::Ended,
+    }
+}

@@ -1,0 +1,257 @@
+//! Running a graph: super-step by super-step, until it ends or waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use zupa_core::store::Verdict;
+use zupa_core::{Error, Outbound, StoredState};
+
+use super::moves::To;
+use super::park::Begun;
+use super::{Ending, Exit, Graph, Move, Question, State};
+use crate::commit::Done;
+use crate::turn::{Cx, Gathered, Run, Stop};
+
+/// How often each node was visited, by name.
+pub(super) type Visits = HashMap<String, u32>;
+
+/// A graph, whatever its state.
+#[async_trait]
+pub(crate) trait Engine: Send + Sync {
+    /// Runs one turn from its start, or from where it was parked.
+    ///
+    /// *Cancel safety*: may be dropped at any await; what was recorded is reused.
+    async fn run(&self, run: &Arc<Run>) -> Result<Done, Stop>;
+
+    /// The newest version of a stored state that it can load.
+    fn loads(&self) -> u32;
+}
+
+#[async_trait]
+impl<S: State> Engine for Graph<S> {
+    async fn run(&self, run: &Arc<Run>) -> Result<Done, Stop> {
+        self.advance(run).await
+    }
+
+    fn loads(&self) -> u32 {
+        S::VERSION
+    }
+}
+
+/// Where a run is in a graph.
+pub(super) struct Walk<S: State> {
+    pub state: S,
+    pub at: Vec<usize>,
+    pub visits: Visits,
+}
+
+/// How a graph was left.
+pub(super) enum Way {
+    Ended(Ending),
+    Left,
+    Waits {
+        resume: usize,
+        questions: Vec<Question>,
+        say: Vec<Outbound>,
+    },
+}
+
+impl<S: State> Graph<S> {
+    async fn advance(&self, run: &Arc<Run>) -> Result<Done, Stop> {
+        let Begun {
+            mut walk,
+            kept,
+            settles,
+        } = self.begin(run)?;
+        let mut gathered = Gathered {
+            settles,
+            ..Gathered::default()
+        };
+        let way = match self.walk(&mut walk, "", &mut gathered, run).await {
+            Ok(way) => way,
+            // A human has to say what became of an effect. The turn goes on at these
+            // nodes, with what they have recorded.
+            Err(Stop::Review(review)) => {
+                let parked = self.parked(&walk, &walk.at, run)?.with_steps(run);
+                let kept = changed(&walk.state, kept.as_ref())?;
+                return self.review(review, parked, kept, gathered, run);
+            }
+            Err(stop) => return Err(stop),
+        };
+        run.check_journal()?;
+        let kept = changed(&walk.state, kept.as_ref())?;
+        match way {
+            Way::Ended(ending) => Ok(done(ending, kept, gathered)),
+            Way::Waits {
+                resume,
+                questions,
+                say,
+            } => {
+                let parked = self.parked(&walk, &[resume], run)?;
+                self.park(parked, questions, say, kept, gathered, run)
+            }
+            Way::Left => Err(Stop::Failed(
+                Error::invalid("there is no graph around this one").with("graph", &self.name),
+            )),
+        }
+    }
+
+    /// Goes from super-step to super-step until the graph is left. Keys of effects
+    /// begin with `prefix`.
+    pub(super) async fn walk(
+        &self,
+        walk: &mut Walk<S>,
+        prefix: &str,
+        gathered: &mut Gathered,
+        run: &Arc<Run>,
+    ) -> Result<Way, Stop> {
+        for _ in 0..self.moves {
+            let branches = self.super_step(walk, prefix, run).await?;
+            let alone = branches.len() == 1;
+            let mut next: Vec<usize> = Vec::new();
+            for (node, (moved, out)) in walk.at.iter().copied().zip(branches) {
+                *walk
+                    .visits
+                    .entry(self.nodes[node].name.clone())
+                    .or_default() += 1;
+                gathered.add(out);
+                let Move { update, to } = moved;
+                if let Some(update) = update {
+                    walk.state.apply(update);
+                }
+                match to {
+                    To::Nodes(names) => {
+                        for name in names {
+                            let place = self.follow(node, &name, Exit::To)?;
+                            if !next.contains(&place) {
+                                next.push(place);
+                            }
+                        }
+                    }
+                    To::Wait {
+                        node: resume,
+                        questions,
+                        say,
+                    } if alone => {
+                        let resume = self.follow(node, &resume, Exit::Wait)?;
+                        return Ok(Way::Waits {
+                            resume,
+                            questions,
+                            say,
+                        });
+                    }
+                    To::End(ending) if alone => {
+                        self.declared(node, &Exit::End)?;
+                        return Ok(Way::Ended(ending));
+                    }
+                    To::Leave if alone => {
+                        self.declared(node, &Exit::Leave)?;
+                        return Ok(Way::Left);
+                    }
+                    To::Wait { .. } | To::End(_) | To::Leave => {
+                        return Err(Stop::Failed(
+                            Error::invalid("one of several nodes at once ended or waited")
+                                .with("node", &self.nodes[node].name),
+                        ));
+                    }
+                }
+            }
+            walk.at = next;
+        }
+        Err(Stop::Failed(
+            Error::invalid("the turn made too many moves: is there a cycle without end?")
+                .with("graph", &self.name)
+                .with("moves", self.moves),
+        ))
+    }
+
+    /// Runs nodes side by side on the same state. Their answers come in declared
+    /// order.
+    async fn super_step(
+        &self,
+        walk: &Walk<S>,
+        prefix: &str,
+        run: &Arc<Run>,
+    ) -> Result<Vec<(Move<S>, Gathered)>, Stop> {
+        let branch = |node: usize| async move {
+            let entry = &self.nodes[node];
+            let visit = walk.visits.get(&entry.name).copied().unwrap_or_default() + 1;
+            let mut cx = Cx::new(run.clone(), format!("{prefix}{}/{visit}", entry.name));
+            let moved = entry.node.run(&walk.state, &mut cx).await?;
+            Ok((moved, cx.gathered))
+        };
+        if let [only] = walk.at[..] {
+            return Ok(vec![branch(only).await?]);
+        }
+        join_all(walk.at.iter().map(|node| branch(*node)))
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// The node that a move names, or what was put before it.
+    fn follow(&self, from: usize, name: &str, exit: fn(String) -> Exit) -> Result<usize, Stop> {
+        let name = self.detour(from, name);
+        self.declared(from, &exit(name.to_owned()))?;
+        self.place(name).ok_or_else(|| {
+            Stop::Failed(Error::invalid("a node leads to one that is unknown").with("node", name))
+        })
+    }
+
+    /// What stands before a node now, from here: nodes that were put before it follow
+    /// each other as they were put.
+    fn detour<'n>(&'n self, from: usize, name: &'n str) -> &'n str {
+        let mut chain = self.before.iter().filter(|(node, _)| node == name);
+        let here = &self.nodes[from].name;
+        let next = match chain.clone().position(|(_, before)| before == here) {
+            Some(place) => chain.nth(place + 1),
+            None => chain.next(),
+        };
+        match next {
+            Some((_, before)) => self.detour(from, before),
+            None => name,
+        }
+    }
+
+    fn declared(&self, from: usize, exit: &Exit) -> Result<(), Stop> {
+        let entry = &self.nodes[from];
+        if entry.exits.contains(exit) {
+            return Ok(());
+        }
+        Err(Stop::Failed(
+            Error::invalid("a node went a way that was not declared")
+                .with("node", &entry.name)
+                .with("way", format!("{exit:?}")),
+        ))
+    }
+}
+
+/// What the conversation keeps, if it is not what it kept.
+fn changed<S: State>(state: &S, before: Option<&StoredState>) -> Result<Option<StoredState>, Stop> {
+    let json = serde_json::to_string(state.kept()).map_err(|source| {
+        Error::internal("what the conversation keeps is not JSON").with_source(source)
+    })?;
+    let now = StoredState {
+        version: S::VERSION,
+        json,
+    };
+    Ok((before != Some(&now)).then_some(now))
+}
+
+fn done(ending: Ending, state: Option<StoredState>, gathered: Gathered) -> Done {
+    let (verdict, outbound) = match ending {
+        Ending::Answer(outbound) => (Verdict::Answered, outbound),
+        Ending::Silent(why) => (Verdict::Silent(why), Vec::new()),
+    };
+    Done {
+        verdict,
+        outbound,
+        state,
+        waits: gathered.waits,
+        settles: gathered.settles,
+        facts: gathered.facts,
+        audit: gathered.audit,
+    }
+}

@@ -1,0 +1,67 @@
+//! What nodes read and change.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zupa_core::{Error, ErrorKind, Result};
+
+/// The state of one turn, and in it what the conversation keeps from turn to turn.
+///
+/// What is serialised goes with a parked turn and comes back when it goes on. What
+/// is kept must not be part of that (`#[serde(skip)]`): a turn that goes on sees
+/// today's.
+pub trait State: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Version of both forms. Raise it with every change that an older binary could
+    /// not read.
+    const VERSION: u32 = 1;
+
+    /// What a node may change.
+    type Update: Send + 'static;
+
+    /// What the conversation keeps.
+    type Kept: Default + Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// Applies a change. Pure: the same changes in the same order give the same
+    /// state.
+    fn apply(&mut self, update: Self::Update);
+
+    /// What the conversation keeps of it.
+    fn kept(&self) -> &Self::Kept;
+
+    /// Takes what the conversation has kept.
+    fn attach(&mut self, kept: Self::Kept);
+
+    /// Brings what an older version has stored (a turn's state or what was kept) into
+    /// today's form.
+    ///
+    /// *Errors*: [`ErrorKind::Unsupported`] by default.
+    fn migrate_from(version: u32, _stored: Value) -> Result<Value> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "no way from an older state to today's",
+        )
+        .with("version", version)
+        .with("wanted", Self::VERSION))
+    }
+}
+
+/// Reads what a version has stored.
+pub(super) fn load<S: State, T: DeserializeOwned>(version: u32, json: &str) -> Result<T> {
+    let corrupt = |source: serde_json::Error| {
+        Error::new(ErrorKind::Corrupt, "a stored state cannot be read")
+            .with("version", version)
+            .with_source(source)
+    };
+    if version == S::VERSION {
+        return serde_json::from_str(json).map_err(corrupt);
+    }
+    if version > S::VERSION {
+        return Err(
+            Error::new(ErrorKind::Unsupported, "the state is of a newer version")
+                .with("version", version)
+                .with("wanted", S::VERSION),
+        );
+    }
+    let stored = serde_json::from_str(json).map_err(corrupt)?;
+    serde_json::from_value(S::migrate_from(version, stored)?).map_err(corrupt)
+}

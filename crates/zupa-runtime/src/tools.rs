@@ -1,0 +1,71 @@
+//! The tools of an agent, and plain functions as tools.
+
+mod function;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde_json::Value;
+use zupa_core::{Error, Result, Tool, ToolSpec};
+
+pub(crate) use function::schema_of;
+pub use function::{ToolFn, tool};
+
+/// Asks the person about a call, from its arguments.
+pub type Confirm = Arc<dyn Fn(&Value) -> String + Send + Sync>;
+
+/// The tools of an agent, by name.
+#[derive(Clone, Default)]
+pub struct Tools(Vec<Known>);
+
+/// A tool, and how its calls are agreed to.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub tool: Arc<dyn Tool>,
+    pub confirm: Option<Confirm>,
+}
+
+impl Tools {
+    /// Adds a tool.
+    pub fn add(&mut self, tool: Arc<dyn Tool>, confirm: Option<Confirm>) {
+        self.0.push(Known { tool, confirm });
+    }
+
+    /// What a model is told of them.
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        self.0
+            .iter()
+            .map(|known| known.tool.spec().clone())
+            .collect()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Known> {
+        self.0.iter().find(|known| known.tool.spec().name == name)
+    }
+
+    /// Checks them all.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`], naming the tool: two of one name, a
+    /// name that providers do not take, a schema that is no object.
+    pub fn check(&self) -> Result<()> {
+        for (place, known) in self.0.iter().enumerate() {
+            let spec = known.tool.spec();
+            spec.check()?;
+            let twice = self.0[..place]
+                .iter()
+                .any(|other| other.tool.spec().name == spec.name);
+            if twice {
+                return Err(Error::invalid("two tools have one name").with("tool", &spec.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Debug for Tools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|known| &known.tool.spec().name))
+            .finish()
+    }
+}

@@ -1,0 +1,315 @@
+//! One run of one turn: what all its nodes share.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use zupa_core::store::{ClaimedTurn, OutboxRow, Record, Recorded};
+use zupa_core::{
+    Clock, Digest, EffectClass, Error, ErrorKind, Hint, Ids, Step, Timestamp, TurnId, Usage, Wakeup,
+};
+
+use super::{Journal, Stop};
+use crate::claim::Held;
+use crate::deliver::DeliveryQueue;
+use crate::faults::{Faults, Phase};
+use crate::retry::{Pauses, may_pass};
+use crate::runtime::Doors;
+use crate::settings::{JournalMode, Settings};
+use crate::writer::Writer;
+
+/// What every run of the process shares.
+pub(crate) struct Path {
+    pub writer: Writer,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub doors: Doors,
+    pub settings: Arc<Settings>,
+    pub deliveries: DeliveryQueue,
+    pub wakeup: Arc<dyn Wakeup>,
+    /// Set when the process is stopping: no new effect starts.
+    pub stopping: CancellationToken,
+    pub faults: Faults,
+}
+
+/// One run of one turn.
+pub(crate) struct Run {
+    pub path: Arc<Path>,
+    pub turn: Arc<ClaimedTurn>,
+    pub claim: Arc<Held>,
+    pub journal: Journal,
+    root: OnceLock<TurnId>,
+    /// What is recorded, by this run, by earlier ones, and by a parked turn that this
+    /// one goes on with.
+    steps: Mutex<Vec<Known>>,
+    said: AtomicU32,
+    tokens: AtomicU64,
+    until: Duration,
+}
+
+/// A journal entry, and what this run has to do with it.
+struct Known {
+    step: Step,
+    /// This run has asked for it.
+    visited: bool,
+    /// It is not handed in yet.
+    kept_back: bool,
+}
+
+impl Known {
+    fn before(step: Step) -> Self {
+        Self {
+            step,
+            visited: false,
+            kept_back: false,
+        }
+    }
+}
+
+impl Run {
+    pub(crate) fn new(path: Arc<Path>, turn: Arc<ClaimedTurn>, claim: Arc<Held>) -> Self {
+        Self {
+            root: OnceLock::new(),
+            steps: Mutex::new(turn.steps.iter().cloned().map(Known::before).collect()),
+            said: AtomicU32::new(turn.said),
+            tokens: AtomicU64::new(0),
+            journal: Journal::default(),
+            until: path.clock.monotonic() + path.settings.turn_timeout,
+            path,
+            turn,
+            claim,
+        }
+    }
+
+    /// The first turn of a chain of parked ones: keys of effects come from it.
+    pub(crate) fn root(&self) -> TurnId {
+        *self.root.get().unwrap_or(&self.turn.turn)
+    }
+
+    /// Goes on for a parked turn, in the middle of nodes that had recorded `steps`.
+    pub(crate) fn inherit(&self, root: TurnId, steps: impl Iterator<Item = Step>) {
+        let _ = self.root.set(root);
+        let mut known = self.lock();
+        for step in steps {
+            if !known.iter().any(|mine| mine.step.key == step.key) {
+                known.push(Known::before(step));
+            }
+        }
+        known.sort_by_key(|known| known.step.ordinal);
+    }
+
+    /// What is recorded, in order.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        self.lock().iter().map(|known| known.step.clone()).collect()
+    }
+
+    /// Outbox rows that were written with steps.
+    pub(crate) fn said(&self) -> u32 {
+        self.said.load(Ordering::Relaxed)
+    }
+
+    /// When the newest claimed message was accepted: the same at every run.
+    pub(crate) fn at(&self) -> Timestamp {
+        let newest = self.turn.inbounds.last();
+        newest
+            .map(|inbound| inbound.accepted_at)
+            .unwrap_or_default()
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.path.clock.wall()
+    }
+
+    /// What is left of the turn's time.
+    pub(crate) fn left(&self) -> Duration {
+        self.until.saturating_sub(self.path.clock.monotonic())
+    }
+
+    /// Draws from the turn's tokens.
+    pub(crate) fn spend(&self, usage: Option<Usage>) {
+        if let Some(usage) = usage {
+            let tokens = usage.input_tokens + usage.output_tokens;
+            self.tokens.fetch_add(tokens, Ordering::Relaxed);
+        }
+    }
+
+    /// True once the turn has used up its tokens.
+    pub(crate) fn is_broke(&self) -> bool {
+        let most = self.path.settings.turn_tokens;
+        most > 0 && self.tokens.load(Ordering::Relaxed) >= most
+    }
+
+    /// No effect starts in a process that is stopping.
+    pub(crate) fn may_go_on(&self) -> Result<(), Stop> {
+        if self.path.stopping.is_cancelled() {
+            return Err(Stop::Release);
+        }
+        Ok(())
+    }
+
+    /// Shows a passing sign to whoever watches the conversation.
+    pub(crate) fn hint(&self, hint: Hint) {
+        self.path.doors.hint(&self.turn.address, hint);
+    }
+
+    /// What is known of an effect. One with another input is as unknown, unless
+    /// effects that matter follow it: then the turn cannot go on as it began.
+    pub(crate) fn known(&self, key: &str, input: Digest) -> Result<Option<Step>, Stop> {
+        let mut steps = self.lock();
+        let Some(place) = steps.iter().position(|known| known.step.key == key) else {
+            return Ok(None);
+        };
+        if steps[place].step.input == input {
+            steps[place].visited = true;
+            return Ok(Some(steps[place].step.clone()));
+        }
+        let matters = |known: &Known| known.step.class != EffectClass::Pure;
+        if steps[place..].iter().any(matters) {
+            return Err(diverged(key));
+        }
+        steps.truncate(place);
+        Ok(None)
+    }
+
+    /// The run is about to end: every effect that may have happened must have been
+    /// asked for again, or nobody would hear of it.
+    pub(crate) fn check_journal(&self) -> Result<(), Stop> {
+        let steps = self.lock();
+        let forgotten = steps
+            .iter()
+            .find(|known| known.step.is_intent() && !known.visited);
+        forgotten.map_or(Ok(()), |known| Err(diverged(&known.step.key)))
+    }
+
+    /// A journal entry in its place.
+    pub(crate) fn step(
+        &self,
+        key: &str,
+        input: Digest,
+        class: EffectClass,
+        result: Option<String>,
+    ) -> Step {
+        let mut steps = self.lock();
+        let known = steps.iter().position(|known| known.step.key == key);
+        let ordinal = known.map_or_else(
+            || steps.last().map_or(0, |last| last.step.ordinal + 1),
+            |place| steps[place].step.ordinal,
+        );
+        let step = Step {
+            key: key.to_owned(),
+            ordinal,
+            input,
+            class,
+            result,
+        };
+        let now = Known {
+            step: step.clone(),
+            visited: true,
+            kept_back: false,
+        };
+        match known {
+            Some(place) => steps[place] = now,
+            None => steps.push(now),
+        }
+        step
+    }
+
+    /// Hands a result in. Nothing waits for it: the commit goes through the same
+    /// writer behind it, under the same fence, so it cannot be durable without it.
+    /// With [`JournalMode::Turn`] it is kept back until an effect that matters follows.
+    pub(crate) async fn ride(&self, step: Step) {
+        if self.path.settings.journal == JournalMode::Turn {
+            let mut steps = self.lock();
+            if let Some(known) = steps.iter_mut().find(|known| known.step.key == step.key) {
+                known.kept_back = true;
+            }
+            return;
+        }
+        self.hand_in(step).await;
+    }
+
+    async fn hand_in(&self, step: Step) {
+        let record = self.record(step, Vec::new());
+        if !self.path.faults.is_marking() {
+            self.journal.hand_in(&self.path.writer, record).await;
+        } else if self.journal.write(&self.path.writer, record).await {
+            self.mark(Phase::Recorded).await;
+        }
+    }
+
+    /// What was kept back goes in front of an effect that matters, so that the next run
+    /// arrives there, too.
+    async fn hand_in_kept_back(&self) {
+        let kept_back: Vec<Step> = {
+            let mut steps = self.lock();
+            let kept_back = steps.iter_mut().filter(|known| known.kept_back);
+            kept_back
+                .map(|known| {
+                    known.kept_back = false;
+                    known.step.clone()
+                })
+                .collect()
+        };
+        for step in kept_back {
+            self.hand_in(step).await;
+        }
+    }
+
+    /// Writes an entry, and what is said with it, and waits until it is durable.
+    pub(crate) async fn write(&self, step: Step, say: Vec<OutboxRow>) -> Result<(), Stop> {
+        self.hand_in_kept_back().await;
+        let (rows, has_result) = (say.len() as u32, !step.is_intent());
+        let record = self.record(step, say);
+        let mut pauses = Pauses::default();
+        loop {
+            let answer = self.path.writer.record(record.clone()).await.answer().await;
+            match answer {
+                Ok(Recorded::Written) => break,
+                Ok(Recorded::Stale) => {
+                    self.claim.refused(1);
+                    return Err(Stop::Lost);
+                }
+                Err(error) if may_pass(&error) && self.claim.left() > Duration::ZERO => {
+                    tokio::time::sleep(pauses.next().min(self.claim.left())).await;
+                }
+                Err(error) => return Err(Stop::Unwritten(error)),
+            }
+        }
+        self.said.fetch_add(rows, Ordering::Relaxed);
+        if has_result {
+            self.mark(Phase::Recorded).await;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn mark(&self, phase: Phase) {
+        self.path.faults.mark(self.turn.turn.0, phase).await;
+    }
+
+    fn record(&self, step: Step, say: Vec<OutboxRow>) -> Record {
+        Record {
+            turn: self.turn.turn,
+            conversation: self.turn.conversation,
+            epoch: self.turn.epoch,
+            run: self.turn.runs,
+            step,
+            say,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn diverged(key: &str) -> Stop {
+    Stop::Failed(
+        Error::new(
+            ErrorKind::Conflict,
+            "the turn went another way than its journal, in which effects matter",
+        )
+        .with("step", key),
+    )
+}

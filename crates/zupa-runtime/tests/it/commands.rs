@@ -1,0 +1,113 @@
+//! Commands: answered without the model, by whoever may use them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+use zupa_core::{Alias, Result};
+use zupa_runtime::{Command, CommandContext, CommandReply, CommandRole, Language};
+
+use crate::support::{Setup, check, inbound};
+
+#[derive(Debug)]
+struct Points(CommandRole);
+
+#[async_trait]
+impl Command for Points {
+    fn name(&self) -> &str {
+        "points"
+    }
+    fn arguments(&self) -> &str {
+        "<count>"
+    }
+    fn help(&self) -> &str {
+        "sets your points"
+    }
+    fn role(&self) -> CommandRole {
+        self.0
+    }
+    async fn run(&self, arguments: Vec<String>, cx: CommandContext) -> Result<CommandReply> {
+        let before = cx.state["points"].as_str().unwrap_or("none").to_owned();
+        Ok(CommandReply {
+            text: format!("{before} before, {} now", arguments[0]),
+            state: Some(json!({ "points": arguments[0] })),
+        })
+    }
+}
+
+fn setup(role: CommandRole) -> Setup {
+    let mut setup = Setup::web();
+    setup.agent = setup
+        .agent
+        .command(Arc::new(Points(role)))
+        .admin(Alias::parse("boss").unwrap());
+    setup
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_are_answered_without_the_model_and_keep_state() {
+    let world = setup(CommandRole::Person).start().await;
+    check(
+        &world,
+        "
+        user: /points 3
+        sent: none before, 3 now
+        user: /points 4
+        sent: 3 before, 4 now
+        user: /points
+        sent: I do not understand /points . /help lists what I know.
+        user: /unknown thing
+        saw: u[/points 3] a[none before, 3 now] u[/points 4] a[3 before, 4 now] u[/points] a[I do not understand /points . /help lists what I know.] u[/unknown thing]
+        sent: re: /unknown thing
+        ",
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn help_lists_what_one_may_use_in_the_agents_language() {
+    let mut setup = setup(CommandRole::Admin);
+    setup.agent = setup.agent.speaking(Language::portuguese());
+    let world = setup.start().await;
+    world.say("ana", "/help").await;
+    let of_boss = inbound("boss", "another", "/help");
+    world.deliver(of_boss).await.unwrap();
+    world.quiet().await;
+    let (ana, boss) = (world.replies("ana").await, world.replies("boss").await);
+    assert!(ana[0].contains("Você pode dizer") && !ana[0].contains("/points"));
+    assert!(
+        boss[0].contains("/points <count>: sets your points"),
+        "{boss:?}"
+    );
+    assert_eq!(world.model.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_of_administrators_is_not_for_everybody() {
+    let world = setup(CommandRole::Admin).start().await;
+    world.say("ana", "/points 3").await;
+    world.quiet().await;
+    world.say("boss", "/points 4").await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["That is not for everybody."]);
+    assert_eq!(world.replies("boss").await, ["none before, 4 now"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reset_begins_a_session_that_knows_nothing_of_the_one_before() {
+    let world = setup(CommandRole::Person).start().await;
+    check(
+        &world,
+        "
+        user: one
+        saw: u[one]
+        sent: re: one
+        user: /reset
+        sent: We start anew.
+        user: two
+        saw: u[/reset] a[We start anew.] u[two]
+        sent: re: two
+        ",
+    )
+    .await;
+}

@@ -1,0 +1,188 @@
+//! What a lost answer means, by the class of the effect: without a crash here, with
+//! one in the engine's matrix.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+use zupa_core::{Effect, ToolContext, ToolOutput};
+use zupa_runtime::{JournalMode, tool};
+
+use crate::support::{Act, Setup, Shop, World, decide, life, pass};
+
+const AGAIN: &[(&str, &str)] = &[("reserve", r#"{"item":"table"}"#)];
+
+async fn asked_for(
+    shop: &Shop,
+    tool: std::sync::Arc<dyn zupa_core::Tool>,
+    calls: Vec<Act>,
+) -> World {
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(tool);
+    let world = setup.start().await;
+    let _ = shop;
+    world.model.on("", calls);
+    world.say("ana", "go").await;
+    world.quiet().await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotent_call_made_again_after_a_timeout_has_the_same_key() {
+    let shop = Shop::default();
+    shop.lose_answer("reserve");
+    let calls = vec![Act::Call(AGAIN), Act::Call(AGAIN), Act::Say("reserved")];
+    let world = asked_for(&shop, shop.reserve(), calls).await;
+    let keys = shop.keys_of("reserve");
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0], keys[1]);
+    assert_eq!(shop.done(), ["reserve table"]);
+    assert_eq!(world.replies("ana").await, ["reserved"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_meant_twice_has_two_keys() {
+    let shop = Shop::default();
+    let calls = vec![Act::Call(AGAIN), Act::Call(AGAIN), Act::Say("reserved")];
+    asked_for(&shop, shop.reserve(), calls).await;
+    let keys = shop.keys_of("reserve");
+    assert_ne!(keys[0], keys[1]);
+    assert_eq!(shop.done(), ["reserve table", "reserve table"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_can_be_asked_for_is_asked_for_and_not_made_again() {
+    let shop = Shop::default();
+    shop.lose_answer("pay");
+    let calls = vec![
+        Act::Call(&[("pay", r#"{"item":"soup"}"#)]),
+        Act::Say("paid"),
+    ];
+    let world = asked_for(&shop, shop.pay(), calls).await;
+    assert_eq!(shop.done(), ["pay soup"]);
+    let last = world.model.asked().pop().unwrap();
+    assert!(last.messages.last().unwrap().text().contains("found"));
+    assert_eq!(world.replies("ana").await, ["paid"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_unknown_outcome_that_must_not_be_made_again_goes_to_a_review() {
+    for it_did in [true, false] {
+        let shop = Shop::default();
+        shop.lose_answer("order");
+        let calls = vec![
+            Act::Call(&[("order", r#"{"item":"soup"}"#)]),
+            Act::Say("that is that"),
+        ];
+        let world = asked_for(&shop, shop.order(), calls).await;
+        // The model has not heard of it, and nobody has called again.
+        assert_eq!(world.model.calls(), 1);
+        assert_eq!(shop.done(), ["order soup"]);
+        decide(&world, it_did).await;
+        let last = world.model.asked().pop().unwrap();
+        let told = last.messages.last().unwrap().text().to_owned();
+        let word = if it_did { "\"done\":true" } else { "not_done" };
+        assert!(told.contains(word), "{told}");
+        assert_eq!(shop.done(), ["order soup"]);
+        assert_eq!(world.replies("ana").await, ["that is that"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_shows_each_call_with_its_class_and_its_end() {
+    let shop = Shop::default();
+    shop.lose_answer("reserve");
+    let calls = vec![
+        Act::Call(&[("reserve", r#"{"item":"table"}"#), ("nothing", "{}")]),
+        Act::Say("done"),
+    ];
+    let world = asked_for(&shop, shop.reserve(), calls).await;
+    let audit = world.view("go").await.audit;
+    let said: Vec<_> = audit
+        .iter()
+        .map(|entry| format!("{} {}", entry.action, entry.reason))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "tool.called reserve: idempotent, unknown",
+            "tool.called nothing: not made, unknown_tool",
+            "turn.answered "
+        ]
+    );
+}
+
+/// Dies while `reserve` is at work, after the model has been asked once.
+fn died_in_reserve(journal: JournalMode, again: Act) -> (Setup, Shop) {
+    let shop = Shop::default();
+    let mut setup = Setup::web();
+    setup.settings.journal = journal;
+    setup.agent = setup.agent.tool(shop.reserve());
+    setup.model.on("go", [Act::Call(AGAIN), again]);
+    setup.model.on("reserve", [Act::Say("reserved")]);
+    life(async {
+        let world = setup.start().await;
+        world.say("ana", "go").await;
+        pass(std::time::Duration::from_millis(8)).await;
+    });
+    life(async {
+        let world = setup.start().await;
+        world.quiet().await;
+    });
+    (setup, shop)
+}
+
+#[test]
+fn an_effect_that_matters_takes_what_led_to_it_into_the_journal_in_either_mode() {
+    for journal in [JournalMode::Step, JournalMode::Turn] {
+        let (setup, shop) = died_in_reserve(journal, Act::Say("never asked again"));
+        assert_eq!(setup.model.calls(), 2, "{journal:?}");
+        assert_eq!(shop.done(), ["reserve table"]);
+        assert_eq!(life(setup.replies("ana")), ["reserved"]);
+    }
+}
+
+#[test]
+fn without_effects_that_matter_a_turn_may_write_no_step() {
+    for (journal, steps) in [(JournalMode::Step, 1), (JournalMode::Turn, 0)] {
+        let mut setup = Setup::web();
+        setup.settings.journal = journal;
+        life(async {
+            let world = setup.start().await;
+            world.say("ana", "go").await;
+            world.quiet().await;
+            assert_eq!(world.view("go").await.steps.len(), steps);
+        });
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Nothing {}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_before_a_review_is_kept() {
+    let shop = Shop::default();
+    let earn = tool(
+        "earn",
+        "Earns a point.",
+        Effect::IDEMPOTENT,
+        |_: Nothing, cx: ToolContext| async move {
+            let points = cx.state["points"].as_u64().unwrap_or(0) + 1;
+            ToolOutput::of(points.to_string()).keeping(&cx, &json!({ "points": points }))
+        },
+    );
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(shop.order()).tool(earn.into_tool());
+    shop.lose_answer("order");
+    let world = setup.start().await;
+    world.model.on("go", [Act::Call(&[("earn", "{}")])]);
+    let order = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
+    world.model.on("1", [order]);
+    world
+        .model
+        .on("\"done\":true", [Act::Call(&[("earn", "{}")])]);
+    world.model.on("2", [Act::Say("two points")]);
+    world.say("ana", "go").await;
+    world.quiet().await;
+    decide(&world, true).await;
+    assert_eq!(world.replies("ana").await, ["two points"]);
+}

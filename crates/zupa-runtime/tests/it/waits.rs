@@ -1,0 +1,257 @@
+//! Turns that wait: for the person's yes, for an operator, for the time.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use zupa_core::desk::Decided;
+use zupa_core::{
+    Desk, Effect, Reminder, ToolContext, ToolOutput, TurnState, Wait, WaitKind, WaitState,
+};
+use zupa_runtime::tool;
+
+use crate::support::{Act, Setup, Shop, World, check, decide_one, pass, secs};
+
+const ORDER: Act = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
+
+fn approving(shop: &Shop) -> Setup {
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(shop.approved_order());
+    setup
+}
+
+async fn open(world: &World) -> Vec<Wait> {
+    world.memory.waits(Some(WaitState::Open), 10).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approved_call_is_made_once_and_two_deciders_do_not_make_it_two() {
+    let shop = Shop::default();
+    let world = approving(&shop).start().await;
+    world.model.on("order", [ORDER]);
+    world.model.on("soup\"}", [Act::Say("ordered")]);
+    world.say("ana", "please order").await;
+    world.quiet().await;
+    assert!(shop.done().is_empty());
+    let [wait] = &open(&world).await[..] else {
+        panic!("one wait");
+    };
+    assert_eq!(wait.opened.kind, WaitKind::Decision);
+    let subject: Value = serde_json::from_str(&wait.opened.subject).unwrap();
+    assert_eq!(subject["arguments"], json!({ "item": "soup" }));
+    let parked = world.view("please order").await.turn.unwrap();
+    assert_eq!(parked.state, TurnState::Parked);
+
+    assert!(matches!(
+        decide_one(&world, wait, "bea", true).await,
+        Decided::Done { .. }
+    ));
+    assert_eq!(
+        decide_one(&world, wait, "carl", false).await,
+        Decided::Already(WaitState::Decided)
+    );
+    pass(secs(3)).await;
+    world.quiet().await;
+    assert_eq!(shop.done(), ["order soup"]);
+    let asked_and_told = world.replies("ana").await;
+    assert_eq!(asked_and_told.last().unwrap(), "ordered");
+    assert_eq!(asked_and_told.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_or_expired_call_is_not_made_and_the_model_hears_why() {
+    for reject in [true, false] {
+        let shop = Shop::default();
+        let world = approving(&shop).start().await;
+        world.model.on("order", [ORDER]);
+        world.model.on("rejected", [Act::Say("sorry")]);
+        world.say("ana", "please order").await;
+        world.quiet().await;
+        let wait = open(&world).await.remove(0);
+        if reject {
+            decide_one(&world, &wait, "bea", false).await;
+        } else {
+            pass(world.agent.approve_within).await;
+        }
+        pass(secs(3)).await;
+        world.quiet().await;
+        assert!(shop.done().is_empty());
+        assert_eq!(world.replies("ana").await.last().unwrap(), "sorry");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_turn_leaves_the_conversation_free_and_goes_on_with_todays_state() {
+    let shop = Shop::default();
+    let setup = approving(&shop);
+    let mut world = setup.start().await;
+    world.model.on("order", [ORDER]);
+    world.model.on("soup\"}", [Act::Say("ordered")]);
+    world.say("ana", "please order").await;
+    world.quiet().await;
+    for n in 1..=10 {
+        world.say("ana", &format!("chat {n}")).await;
+        world.quiet().await;
+    }
+    // Two days, and a restart in them.
+    pass(Duration::from_secs(24 * 60 * 60)).await;
+    world.shutdown(secs(1)).await.unwrap();
+    drop(world);
+    let world = setup.start().await;
+    let wait = open(&world).await.remove(0);
+    decide_one(&world, &wait, "bea", true).await;
+    pass(secs(3)).await;
+    world.quiet().await;
+    assert_eq!(shop.done(), ["order soup"]);
+    assert_eq!(world.replies("ana").await.len(), 12);
+    assert_eq!(world.replies("ana").await.last().unwrap(), "ordered");
+    // What it goes on with is today's conversation, and its own request in its place.
+    let last = world.model.asked().pop().unwrap();
+    let texts: Vec<_> = last
+        .messages
+        .iter()
+        .map(|line| line.text().to_owned())
+        .collect();
+    assert!(texts.contains(&"chat 10".to_owned()), "{texts:?}");
+    assert_eq!(
+        texts.iter().filter(|text| *text == "please order").count(),
+        1
+    );
+}
+
+fn confirming(shop: &Shop) -> Setup {
+    let mut setup = Setup::web();
+    setup.agent = setup
+        .agent
+        .tool_with_confirmation(shop.order(), |arguments| {
+            format!(
+                "Shall I order {}?",
+                arguments["item"].as_str().unwrap_or("it")
+            )
+        });
+    setup
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_says_yes_no_or_something_else() {
+    let shop = Shop::default();
+    let world = confirming(&shop).start().await;
+    world.model.on("hungry", [ORDER]);
+    world.model.on("soup\"}", [Act::Say("on its way")]);
+    world.model.on("angry", [ORDER]);
+    world.model.on("rejected", [Act::Say("then not")]);
+    check(
+        &world,
+        r#"
+        user: hungry
+        saw: u[hungry]
+        sent: Shall I order soup?
+        user: what does it cost?
+        sent: Please answer with yes or no.
+Shall I order soup?
+        user: yes please
+        saw: a[Shall I order soup?] u[what does it cost?] a[Please answer with yes or no.
+Shall I order soup?] u[yes please] u[hungry] a[]call["order{\"item\":\"soup\"}"] t[{"order":"soup"}]
+        sent: on its way
+        "#,
+    )
+    .await;
+    assert_eq!(shop.done(), ["order soup"]);
+    world.say("ana", "angry").await;
+    world.quiet().await;
+    world.say("ana", "no!").await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await.last().unwrap(), "then not");
+    assert_eq!(shop.done(), ["order soup"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_nobody_answers_runs_out_after_a_restart_too() {
+    let shop = Shop::default();
+    let setup = confirming(&shop);
+    let mut world = setup.start().await;
+    world.model.on("hungry", [ORDER]);
+    world.model.on("rejected", [Act::Say("then not")]);
+    world.say("ana", "hungry").await;
+    world.quiet().await;
+    world.shutdown(secs(1)).await.unwrap();
+    drop(world);
+    let world = setup.start().await;
+    pass(world.agent.confirm_within + secs(3)).await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await.last().unwrap(), "then not");
+    // A late yes is a message like any other.
+    world.say("ana", "yes").await;
+    world.quiet().await;
+    assert!(shop.done().is_empty());
+}
+
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+struct Later {
+    minutes: u64,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_comes_once_after_a_restart_too_and_in_order() {
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(
+        tool(
+            "remind",
+            "Reminds.",
+            Effect::IDEMPOTENT,
+            |later: Later, _: ToolContext| async move {
+                let mut set = ToolOutput::of("set");
+                for (minutes, text) in [(later.minutes * 2, "eat"), (later.minutes, "cook")] {
+                    set.remind.push(Reminder {
+                        due_at: zupa_core::Timestamp(1_767_225_600_000_000)
+                            .plus(Duration::from_secs(minutes * 60)),
+                        text: text.into(),
+                    });
+                }
+                Ok(set)
+            },
+        )
+        .into_tool(),
+    );
+    let mut world = setup.start().await;
+    world
+        .model
+        .on("later", [Act::Call(&[("remind", r#"{"minutes":30}"#)])]);
+    world.model.on("set", [Act::Say("I will")]);
+    world.model.on(": cook]", [Act::Say("cook now")]);
+    world.model.on(": eat]", [Act::Say("eat now")]);
+    world.say("ana", "later").await;
+    world.quiet().await;
+    assert_eq!(open(&world).await.len(), 2);
+    // Down while both are due.
+    world.shutdown(secs(1)).await.unwrap();
+    pass(Duration::from_secs(2 * 60 * 60)).await;
+    drop(world);
+    let world = setup.start().await;
+    pass(secs(5)).await;
+    world.quiet().await;
+    pass(Duration::from_secs(60 * 60)).await;
+    assert_eq!(
+        world.replies("ana").await,
+        ["I will", "cook now", "eat now"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_does_not_answer_a_question_and_reset_takes_it_back() {
+    let shop = Shop::default();
+    let world = confirming(&shop).start().await;
+    world.model.on("hungry", [ORDER]);
+    world.say("ana", "hungry").await;
+    world.quiet().await;
+    for text in ["/help", "/reset"] {
+        world.say("ana", text).await;
+        world.quiet().await;
+    }
+    assert!(open(&world).await.is_empty());
+    world.say("ana", "yes").await;
+    world.quiet().await;
+    assert!(shop.done().is_empty());
+    let said = world.replies("ana").await;
+    assert!(said[1].contains("/reset"), "{said:?}");
+    assert_eq!(said[2..], ["We start anew.", "re: yes"]);
+}

@@ -1,0 +1,205 @@
+//! Waits, in SQL: opened by commits, settled by whoever comes first.
+//!
+//! *Arrives*: waits of a commit, decisions, the time.
+//! *Leaves*: a settled wait, and once nothing of its parked turn is open an
+//! internal inbound at the end of the conversation.
+//! *If the process dies here*: both are there or neither.
+
+use rusqlite::{Connection, params};
+use zupa_core::desk::Decided;
+use zupa_core::store::{Due, Finish};
+use zupa_core::{
+    AuditEntry, Content, ConversationId, Decision, NewWait, Result, Timestamp, Wait, WaitId,
+    WaitKind, WaitState,
+};
+
+use super::audit;
+use super::row::{Blob, Sql, json, one};
+use super::wait_row::WaitRow;
+
+/// Opens the waits of a commit behind this number; answers how many of them wait
+/// for the person.
+pub(super) fn open(
+    connection: &Connection,
+    item: &Finish,
+    waits: &[NewWait],
+    (behind, now): (i64, Timestamp),
+) -> Result<i64> {
+    let mut replies = 0;
+    for wait in waits {
+        let resume = wait.resume.as_ref();
+        let opened = connection.run(
+            "INSERT INTO waits (id, conversation, turn_id, kind, state, subject, payload, node,
+                 graph, state_version, opened_at, opened_behind, expires_at)
+             VALUES (?1, ?2, ?3, ?4, 'open', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             ON CONFLICT (id) DO NOTHING",
+            params![
+                wait.id.as_bytes(),
+                item.conversation.as_bytes(),
+                item.turn.as_bytes(),
+                wait.kind.as_str(),
+                wait.subject,
+                wait.payload,
+                resume.map(|resume| resume.node.as_str()),
+                resume.map(|resume| resume.graph.0),
+                resume.map(|resume| resume.state_version),
+                now.0,
+                behind,
+                wait.expires_at.map(|at| at.0)
+            ],
+        )?;
+        if wait.kind == WaitKind::Reply {
+            replies += opened as i64;
+        }
+    }
+    Ok(replies)
+}
+
+/// Settles what a commit names, as far as it is open and the conversation's;
+/// answers how many of them waited for the person. Nobody is woken: the turn that
+/// settles them is the one that goes on.
+pub(super) fn settle(
+    connection: &Connection,
+    conversation: ConversationId,
+    settles: &[(WaitId, WaitState)],
+    now: Timestamp,
+) -> Result<i64> {
+    let mut replies = 0;
+    for (id, state) in settles {
+        let kind: Option<String> = connection.maybe(
+            "UPDATE waits SET state = ?3, settled_at = ?4
+             WHERE id = ?1 AND conversation = ?2 AND state = 'open' RETURNING kind",
+            params![
+                id.as_bytes(),
+                conversation.as_bytes(),
+                state.as_str(),
+                now.0
+            ],
+            one,
+        )?;
+        replies += i64::from(kind.as_deref() == Some(WaitKind::Reply.as_str()));
+    }
+    Ok(replies)
+}
+
+/// Settles what has run out of time, the longest due first, where no turn is open.
+pub(super) fn expire(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+    let over = connection.all(
+        "SELECT w.* FROM waits w INDEXED BY waits_expiry
+         JOIN conversations c ON c.id = w.conversation
+         WHERE w.state = 'open' AND w.expires_at <= ?1 AND c.open_turn IS NULL
+           -- An answer that was accepted in time is on its way to a turn.
+           AND NOT (w.kind = 'reply' AND c.pending > c.internals AND EXISTS (
+               SELECT 1 FROM inbounds b WHERE b.conversation = c.id AND b.number > c.consumed
+                 AND b.state = 'queued' AND b.origin = 'external'
+                 AND b.accepted_at < w.expires_at))
+         ORDER BY w.expires_at, w.rowid LIMIT ?2",
+        params![now.0, limit as i64],
+        WaitRow::written,
+    )?;
+    let mut due: Vec<Due> = Vec::new();
+    for row in over {
+        let wait = row.wait()?;
+        connection.run(
+            "UPDATE waits SET state = 'expired', settled_at = ?2 WHERE id = ?1",
+            params![wait.opened.id.as_bytes(), now.0],
+        )?;
+        if wait.opened.kind == WaitKind::Reply {
+            connection.run(
+                "UPDATE conversations SET open_replies = open_replies - 1 WHERE id = ?1",
+                params![wait.conversation.as_bytes()],
+            )?;
+        }
+        let conversation = wait.conversation;
+        if let Some(at) = go_on(connection, &wait, now)?
+            && !due.iter().any(|due| due.conversation == conversation)
+        {
+            due.push(Due { conversation, at });
+        }
+    }
+    Ok(due)
+}
+
+/// Takes an operator's decision, if it is the first.
+pub(super) fn decide(
+    connection: &Connection,
+    id: WaitId,
+    decision: &Decision,
+    entry: AuditEntry,
+) -> Result<Decided> {
+    let now = entry.at;
+    let Some(wait) = find(connection, id)? else {
+        return Ok(Decided::NotFound);
+    };
+    if wait.opened.kind != WaitKind::Decision {
+        return Ok(Decided::NotTheirs(wait.opened.kind));
+    }
+    if wait.state != WaitState::Open {
+        return Ok(Decided::Already(wait.state));
+    }
+    let audit_row = audit::append(connection, wait.conversation, entry)?;
+    connection.run(
+        "UPDATE waits SET state = 'decided', settled_at = ?2, decision = ?3, audit_row = ?4
+         WHERE id = ?1",
+        params![id.as_bytes(), now.0, json(decision)?, audit_row],
+    )?;
+    Ok(Decided::Done {
+        conversation: wait.conversation,
+        due_at: go_on(connection, &wait, now)?,
+    })
+}
+
+pub(super) fn find(connection: &Connection, id: WaitId) -> Result<Option<Wait>> {
+    connection
+        .maybe(
+            "SELECT * FROM waits WHERE id = ?1",
+            params![id.as_bytes()],
+            WaitRow::written,
+        )?
+        .map(WaitRow::wait)
+        .transpose()
+}
+
+/// Writes the internal inbound of a settled wait, unless another wait of its
+/// parked turn is open. Answers when the conversation is due.
+fn go_on(connection: &Connection, settled: &Wait, now: Timestamp) -> Result<Option<Timestamp>> {
+    if settled.opened.resume.is_some() {
+        let waits_on: bool = connection.one(
+            "SELECT EXISTS (SELECT 1 FROM waits INDEXED BY waits_turn
+                 WHERE turn_id = ?1 AND node IS NOT NULL AND state = 'open')",
+            params![settled.turn.as_bytes()],
+            one,
+        )?;
+        if waits_on {
+            return Ok(None);
+        }
+    }
+    let wait = settled.opened.id;
+    // What waits before it has waited long enough; what comes behind it opens a
+    // window of its own. An open turn keeps its time.
+    let (number, due_at): (i64, Option<i64>) = connection.one(
+        "UPDATE conversations SET last_number = last_number + 1, pending = pending + 1,
+             internals = internals + 1, opened_at = NULL, closes_at = NULL,
+             due_at = CASE WHEN open_turn IS NULL THEN min(coalesce(due_at, ?2), ?2)
+                           ELSE due_at END
+         WHERE id = ?1 RETURNING last_number, due_at",
+        params![settled.conversation.as_bytes(), now.0],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    // No two inbounds come of one wait, so its id is the event's.
+    let event: &Blob = wait.as_bytes();
+    connection.run(
+        "INSERT INTO inbounds (conversation, number, event_id, origin, platform_id, accepted_at,
+             state, content)
+         VALUES (?1, ?2, ?3, 'internal', ?4, ?5, 'queued', ?6)",
+        params![
+            settled.conversation.as_bytes(),
+            number,
+            event,
+            format!("wait:{wait}"),
+            now.0,
+            json(&Content::Settled { wait })?
+        ],
+    )?;
+    Ok(Some(due_at.map_or(now, Timestamp)))
+}

@@ -1,0 +1,259 @@
+//! Waits, in memory: opened by commits, settled by whoever comes first.
+//!
+//! *Arrives*: decisions, and the time.
+//! *Leaves*: a settled wait, and once nothing of its parked turn is open an
+//! internal inbound at the end of the conversation.
+//! *If the process dies here*: both were written under one lock, or not.
+
+use std::collections::BTreeSet;
+
+use zupa_core::desk::Decided;
+use zupa_core::store::Due;
+use zupa_core::{
+    AuditEntry, Content, ConversationId, Correlation, Decision, EventId, InboundState, NewWait,
+    Number, PlatformId, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+};
+
+use super::planted::Planted;
+use super::rows::{Conversation, InboundRow, Origin, State, WaitRow};
+
+impl State {
+    pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        let mut over: Vec<_> = self
+            .conversations
+            .values()
+            .filter(|conversation| conversation.open.is_none())
+            .flat_map(|conversation| {
+                conversation
+                    .waits
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, row)| {
+                        let expires_at = row.wait.opened.expires_at.filter(|by| *by <= now)?;
+                        let is_open = row.wait.state == WaitState::Open;
+                        // An answer that was accepted in time is on its way to a turn.
+                        let answered = row.wait.opened.kind == WaitKind::Reply
+                            && conversation.pending().any(|(_, inbound)| {
+                                inbound.origin == Origin::External
+                                    && inbound.accepted_at < expires_at
+                            });
+                        (is_open && !answered).then_some((
+                            expires_at,
+                            conversation.id,
+                            at,
+                            row.wait.opened.id,
+                        ))
+                    })
+            })
+            .collect();
+        over.sort_unstable();
+        over.truncate(limit);
+        let mut due = Vec::new();
+        let mut told = BTreeSet::new();
+        for (_, id, _, wait) in over {
+            if self.settle_and_resume(id, wait, WaitState::Expired, None, now)? && told.insert(id) {
+                due.extend(self.due_of(id));
+            }
+        }
+        Ok(due)
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        id: WaitId,
+        decision: Decision,
+        entry: AuditEntry,
+    ) -> Result<Decided> {
+        let now = entry.at;
+        self.now = self.now.max(now);
+        let Some(wait) = self.wait(id) else {
+            return Ok(Decided::NotFound);
+        };
+        if wait.opened.kind != WaitKind::Decision {
+            return Ok(Decided::NotTheirs(wait.opened.kind));
+        }
+        if wait.state != WaitState::Open && self.planted != Some(Planted::DecidesTwice) {
+            return Ok(Decided::Already(wait.state));
+        }
+        let conversation = wait.conversation;
+        if let Some(found) = self.conversations.get_mut(&conversation) {
+            let link = found.head().append(&found.stream(), entry, None);
+            found.audit.push(link);
+        }
+        let resumes =
+            self.settle_and_resume(conversation, id, WaitState::Decided, Some(decision), now)?;
+        let due = self.due_of(conversation).filter(|_| resumes);
+        Ok(Decided::Done {
+            conversation,
+            due_at: due.map(|due| due.at),
+        })
+    }
+
+    pub(super) fn waits(&self, state: Option<WaitState>, limit: usize) -> Vec<Wait> {
+        let rows = self.conversations.values().flat_map(|found| &found.waits);
+        let mut waits: Vec<_> = rows
+            .map(|row| row.wait.clone())
+            .filter(|wait| state.is_none_or(|wanted| wanted == wait.state))
+            .collect();
+        waits.sort_by_key(|wait| wait.opened_at);
+        waits.truncate(limit);
+        waits
+    }
+
+    pub(super) fn wait(&self, id: WaitId) -> Option<Wait> {
+        let mut found = self.conversations.values();
+        found.find_map(|conversation| conversation.wait(id).cloned())
+    }
+
+    /// Settles an open wait. If nothing of its parked turn is open any more, the
+    /// turn can go on: true.
+    fn settle_and_resume(
+        &mut self,
+        id: ConversationId,
+        wait: WaitId,
+        state: WaitState,
+        decision: Option<Decision>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let planted = self.planted;
+        let Some(conversation) = self.conversations.get_mut(&id) else {
+            return Ok(false);
+        };
+        if planted == Some(Planted::DecidesTwice) {
+            conversation.reopen(wait);
+        }
+        conversation.settle_wait(wait, state, decision, now);
+        let resumes_early = planted == Some(Planted::ResumesEarly);
+        if !conversation.nothing_open_beside(wait) && !resumes_early {
+            return Ok(false);
+        }
+        conversation.hear_settled(wait, now)?;
+        self.accepted += 1;
+        Ok(true)
+    }
+
+    fn due_of(&self, conversation: ConversationId) -> Option<Due> {
+        let at = self.conversations.get(&conversation)?.due_at()?;
+        Some(Due { conversation, at })
+    }
+}
+
+impl Conversation {
+    pub(super) fn open_wait(&mut self, opened: NewWait, turn: TurnId, now: Timestamp) {
+        self.waits.push(WaitRow {
+            wait: Wait {
+                opened,
+                turn,
+                conversation: self.id,
+                state: WaitState::Open,
+                opened_at: now,
+                settled_at: None,
+                decision: None,
+            },
+            opened_behind: self.last_number,
+        });
+    }
+
+    /// The first who settles a wait wins.
+    pub(super) fn settle_wait(
+        &mut self,
+        id: WaitId,
+        state: WaitState,
+        decision: Option<Decision>,
+        now: Timestamp,
+    ) {
+        let mut rows = self.waits.iter_mut();
+        if let Some(row) = rows.find(|row| row.wait.opened.id == id)
+            && row.wait.state == WaitState::Open
+        {
+            row.wait.state = state;
+            row.wait.settled_at = Some(now);
+            row.wait.decision = decision;
+        }
+    }
+
+    /// What a turn over a range that begins here has to do with waits.
+    pub(super) fn handed(&self, first: Number) -> Vec<Wait> {
+        let Some(first_row) = self.inbounds.get(&first) else {
+            return Vec::new();
+        };
+        let waits = self.waits.iter();
+        if let (Origin::Internal, Content::Settled { wait }) =
+            (first_row.origin, &first_row.content)
+        {
+            let Some(settled) = self.wait(*wait) else {
+                return Vec::new();
+            };
+            return waits
+                .map(|row| &row.wait)
+                .filter(|other| goes_on_with(settled, other))
+                .cloned()
+                .collect();
+        }
+        waits
+            .rev()
+            .filter(|row| row.opened_behind < first && row.wait.state == WaitState::Open)
+            .map(|row| &row.wait)
+            .filter(|wait| wait.opened.kind == WaitKind::Reply)
+            .filter(|wait| {
+                let by = wait.opened.expires_at;
+                by.is_none_or(|by| by > first_row.accepted_at)
+            })
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn wait(&self, id: WaitId) -> Option<&Wait> {
+        let mut rows = self.waits.iter().map(|row| &row.wait);
+        rows.find(|wait| wait.opened.id == id)
+    }
+
+    /// The planted defect: a settled wait can be settled again.
+    fn reopen(&mut self, id: WaitId) {
+        let mut rows = self.waits.iter_mut().map(|row| &mut row.wait);
+        if let Some(wait) = rows.find(|wait| wait.opened.id == id) {
+            wait.state = WaitState::Open;
+        }
+    }
+
+    fn nothing_open_beside(&self, id: WaitId) -> bool {
+        let Some(settled) = self.wait(id) else {
+            return false;
+        };
+        let mut rows = self.waits.iter().map(|row| &row.wait);
+        !rows.any(|other| goes_on_with(settled, other) && other.state == WaitState::Open)
+    }
+
+    /// The internal inbound of a settled wait, at the end of the line.
+    fn hear_settled(&mut self, wait: WaitId, now: Timestamp) -> Result<()> {
+        let platform_id = PlatformId::parse(format!("wait:{wait}"))?;
+        let number = self.next_number();
+        self.inbounds.insert(
+            number,
+            InboundRow {
+                // No two inbounds come of one wait.
+                event: EventId(wait.0),
+                origin: Origin::Internal,
+                platform_id,
+                accepted_at: now,
+                content: Content::Settled { wait },
+                raw: None,
+                correlation: Correlation::default(),
+                state: InboundState::Queued,
+                reason: None,
+                turn: None,
+                duplicates: 0,
+            },
+        );
+        Ok(())
+    }
+}
+
+/// True for the waits of the same parked turn, and for the wait itself: those
+/// that one internal inbound speaks for.
+fn goes_on_with(settled: &Wait, other: &Wait) -> bool {
+    match settled.opened.resume {
+        Some(_) => other.turn == settled.turn && other.opened.resume.is_some(),
+        None => other.opened.id == settled.opened.id,
+    }
+}

@@ -1,0 +1,267 @@
+//! `zupa reviews`: what turns wait for operators to decide.
+
+use hyper::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use zupa::config::Config;
+use zupa_core::{Clock, Digest, WaitId, WaitState};
+use zupa_http::{Question, Review, Reviews, Settled, Verdict, decide, reviews as read};
+use zupa_runtime::SystemClock;
+
+use super::arguments::{Decide, Global, ListReviews, ReviewId, ReviewsCommand};
+use super::failure::{Code, Failure};
+use super::source::Source;
+use super::{check, operator, print};
+
+/// Runs `zupa reviews …`.
+pub async fn reviews(global: &Global, command: &ReviewsCommand) -> Result<Code, Failure> {
+    let config = check::load(global, &[])?;
+    match command {
+        ReviewsCommand::Ls(wanted) => list(&config, wanted).await,
+        ReviewsCommand::Show(wanted) => show(&config, wanted).await,
+        ReviewsCommand::Approve(wanted) => settle(&config, wanted, true).await,
+        ReviewsCommand::Reject(wanted) => settle(&config, wanted, false).await,
+    }
+}
+
+async fn list(config: &Config, wanted: &ListReviews) -> Result<Code, Failure> {
+    let (state, word) = match wanted.all {
+        true => (None, "all"),
+        false => (Some(WaitState::Open), "open"),
+    };
+    let found = match Source::open(config).await? {
+        Source::Store(opened) => {
+            read(opened.desk.as_ref(), state, usize::from(wanted.limit)).await?
+        }
+        Source::Server(server) => {
+            let path = format!("/api/v1/reviews?state={word}&limit={}", wanted.limit);
+            operator::get::<Reviews>(&server, &path)
+                .await?
+                .ok_or_else(|| Failure::new(Code::Failed, "the server knows no reviews"))?
+        }
+    };
+    if wanted.output.json {
+        versioned(&found)?;
+        return Ok(Code::Ok);
+    }
+    for review in &found.reviews {
+        let until = match (&review.settled_at, &review.until) {
+            (Some(at), _) => format!("{} {at}", ended(review)),
+            (None, Some(until)) => format!("until {until}"),
+            (None, None) => "without end".to_owned(),
+        };
+        let (id, conversation) = (review.id, review.conversation);
+        let (what, since) = (about(review), &review.since);
+        print::line(format_args!(
+            "{id}  {what}  conversation {conversation}  since {since}  {until}"
+        ));
+    }
+    if found.reviews.is_empty() {
+        eprintln!("nothing to decide");
+    } else if found.more {
+        eprintln!("there are more; --limit shows up to 500");
+    }
+    Ok(Code::Ok)
+}
+
+async fn show(config: &Config, wanted: &ReviewId) -> Result<Code, Failure> {
+    let id = parse(&wanted.id)?;
+    let review = match Source::open(config).await? {
+        Source::Store(opened) => opened.desk.wait(id).await?.as_ref().and_then(Review::whole),
+        Source::Server(server) => operator::get(&server, &format!("/api/v1/reviews/{id}")).await?,
+    };
+    let review = review.ok_or_else(|| unknown(&wanted.id))?;
+    if wanted.output.json {
+        versioned(&review)?;
+        return Ok(Code::Ok);
+    }
+    print::line(format_args!("review       {}", review.id));
+    print::line(format_args!("what         {}", about(&review)));
+    print::line(format_args!("conversation {}", review.conversation));
+    print::line(format_args!("turn         {}", review.turn));
+    print::line(format_args!("since        {}", review.since));
+    if let Some(until) = &review.until {
+        print::line(format_args!("until        {until}"));
+    }
+    print::line(format_args!("state        {}", ended(&review)));
+    if let Some(note) = review
+        .decision
+        .iter()
+        .find_map(|decision| decision.note.as_ref())
+    {
+        print::line(format_args!(
+            "note         {}",
+            plain(&note.as_str().into())
+        ));
+    }
+    let subject = review.subject.unwrap_or_default();
+    for (name, value) in subject.as_object().into_iter().flatten() {
+        if !matches!(
+            name.as_str(),
+            "approve" | "review" | "tool" | "digest" | "call"
+        ) {
+            print::line(format_args!("{name:<12} {}", plain(value)));
+        }
+    }
+    Ok(Code::Ok)
+}
+
+async fn settle(config: &Config, wanted: &Decide, approved: bool) -> Result<Code, Failure> {
+    let id = parse(&wanted.review.id)?;
+    let verdict = Verdict {
+        approved,
+        note: wanted.note.clone(),
+        by: wanted.by.clone(),
+    };
+    if let Some((name, _, detail)) = verdict.faults().into_iter().next() {
+        let what = format!("--{name} cannot be taken");
+        return Err(Failure::new(Code::Usage, what).because(detail));
+    }
+    let settled = match Source::open(config).await? {
+        Source::Store(opened) => {
+            let at = SystemClock::default().wall();
+            let config = Digest(config.hash());
+            decide(opened.desk.as_ref(), id, verdict, at, config).await?
+        }
+        Source::Server(server) => {
+            let path = format!("/api/v1/reviews/{id}");
+            let before: Option<Review> = operator::get(&server, &path).await?;
+            let before = before.ok_or_else(|| unknown(&wanted.review.id))?;
+            let body = json!({ "approved": approved, "note": verdict.note, "by": verdict.by });
+            let answer = operator::post(&server, &format!("{path}/decision"), &body).await?;
+            understood(answer, before.state == WaitState::Open)?
+        }
+    };
+    let (review, before) = match settled {
+        Settled::Now { review, .. } => (review, false),
+        Settled::Before(review) => (review, true),
+        Settled::Otherwise(review) => return Err(too_late(&review)),
+        Settled::NotFound => return Err(unknown(&wanted.review.id)),
+    };
+    if wanted.review.output.json {
+        versioned(&review)?;
+    } else if before {
+        print::line(format_args!(
+            "{} was {} before",
+            about(&review),
+            ended(&review)
+        ));
+    } else {
+        print::line(format_args!("{}: {}", about(&review), ended(&review)));
+    }
+    Ok(Code::Ok)
+}
+
+/// What the server's answer to a decision means. It answers the same to the first
+/// and to each further try, so the first is known by the review having been open.
+fn understood((status, answer): (StatusCode, Value), open: bool) -> Result<Settled, Failure> {
+    match status {
+        StatusCode::OK if open => Ok(Settled::Now {
+            review: Box::new(sense(answer)?),
+            due: None,
+        }),
+        StatusCode::OK => Ok(Settled::Before(Box::new(sense(answer)?))),
+        StatusCode::CONFLICT => {
+            let review = answer.get("review").cloned().unwrap_or_default();
+            Ok(Settled::Otherwise(Box::new(sense(review)?)))
+        }
+        StatusCode::NOT_FOUND => Ok(Settled::NotFound),
+        other => {
+            let failure = Failure::new(Code::Failed, format!("the server answered {other}"));
+            Err(match answer.get("detail").and_then(Value::as_str) {
+                Some(detail) => failure.because(detail),
+                None => failure,
+            })
+        }
+    }
+}
+
+fn sense<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(|error| {
+        Failure::new(Code::Failed, "the server's answer makes no sense").because(error)
+    })
+}
+
+fn too_late(review: &Review) -> Failure {
+    let failure = Failure::new(
+        Code::Difference,
+        format!("the review {} is {} already", review.id, ended(review)),
+    );
+    match &review.decision {
+        Some(_) => failure
+            .because("the first decision counts, with the note that came with it")
+            .try_this(format!("`zupa reviews show {}`", review.id)),
+        None => failure
+            .because("its time is over, and its turn has gone on without a decision")
+            .try_this(format!("`zupa turn why {}`", review.turn)),
+    }
+}
+
+fn unknown(id: &str) -> Failure {
+    Failure::new(Code::NotFound, format!("no review is called {id}"))
+        .try_this("`zupa reviews ls --all` lists them")
+}
+
+fn parse(id: &str) -> Result<WaitId, Failure> {
+    WaitId::parse(id).map_err(|_| unknown(id))
+}
+
+fn about(review: &Review) -> String {
+    match (review.kind, review.what.as_deref()) {
+        (Question::Approval, Some(tool)) => format!("call of {tool}"),
+        (Question::UnknownEffect, Some(tool)) => {
+            format!("call of {tool}, unknown if it took place")
+        }
+        _ => "question".to_owned(),
+    }
+}
+
+fn ended(review: &Review) -> String {
+    match &review.decision {
+        Some(decision) if decision.approved => format!("approved by {}", decision.by),
+        Some(decision) => format!("rejected by {}", decision.by),
+        None => review.state.as_str().to_owned(),
+    }
+}
+
+/// A terminal obeys control characters, and a person may have said them.
+fn plain(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+fn versioned<T: Serialize>(value: &T) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Versioned<'a, T> {
+        version: u8,
+        #[serde(flatten)]
+        value: &'a T,
+    }
+    print::json(&Versioned { version: 1, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_said_cannot_move_the_cursor() {
+        let subject = json!({ "why": "a\u{1b}[2J\u{9b}b", "n": 1 });
+        for value in [&subject, &subject["why"]] {
+            let shown = plain(value);
+            assert!(!shown.chars().any(char::is_control), "{shown:?}");
+            assert!(shown.contains("[2J"), "{shown}");
+        }
+    }
+}
