@@ -107,30 +107,26 @@ pub trait Channel: Debug + Send + Sync + 'static {
     /// *Cancel safety*: a dropped call counts as unknown.
     async fn send(&self, message: Outgoing) -> Result<SendReceipt>;
 
-    /// Says whether it carries voice. Constant for its life. It has a body so that a
-    /// door that knows nothing of voice is sent text.
-    fn voice(&self) -> Voice {
-        Voice::TextOnly
-    }
+    /// Says whether it carries voice. Constant for its life.
+    fn voice(&self) -> Voice;
 
     /// Fetches the bytes of received media, by the handle that came with it.
     ///
     /// *Behaviour*: changes nothing; may be asked again for as long as the platform
     /// keeps the media. Never retries by itself. Stops reading at `max_bytes` and
-    /// keeps to `timeout`. It has a body so that a door without media needs none.
+    /// keeps to `timeout`.
     /// *Errors*: [`ErrorKind::NotFound`] for a handle that is unknown or has expired,
     /// [`ErrorKind::Full`] for more than `max_bytes`, [`ErrorKind::Protocol`] for bytes
     /// that are not what the message announced, [`ErrorKind::Unsupported`] where a
-    /// channel has no media.
+    /// channel has no media ([`no_media`]).
     /// *Cancel safety*: safe.
-    async fn media(&self, handle: &str, max_bytes: u64, timeout: Duration) -> Result<Media> {
-        let _ = (handle, max_bytes, timeout);
-        Err(
-            Error::new(ErrorKind::Unsupported, "this channel has no media")
-                .with("channel", self.id()),
-        )
-    }
+    async fn media(&self, handle: &str, max_bytes: u64, timeout: Duration) -> Result<Media>;
 
     /// Shows a passing sign: typing, a piece of an answer. Lossy, never blocks.
     fn hint(&self, to: &Address, hint: Hint);
+}
+
+/// What a channel without media answers when it is asked for some.
+pub fn no_media(channel: &ChannelId) -> Error {
+    Error::new(ErrorKind::Unsupported, "this channel has no media").with("channel", channel)
 }

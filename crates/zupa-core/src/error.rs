@@ -99,7 +99,7 @@ pub enum Outcome {
 pub struct Error {
     kind: ErrorKind,
     retry: Retry,
-    outcome: Outcome,
+    outcome: Option<Outcome>,
     message: String,
     context: Vec<(&'static str, String)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -112,7 +112,7 @@ impl Error {
         Self {
             kind,
             retry: Retry::Never,
-            outcome: Outcome::NotApplied,
+            outcome: None,
             message: message.into(),
             context: Vec::new(),
             source: None,
@@ -137,7 +137,7 @@ impl Error {
 
     /// Says whether the effect took place.
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
-        self.outcome = outcome;
+        self.outcome = Some(outcome);
         self
     }
 
@@ -165,6 +165,11 @@ impl Error {
 
     /// Whether the effect took place.
     pub fn outcome(&self) -> Outcome {
+        self.outcome.unwrap_or(Outcome::NotApplied)
+    }
+
+    /// Whether the effect took place, if whoever made the error has said so.
+    pub fn said_outcome(&self) -> Option<Outcome> {
         self.outcome
     }
 
@@ -235,7 +240,7 @@ impl fmt::Debug for Error {
             "{} error ({:?}, {:?}): {self}",
             self.kind.as_str(),
             self.retry,
-            self.outcome
+            self.outcome()
         )?;
         let mut source = self.source();
         while let Some(beneath) = source {

@@ -144,7 +144,8 @@ pub struct ToolOutput {
     /// What the model is told.
     pub result: Value,
     /// A change of the agent's state, as a JSON merge patch (RFC 7396). Changes
-    /// of parallel calls are applied in the order of the calls.
+    /// of parallel calls are applied in the order of the calls; each was made from the
+    /// state before them all, so of two that count in one place the last one counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Value>,
     /// Side messages, sent through the outbox as soon as the result is recorded;

@@ -32,7 +32,7 @@ mod words;
 
 use std::sync::Arc;
 
-use zupa_core::{Model, Store};
+use zupa_core::{Model, Outbound, Store};
 
 pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRole};
 pub use definition::Agent;
@@ -57,10 +57,13 @@ pub(crate) struct Parts {
 /// The default agent.
 pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
     let parts = Arc::new(parts);
+    let said = &parts.agent.language.review_asked;
+    let say = (!said.is_empty()).then(|| Outbound::reply(said));
     // A round of tools is five moves, and a reply may be sent back once.
     let moves = 15 + 6 * parts.settings.tool_rounds;
     Graph::builder(&parts.agent.name)
         .moves(moves)
+        .says_in_review(say.into_iter().collect())
         .answers(command_gate::is_no_command(parts.agent.clone()))
         .node("admit", admit::admit, [to("session_attach"), ends()])
         .add(

@@ -20,7 +20,7 @@ use zupa_core::store::{
 };
 use zupa_core::{
     Acknowledges, Clock, DeliveryState, EffectClass, Error, Fact, Hint, Ids, NewWait, Outbound,
-    StoredState, WaitId, WaitKind, WaitState, Wakeup,
+    StoredState, WaitId, WaitState, Wakeup,
 };
 
 use crate::agent::Agent;
@@ -44,12 +44,22 @@ pub(crate) enum End {
     Done(Done),
     /// With an error.
     Failed(Error),
+    /// With an error of the model's provider, which no message is to blame for: it is
+    /// waited out.
+    Held(Error),
     /// Not at all: the process is stopping.
     Release,
     /// Not at all: nothing is left of its claim, so nothing may be written.
     Lost,
     /// The store could not be asked or told. The claim is left to expire.
     Unwritten(Error),
+}
+
+/// Whether a failure counts against the turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    Yes,
+    No,
 }
 
 /// What a graph leaves.
@@ -61,7 +71,6 @@ pub(crate) struct Done {
     pub waits: Vec<NewWait>,
     pub settles: Vec<(WaitId, WaitState)>,
     pub facts: Vec<Fact>,
-    pub audit: Vec<Noted>,
 }
 
 /// The stop and what it needs.
@@ -87,13 +96,11 @@ impl Committer {
     pub(crate) async fn commit(&self, run: &Run, end: End) -> Next {
         let (turn, claim, journal) = (&*run.turn, &*run.claim, &run.journal);
         let since = self.clock.monotonic();
-        let mut noted = Vec::new();
+        let noted = run.noted();
         let end = match end {
-            End::Done(mut done) => {
-                noted = std::mem::take(&mut done.audit);
-                self.done(run, done)
-            }
-            End::Failed(error) => self.failed(run, error),
+            End::Done(done) => self.done(run, done),
+            End::Failed(error) => self.failed(run, error, Counts::Yes),
+            End::Held(error) => self.failed(run, error, Counts::No),
             End::Release => TurnEnd::Release,
             End::Lost => {
                 info!(turn_id = %turn.turn, epoch = turn.epoch.0, "a run lost its claim");
@@ -187,9 +194,9 @@ impl Committer {
     /// The provider's failures are waited out. A failure on this input is tried
     /// again if it may pass, then narrowed down to the inbound that causes it,
     /// and given up.
-    fn failed(&self, run: &Run, error: Error) -> TurnEnd {
+    fn failed(&self, run: &Run, error: Error, counts: Counts) -> TurnEnd {
         let turn = &run.turn;
-        let counts = !error.is_about_provider();
+        let counts = counts == Counts::Yes;
         let failure = FailureNote {
             kind: error.kind(),
             // A provider's words; no store has to hold NUL.
@@ -221,11 +228,7 @@ impl Committer {
         let rows = self.rows(run, apology.into_iter().collect());
         // The parked turn is given up with the one that was to go on for it; else every
         // later message would be taken for its answer.
-        let taken = turn.waits.first().filter(|wait| {
-            let is_reply = wait.opened.kind == WaitKind::Reply && wait.opened.resume.is_some();
-            is_reply && wait.state == WaitState::Open
-        });
-        let settles = taken.map(|wait| (wait.opened.id, WaitState::Cancelled));
+        let settles = run.taken().map(|taken| (taken, WaitState::Cancelled));
         TurnEnd::Commit(Commit {
             settles: settles.into_iter().collect(),
             ..Commit::of(Verdict::Dead(failure), rows)

@@ -22,7 +22,7 @@ mod sub;
 
 use std::sync::Arc;
 
-use zupa_core::{Claimed, Digest};
+use zupa_core::{Claimed, Digest, Outbound};
 
 pub use build::{Exit, GraphBuilder, ends, leaves, to, waits};
 pub use moves::{Ending, Move, Question};
@@ -46,6 +46,7 @@ pub struct Graph<S: State> {
     /// What stands before a node now: (node, inserted).
     before: Vec<(String, String)>,
     answers: Answers,
+    says_in_review: Vec<Outbound>,
 }
 
 /// Whether messages answer a question.

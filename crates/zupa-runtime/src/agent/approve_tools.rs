@@ -164,11 +164,16 @@ impl ApproveTools {
         }
     }
 
-    /// The person's newest words.
+    /// What the person's messages mean.
     fn heard(&self, cx: &Cx) -> Answer {
-        let newest = cx.inbounds().last();
-        let said = newest.map(|inbound| inbound.content.as_prompt_text());
-        self.0.agent.language.answer(&said.unwrap_or_default())
+        let inbounds = cx.inbounds().iter();
+        let said: Vec<String> = inbounds
+            .map(|inbound| inbound.content.as_prompt_text())
+            .collect();
+        self.0
+            .agent
+            .language
+            .answer(said.iter().map(String::as_str))
     }
 
     fn confirmation(&self, call: &ToolCall, asked: &str) -> Question {

@@ -69,15 +69,15 @@ impl CallModel {
     /// A reply of the wrong form goes back to the model once.
     fn form(&self, turn: &AgentTurn, completion: Completion) -> Result<Move<AgentTurn>, Stop> {
         let wrong = self.0.agent.check_reply(&completion.text).err();
-        let answered = Update::Answered(completion);
         match wrong {
             Some(wrong) if turn.repairs == 0 => {
                 let said = format!(
                     "Your answer does not have the required form: {wrong}. Answer again, with nothing but JSON of that form."
                 );
-                Ok(Move::to("build_prompt").with(Update::Repair(said)))
+                let answer = completion.text;
+                Ok(Move::to("build_prompt").with(Update::Repair { answer, said }))
             }
-            _ => Ok(Move::to("finalize").with(answered)),
+            _ => Ok(Move::to("finalize").with(Update::Answered(completion))),
         }
     }
 
@@ -126,7 +126,13 @@ impl CallModel {
         if usable.is_err() {
             run.hint(Hint::End { turn });
         }
-        usable.map_err(Stop::Failed)
+        usable.map_err(|error| {
+            if error.is_about_provider() {
+                Stop::Provider(error)
+            } else {
+                Stop::Failed(error)
+            }
+        })
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use zupa_core::{Address, Claimed, Content, Outbound, Result as CoreResult, Timestamp};
+use zupa_core::{
+    Address, Claimed, Content, Error, ErrorKind, Outbound, Result as CoreResult, Timestamp,
+};
 
 use super::{Agent, AgentTurn, Parts, Session, Update};
 use crate::graph::{Ending, Move, Node};
@@ -131,7 +133,12 @@ impl CommandGate {
             at: cx.now(),
             state: turn.kept.agent.clone(),
         };
-        let reply = command.run(arguments, context).await?;
+        let time = self.0.settings.tool_timeout;
+        let reply = tokio::time::timeout(time, command.run(arguments, context))
+            .await
+            .map_err(|_elapsed| {
+                Error::new(ErrorKind::Timeout, "the command took too long").with("command", name)
+            })??;
         let moved = answer(reply.text);
         Ok(match reply.state {
             Some(change) => moved.with(Update::Agent(change)),

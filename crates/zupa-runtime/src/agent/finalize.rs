@@ -24,6 +24,9 @@ impl Node<AgentTurn> for Finalize {
             Verdict::Continue(text) | Verdict::Replace(text) => text,
             Verdict::Cancel(why) => return Ok(Move::end(Ending::Silent(why))),
         };
+        if text.trim().is_empty() {
+            return Ok(Move::end(Ending::Silent("there was nothing to say".into())));
+        }
         let outbound = vec![speak::outbound(&self.0, text.trim(), cx).await?];
         Ok(Move::to("persist").with(Update::Outbound(outbound)))
     }

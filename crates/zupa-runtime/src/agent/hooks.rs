@@ -2,11 +2,13 @@
 //! before an answer is committed. A hook that fails lets the turn go on.
 
 use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
-use zupa_core::{Content, Result, TurnId};
+use zupa_core::{Content, Error, ErrorKind, Result, TurnId};
 
 use super::{Agent, AgentTurn};
 use crate::turn::{Cx, Stop};
@@ -54,8 +56,11 @@ pub(super) async fn context(
     let Some(provider) = &agent.context else {
         return Ok(None);
     };
+    let time = cx.run.path.settings.tool_timeout;
     cx.effect("context", &turn.input, || async {
-        Ok(provider.context(turn).await.unwrap_or_else(|error| {
+        let asked = provider.context(turn);
+        let context = within(time, asked).await;
+        Ok(context.unwrap_or_else(|error| {
             warn!(%error, "a context provider failed; the turn goes on without it");
             None
         }))
@@ -72,12 +77,20 @@ pub(super) async fn before_reply(
     let Some(hook) = &agent.before_reply else {
         return Ok(Verdict::Continue(reply));
     };
+    let time = cx.run.path.settings.tool_timeout;
     cx.effect("before_reply", &reply, || async {
-        let verdict = hook.before_reply(&reply, turn).await;
+        let verdict = within(time, hook.before_reply(&reply, turn)).await;
         Ok(verdict.unwrap_or_else(|error| {
             warn!(%error, "a hook before the reply failed; the reply goes out as it is");
             Verdict::Continue(reply.clone())
         }))
     })
     .await
+}
+
+/// A hook has as much time as a tool.
+async fn within<T>(time: Duration, hook: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(time, hook)
+        .await
+        .unwrap_or_else(|_elapsed| Err(Error::new(ErrorKind::Timeout, "the hook took too long")))
 }

@@ -29,6 +29,17 @@ impl Node<AgentTurn> for Recall {
             let own = line.role == Role::User && (first..=last).contains(&line.number);
             line.number >= turn.kept.session.first && !own
         });
+        for line in &mut lines {
+            // The row says only that there was a voice.
+            let heard = turn
+                .kept
+                .heard
+                .iter()
+                .find(|(number, _)| *number == line.number);
+            if let Some((_, words)) = heard {
+                line.text.clone_from(words);
+            }
+        }
         Ok(Move::to("build_prompt").with(Update::History(lines)))
     }
 }

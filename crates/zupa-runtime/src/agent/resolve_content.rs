@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::{Content, Outbound, Transcriber};
+use zupa_core::{Claimed, Content, Number, Outbound, Transcriber};
 
 use super::hear::{Heard, hear};
 use super::modality::is_voice;
@@ -31,6 +31,8 @@ struct Resolved {
     answerable: bool,
     /// Something of it was not understood.
     unheard: bool,
+    /// What was heard in voice, by the messages' numbers.
+    heard: Vec<(Number, String)>,
 }
 
 #[async_trait]
@@ -41,12 +43,18 @@ impl Node<AgentTurn> for ResolveContent {
         // A reminder that has come due is one line.
         if let Some(text) = reminder(&cx.run) {
             let lines = vec![format!("[a reminder that was set is due now: {text}]")];
-            return Ok(Move::to("recall").with(Update::Input { lines, range }));
+            let heard = Vec::new();
+            return Ok(Move::to("recall").with(Update::Input {
+                lines,
+                range,
+                heard,
+            }));
         }
         let Resolved {
             lines,
             answerable,
             unheard,
+            heard,
         } = self.resolve(cx).await?;
         let language = &self.0.agent.language;
         if unheard && !answerable {
@@ -56,7 +64,11 @@ impl Node<AgentTurn> for ResolveContent {
         if unheard {
             cx.say(language.ask_for_text()).await?;
         }
-        Ok(Move::to("recall").with(Update::Input { lines, range }))
+        Ok(Move::to("recall").with(Update::Input {
+            lines,
+            range,
+            heard,
+        }))
     }
 }
 
@@ -78,7 +90,7 @@ impl ResolveContent {
                 continue;
             }
             match self.hear(place, ear, content, cx).await? {
-                Heard::Words(words) => resolved.heard(words, content),
+                Heard::Words(words) => resolved.heard(words, inbound),
                 Heard::Nothing { down: gone, .. } => {
                     resolved.not_understood();
                     down = gone;
@@ -111,15 +123,17 @@ impl Resolved {
         self.lines.push(content.as_prompt_text());
     }
 
-    fn heard(&mut self, words: String, content: &Content) {
+    fn heard(&mut self, words: String, inbound: &Claimed) {
         self.answerable = true;
-        self.lines.push(match content {
+        let line = match &inbound.content {
             Content::Media {
                 caption: Some(caption),
                 ..
             } => format!("{words}\n{caption}"),
             _ => words,
-        });
+        };
+        self.heard.push((inbound.number, line.clone()));
+        self.lines.push(line);
     }
 
     fn not_understood(&mut self) {

@@ -1,7 +1,7 @@
 //! Node `run_tools`: what the model asked for is done, side by side, and it is told
 //! what came of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +13,8 @@ use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
 use crate::turn::{Called, Cx, PlannedCall, Stop};
 
+/// Calls of one round; what is more is not made.
+const CALLS: usize = 32;
 /// The most that the model is told of one result, in bytes.
 const MAX_RESULT: usize = 64 * 1024;
 
@@ -23,10 +25,19 @@ impl Node<AgentTurn> for RunTools {
     async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
         let mut refused: HashMap<usize, Called> = HashMap::new();
         let mut planned = Vec::new();
-        let mut asked: HashMap<String, u32> = turn.ended_calls.clone().into_iter().collect();
+        let mut which: HashMap<usize, u32> = HashMap::new();
+        let mut taken = turn.ended_calls.clone();
         for (place, call) in turn.calls.iter().enumerate() {
-            match self.plan(turn, place, call, &mut asked) {
-                Ok(call) => planned.push(call),
+            if place >= CALLS {
+                let said = format!("at most {CALLS} calls at once");
+                refused.insert(place, Called::refused("too_many_calls", said));
+                continue;
+            }
+            match self.plan(turn, place, call, &mut taken) {
+                Ok(call) => {
+                    which.insert(place, call.which);
+                    planned.push(call);
+                }
                 Err(answer) => {
                     refused.insert(place, answer);
                 }
@@ -51,7 +62,10 @@ impl Node<AgentTurn> for RunTools {
                     Called::Output(output) => output.state.clone(),
                     Called::Error { .. } => None,
                 },
-                ended: (made && !called.is_unknown()).then(|| name_of(call)),
+                ended: which
+                    .get(&place)
+                    .filter(|_| made && !called.is_unknown())
+                    .map(|which| (name_of(call), *which)),
             });
         }
         Ok(Move::to("recall").with(Update::Called(results)))
@@ -78,7 +92,7 @@ impl RunTools {
         turn: &AgentTurn,
         place: usize,
         call: &ToolCall,
-        asked: &mut HashMap<String, u32>,
+        taken: &mut BTreeMap<String, Vec<u32>>,
     ) -> Result<PlannedCall, Called> {
         let Some(known) = self.0.agent.tools.get(&call.name) else {
             return Err(Called::refused(
@@ -100,17 +114,21 @@ impl RunTools {
                 None => return Err(Called::refused("rejected", "nobody has agreed to it")),
             }
         }
-        // Equal calls in one round are meant: each gets a key of its own.
-        let earlier = asked.entry(name_of(call)).or_default();
+        // Equal calls in one round are meant: each gets a key of its own. One whose
+        // answer was lost is asked for again under the key that it had.
+        let taken = taken.entry(name_of(call)).or_default();
+        let which = (0..)
+            .find(|which| !taken.contains(which))
+            .unwrap_or_default();
+        taken.push(which);
         let planned = PlannedCall {
             place,
             tool: known.tool.clone(),
             arguments,
-            earlier: *earlier,
+            which,
             decision,
             state: turn.kept.agent.clone(),
         };
-        *earlier += 1;
         Ok(planned)
     }
 }

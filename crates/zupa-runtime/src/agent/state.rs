@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zupa_core::turn::Message;
-use zupa_core::{Completion, Decision, Number, Outbound, Prompt, Timestamp, ToolCall, patch};
+use zupa_core::{Completion, Decision, Number, Outbound, Prompt, Role, Timestamp, ToolCall, patch};
 
 use crate::graph::State;
+
+/// Voice messages whose words are kept.
+const HEARD: usize = 20;
 
 /// The state of one turn of the default agent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -24,8 +27,9 @@ pub struct AgentTurn {
     pub confirmed: BTreeMap<String, Decision>,
     /// What operators said of calls that are not made yet, by their ids.
     pub approved: BTreeMap<String, Decision>,
-    /// Calls of the turn whose end is known, by tool and arguments.
-    pub ended_calls: BTreeMap<String, u32>,
+    /// Calls of the turn whose end is known, by tool and arguments: which of the equal
+    /// ones, from 0.
+    pub ended_calls: BTreeMap<String, Vec<u32>>,
     /// How often a reply of the wrong form was sent back to the model.
     pub repairs: u32,
     /// What the model said last.
@@ -53,6 +57,9 @@ pub struct Kept {
     /// The session that is open.
     #[serde(default)]
     pub session: Session,
+    /// What was heard in voice messages of the newest lines, by their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heard: Vec<(Number, String)>,
 }
 
 /// A stretch of a conversation.
@@ -77,6 +84,8 @@ pub enum Update {
         lines: Vec<String>,
         /// The numbers of the messages, first and last.
         range: (Number, Number),
+        /// What was heard in those that are voice, by their numbers.
+        heard: Vec<(Number, String)>,
     },
     /// Earlier lines of the conversation.
     History(Vec<Message>),
@@ -84,8 +93,13 @@ pub enum Update {
     Prompt(Vec<Prompt>),
     /// What the model answered.
     Answered(Completion),
-    /// The answer has the wrong form; this is said to the model.
-    Repair(String),
+    /// The answer has the wrong form.
+    Repair {
+        /// The answer.
+        answer: String,
+        /// What is said of it to the model.
+        said: String,
+    },
     /// What was decided on calls.
     Decided {
         /// By the person, by the calls' ids.
@@ -112,8 +126,20 @@ pub struct Result {
     pub text: String,
     /// A change of the agent's own state.
     pub patch: Option<Value>,
-    /// Its tool and arguments, if it is known how it ended.
-    pub ended: Option<String>,
+    /// Its tool and arguments, and which of the equal ones it is, if it is known how it
+    /// ended.
+    pub ended: Option<(String, u32)>,
+}
+
+/// Gives calls that a server has not told apart ids of their own.
+fn name_apart(calls: &mut [ToolCall]) {
+    for place in 0..calls.len() {
+        let (before, rest) = calls.split_at_mut(place);
+        let call = &mut rest[0];
+        if call.id.is_empty() || before.iter().any(|other| other.id == call.id) {
+            call.id = format!("{}#{place}", call.id);
+        }
+    }
 }
 
 impl State for AgentTurn {
@@ -123,10 +149,20 @@ impl State for AgentTurn {
     fn apply(&mut self, update: Update) {
         match update {
             Update::Session(session) => self.kept.session = session,
-            Update::Input { lines, range } => (self.input, self.range) = (lines, range),
+            Update::Input {
+                lines,
+                range,
+                heard,
+            } => {
+                (self.input, self.range) = (lines, range);
+                self.kept.heard.extend(heard);
+                let surplus = self.kept.heard.len().saturating_sub(HEARD);
+                self.kept.heard.drain(..surplus);
+            }
             Update::History(lines) => self.history = Some(lines),
             Update::Prompt(prompt) => self.prompt = prompt,
-            Update::Answered(completion) => {
+            Update::Answered(mut completion) => {
+                name_apart(&mut completion.calls);
                 self.reply = completion.text.clone();
                 self.calls.clone_from(&completion.calls);
                 self.rounds.push(Prompt::Assistant {
@@ -134,9 +170,10 @@ impl State for AgentTurn {
                     calls: completion.calls,
                 });
             }
-            Update::Repair(text) => {
+            Update::Repair { answer, said } => {
                 self.repairs += 1;
-                self.rounds.push(Prompt::User { text });
+                self.rounds.push(Prompt::line(Role::Assistant, answer));
+                self.rounds.push(Prompt::line(Role::User, said));
             }
             Update::Decided {
                 confirmed,
@@ -158,7 +195,8 @@ impl State for AgentTurn {
                         patch::merge(&mut self.kept.agent, change);
                     }
                     if let Some(ended) = result.ended {
-                        *self.ended_calls.entry(ended).or_default() += 1;
+                        let (name, which) = ended;
+                        self.ended_calls.entry(name).or_default().push(which);
                     }
                     self.rounds.push(Prompt::Tool {
                         call: result.call,

@@ -17,6 +17,10 @@ pub struct Language {
     pub ask_for_text: String,
     /// When an operator has to approve something; empty says nothing.
     pub approval_asked: String,
+    /// When nobody knows whether something took place and an operator is asked; empty says
+    /// nothing.
+    #[serde(default)]
+    pub review_asked: String,
     /// In front of a question that was not answered with yes or no.
     pub yes_or_no: String,
     /// In front of the list of commands.
@@ -35,6 +39,9 @@ pub struct Language {
     pub yes: Vec<String>,
     /// Words that do not.
     pub no: Vec<String>,
+    /// Words that mean nothing beside a yes.
+    #[serde(default)]
+    pub fillers: Vec<String>,
 }
 
 /// What an answer to a question means.
@@ -79,24 +86,43 @@ impl Language {
         })
     }
 
-    /// What a person's answer to a question means: the first word decides, unless a later
-    /// one takes it back, and a question is no answer.
-    pub(super) fn answer(&self, said: &str) -> Answer {
+    /// What a person's messages mean as an answer to a question. Yes is nothing but words
+    /// that agree and words that mean nothing, in all of them; a first word that does not
+    /// agree is a no in any of them; everything else is unclear.
+    pub(super) fn answer<'a>(&self, said: impl IntoIterator<Item = &'a str>) -> Answer {
+        let (mut agreed, mut whole) = (true, String::new());
+        for text in said {
+            match self.one_answer(text) {
+                Answer::No => return Answer::No,
+                Answer::Yes => {}
+                Answer::Unclear(_) => agreed = false,
+            }
+            whole = format!("{whole} {text}");
+        }
+        match whole.trim() {
+            "" => Answer::Unclear(String::new()),
+            _ if agreed => Answer::Yes,
+            whole => Answer::Unclear(whole.chars().take(500).collect()),
+        }
+    }
+
+    fn one_answer(&self, said: &str) -> Answer {
         let lower = said.to_lowercase();
         let words: Vec<&str> = lower
             .split(|c: char| !c.is_alphanumeric() && c != '👍' && c != '👎')
             .filter(|word| !word.is_empty())
             .collect();
-        let is = |list: &[String], word: &&&str| list.iter().any(|known| known == **word);
-        let first_is = |list| words.first().is_some_and(|first| is(list, &first));
-        let any_is = |list| words.iter().any(|word| is(list, &word));
-        let short = words.len() <= 6 && !said.contains('?');
-        if short && first_is(&self.yes) && !any_is(&self.no) {
-            Answer::Yes
-        } else if short && first_is(&self.no) && !any_is(&self.yes) {
+        let is = |list: &[String], word: &str| list.iter().any(|known| known == word);
+        let asks = said.contains('?');
+        let first_is_no = words.first().is_some_and(|first| is(&self.no, first));
+        let agrees = words.iter().any(|word| is(&self.yes, word));
+        let nothing_else = |word: &&str| is(&self.yes, word) || is(&self.fillers, word);
+        if first_is_no && !asks && words.len() <= 6 && !agrees {
             Answer::No
+        } else if agrees && !asks && words.iter().all(nothing_else) {
+            Answer::Yes
         } else {
-            Answer::Unclear(said.chars().take(500).collect())
+            Answer::Unclear(said.to_owned())
         }
     }
 
@@ -119,6 +145,7 @@ impl Language {
             fallback: none(),
             ask_for_text: none(),
             approval_asked: none(),
+            review_asked: none(),
             yes_or_no: none(),
             help: none(),
             bad_command: none(),
@@ -128,6 +155,7 @@ impl Language {
             help_of_reset: none(),
             yes: Vec::new(),
             no: Vec::new(),
+            fillers: Vec::new(),
         }
     }
 }
@@ -163,14 +191,20 @@ mod tests {
     fn yes_no_and_anything_else_are_told_apart() {
         let (en, pt) = (Language::english(), Language::portuguese());
         for said in ["Yes", "yes, please!", "OK", "sure", "👍"] {
-            assert_eq!(en.answer(said), Answer::Yes, "{said}");
+            assert_eq!(en.answer([said]), Answer::Yes, "{said}");
         }
         for said in ["no", "No, thanks", "cancel", "👎"] {
-            assert_eq!(en.answer(said), Answer::No, "{said}");
+            assert_eq!(en.answer([said]), Answer::No, "{said}");
         }
         for said in [
             "",
             "maybe",
+            "ok how much is it",
+            "sure, but without onions",
+            "right now I am busy",
+            "yes wait",
+            "ok later",
+            "yeah never mind",
             "yes and no",
             "how much is it with the yes burger and no fries",
             "what is the right price?",
@@ -179,9 +213,9 @@ mod tests {
             "the right one, please",
             "[reaction: 👍]",
         ] {
-            assert!(matches!(en.answer(said), Answer::Unclear(_)), "{said}");
+            assert!(matches!(en.answer([said]), Answer::Unclear(_)), "{said}");
         }
-        assert_eq!(pt.answer("Sim, pode ser"), Answer::Yes);
-        assert_eq!(pt.answer("não"), Answer::No);
+        assert_eq!(pt.answer(["Sim, pode ser"]), Answer::Yes);
+        assert_eq!(pt.answer(["não"]), Answer::No);
     }
 }

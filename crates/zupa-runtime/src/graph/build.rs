@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use zupa_core::{Claimed, Digest, Error, Result};
+use zupa_core::{Claimed, Digest, Error, Outbound, Result};
 
 use super::node::Function;
 use super::{Answers, Entry, Graph, MOVES, Node, NodeFn, State};
@@ -49,6 +49,7 @@ pub struct GraphBuilder<S: State> {
     renamed: Vec<(String, String)>,
     before: Vec<(String, String)>,
     answers: Answers,
+    says_in_review: Vec<Outbound>,
     problems: Vec<String>,
 }
 
@@ -61,6 +62,7 @@ impl<S: State> GraphBuilder<S> {
             renamed: Vec::new(),
             before: Vec::new(),
             answers: Box::new(|_| true),
+            says_in_review: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -163,6 +165,13 @@ impl<S: State> GraphBuilder<S> {
         self
     }
 
+    /// What the person hears when nobody knows whether an effect took place and an operator
+    /// is asked. Default: nothing.
+    pub fn says_in_review(mut self, say: Vec<Outbound>) -> Self {
+        self.says_in_review = say;
+        self
+    }
+
     /// Sets the most moves of one turn. Default: 50.
     pub fn moves(mut self, most: u32) -> Self {
         self.moves = most;
@@ -195,6 +204,7 @@ impl<S: State> GraphBuilder<S> {
             renamed: self.renamed,
             before: self.before,
             answers: self.answers,
+            says_in_review: self.says_in_review,
         })
     }
 

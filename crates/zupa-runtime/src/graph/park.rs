@@ -18,8 +18,12 @@ use super::{Graph, Question, State};
 use crate::commit::Done;
 use crate::turn::{Gathered, Review, Run, Stop};
 
+/// How often a parked turn whose node is unknown here is left to processes of another
+/// version before it is given up: some ten minutes.
+const LEFT_TO_OTHERS: u32 = 20;
+
 /// The longest payload of a wait, in bytes.
-const MAX_PAYLOAD: usize = 1 << 20;
+const MAX_PAYLOAD: usize = 8 << 20;
 
 /// What a parked turn leaves for the one that goes on.
 #[derive(Serialize, Deserialize)]
@@ -53,7 +57,18 @@ pub(super) struct Begun<S: State> {
 impl Parked {
     /// Left in the middle of nodes: they begin again, with what they recorded.
     pub(super) fn with_steps(self, run: &Run) -> Self {
-        let steps = run.steps().into_iter().map(|step| ParkedStep {
+        let visits = self.at.iter().map(|name| {
+            let visit = self.visits.get(name).copied().unwrap_or_default() + 1;
+            format!("{name}/{visit}")
+        });
+        let visits: Vec<String> = visits.collect();
+        let of_them = |step: &Step| {
+            let rest = |visit: &String| step.key.strip_prefix(visit.as_str());
+            let mut rests = visits.iter().filter_map(rest);
+            rests.any(|rest| rest.starts_with(['/', '.']))
+        };
+        let steps = run.steps().into_iter().filter(of_them);
+        let steps = steps.map(|step| ParkedStep {
             key: step.key,
             ordinal: step.ordinal,
             input: step.input.to_hex(),
@@ -84,6 +99,10 @@ impl<S: State> Graph<S> {
             }
             _ => (None, None),
         };
+        if let Some((taken, _)) = &settles {
+            run.take(*taken);
+        }
+        run.rename(&self.renamed);
         let mut walk = match wait {
             None => Walk {
                 state: S::default(),
@@ -144,17 +163,24 @@ impl<S: State> Graph<S> {
                     .with("graph", &self.name)
                 })
             })
-            .collect::<zupa_core::Result<Vec<_>>>()?;
+            .collect::<zupa_core::Result<Vec<_>>>()
+            .map_err(|gone| match run.turn.provider_failures {
+                // While versions change a newer process may know it.
+                ..LEFT_TO_OTHERS => Stop::Provider(gone),
+                _ => Stop::Failed(gone),
+            })?;
         run.inherit(
             parked.root,
             parked.steps.into_iter().map(ParkedStep::into_step),
         );
         let state = load::<S, S>(version, &parked.state.to_string())?;
-        Ok(Walk {
-            state,
-            at,
-            visits: parked.visits,
-        })
+        let mut visits = parked.visits;
+        for (old, new) in &self.renamed {
+            if let Some(count) = visits.remove(old) {
+                visits.insert(new.clone(), count);
+            }
+        }
+        Ok(Walk { state, at, visits })
     }
 
     /// Ends the turn with its questions open.
@@ -219,7 +245,6 @@ impl<S: State> Graph<S> {
             waits: gathered.waits,
             settles: gathered.settles,
             facts: gathered.facts,
-            audit: gathered.audit,
         })
     }
 
@@ -233,7 +258,8 @@ impl<S: State> Graph<S> {
         run: &Run,
     ) -> Result<Done, Stop> {
         let question = Question::decision(review.subject);
-        self.park(parked, vec![question], Vec::new(), state, gathered, run)
+        let say = self.says_in_review.clone();
+        self.park(parked, vec![question], say, state, gathered, run)
     }
 }
 

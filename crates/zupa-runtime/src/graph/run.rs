@@ -252,6 +252,5 @@ fn done(ending: Ending, state: Option<StoredState>, gathered: Gathered) -> Done 
         waits: gathered.waits,
         settles: gathered.settles,
         facts: gathered.facts,
-        audit: gathered.audit,
     }
 }

@@ -1,9 +1,11 @@
 //! Calling tools through the journal: an effect that matters leaves an intent before
 //! it starts, and what a crash or a lost answer means is decided by its class.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,15 +17,17 @@ use zupa_core::{
 use super::{Cx, Review, Run, Stop};
 use crate::faults::Phase;
 
+/// The longest result of a call that is kept, in bytes of JSON.
+const MAX_OUTPUT: usize = 256 * 1024;
+
 /// A call that a model asked for, checked and decided on.
 pub(crate) struct PlannedCall {
     /// Its place among the calls of the visit, and with it its key.
     pub place: usize,
     pub tool: Arc<dyn Tool>,
     pub arguments: Value,
-    /// How many calls of the turn with equal arguments have ended for certain: they
-    /// are not this one.
-    pub earlier: u32,
+    /// Which of the turn's calls with equal arguments it is, from 0.
+    pub which: u32,
     pub decision: Option<Decision>,
     /// The agent's state as of the start.
     pub state: Value,
@@ -96,7 +100,7 @@ impl Run {
     ) -> Result<Called, Stop> {
         match self.attempt(call).await? {
             Ok(called) => self.note(key, input, call, called).await,
-            Err(error) if error.outcome() == Outcome::Unknown => {
+            Err(error) if outcome(&error) == Outcome::Unknown => {
                 self.without_answer(key, input, call, error).await
             }
             Err(error) => self.note(key, input, call, Called::of(error)).await,
@@ -148,14 +152,21 @@ impl Run {
         let asked = call
             .tool
             .probe(call.arguments.clone(), self.context(call, time));
-        match tokio::time::timeout(time, asked).await {
-            Ok(Ok(Probe::Happened(output))) => {
-                self.note(key, input, call, Called::Output(output)).await
+        let asked = AssertUnwindSafe(asked).catch_unwind();
+        let answer = match tokio::time::timeout(time, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panic)) => Ok(Probe::Unknown),
+            Err(_elapsed) => Err(no_answer(call)),
+        };
+        let may_ask_again = self.turn.failures < self.path.settings.retries;
+        match answer {
+            Ok(Probe::Happened(output)) => {
+                let called = Called::Output(bounded(output));
+                self.note(key, input, call, called).await
             }
-            Ok(Ok(Probe::DidNot)) => self.note(key, input, call, Called::did_not()).await,
-            Ok(Err(error)) if error.is_transient() => Err(Stop::Failed(error)),
-            Err(_elapsed) => Err(Stop::Failed(no_answer(call))),
-            Ok(Ok(Probe::Unknown) | Err(_)) => self.decided(key, input, call).await,
+            Ok(Probe::DidNot) => self.note(key, input, call, Called::did_not()).await,
+            Err(error) if error.is_transient() && may_ask_again => Err(Stop::Failed(error)),
+            Ok(Probe::Unknown) | Err(_) => self.decided(key, input, call).await,
         }
     }
 
@@ -195,10 +206,14 @@ impl Run {
         self.claim.check()?;
         let calling = call.tool.call(call.arguments.clone(), context);
         // The tool keeps the deadline; this holds one that does not.
-        let answer = tokio::time::timeout(time, calling)
-            .await
-            .unwrap_or_else(|_elapsed| Err(no_answer(call)));
-        Ok(answer.map(Called::Output))
+        let caught = AssertUnwindSafe(calling).catch_unwind();
+        let answer = match tokio::time::timeout(time, caught).await {
+            Ok(Ok(answer)) => answer,
+            // It may have acted before.
+            Ok(Err(_panic)) => Err(panicked(call)),
+            Err(_elapsed) => Err(no_answer(call)),
+        };
+        Ok(answer.map(|output| Called::Output(bounded(output))))
     }
 
     /// Records how the call ended; side messages go out with it.
@@ -237,7 +252,7 @@ impl Run {
         let tool = &call.tool.spec().name;
         let tenant = &self.turn.address.tenant;
         ToolContext {
-            key: Digest::of_json(&(tenant, self.root(), tool, &call.arguments, call.earlier)),
+            key: Digest::of_json(&(tenant, self.root(), tool, &call.arguments, call.which)),
             turn: self.turn.turn,
             conversation: self.turn.conversation,
             address: self.turn.address.clone(),
@@ -273,10 +288,14 @@ impl Called {
     }
 
     fn of(error: Error) -> Self {
+        let message = match outcome(&error) {
+            Outcome::Applied => format!("it took place, but: {}", error.message()),
+            Outcome::NotApplied | Outcome::Unknown => error.message().to_owned(),
+        };
         Self::Error {
             kind: error.kind().as_str().to_owned(),
-            message: error.message().to_owned(),
-            unknown: error.outcome() == Outcome::Unknown,
+            message,
+            unknown: outcome(&error) == Outcome::Unknown,
         }
     }
 
@@ -288,6 +307,35 @@ impl Called {
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(self, Self::Error { unknown: true, .. })
     }
+}
+
+/// Whether a call took place. An error that does not say so and sounds like a lost answer
+/// is one.
+fn outcome(error: &Error) -> Outcome {
+    error.said_outcome().unwrap_or(match error.kind() {
+        ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Protocol | ErrorKind::Internal => {
+            Outcome::Unknown
+        }
+        _ => Outcome::NotApplied,
+    })
+}
+
+/// An output that fits into the journal. What it changes and says is kept.
+fn bounded(output: ToolOutput) -> ToolOutput {
+    let bytes = output.result.to_string().len();
+    if bytes <= MAX_OUTPUT {
+        return output;
+    }
+    ToolOutput {
+        result: json!({ "note": "the result was too large and was left out", "bytes": bytes }),
+        ..output
+    }
+}
+
+fn panicked(call: &PlannedCall) -> Error {
+    Error::internal("the tool panicked")
+        .with("tool", &call.tool.spec().name)
+        .with_outcome(Outcome::Unknown)
 }
 
 fn no_answer(call: &PlannedCall) -> Error {

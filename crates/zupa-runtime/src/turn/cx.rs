@@ -27,7 +27,6 @@ pub(crate) struct Gathered {
     pub waits: Vec<NewWait>,
     pub settles: Vec<(WaitId, WaitState)>,
     pub facts: Vec<Fact>,
-    pub audit: Vec<Noted>,
 }
 
 /// Something for the audit: what happened, and why. Holds no customer text.
@@ -42,7 +41,6 @@ impl Gathered {
         self.waits.extend(other.waits);
         self.settles.extend(other.settles);
         self.facts.extend(other.facts);
-        self.audit.extend(other.audit);
     }
 }
 
@@ -167,12 +165,10 @@ impl Cx {
         self.gathered.settles.extend(cancelled);
     }
 
-    /// Leaves an entry for the audit, committed with the turn.
+    /// Leaves an entry for the audit, committed with the turn however it ends.
     pub(crate) fn audit(&mut self, action: &'static str, reason: impl Into<String>) {
-        self.gathered.audit.push(Noted {
-            action,
-            reason: reason.into(),
-        });
+        let reason = reason.into();
+        self.run.audit(Noted { action, reason });
     }
 
     /// Sets a reminder for this conversation, committed with the turn: when its time

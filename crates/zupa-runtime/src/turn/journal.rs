@@ -54,6 +54,23 @@ impl Journal {
         }
     }
 
+    /// Waits for all answers and hands in again what was lost. True when everything is
+    /// written.
+    pub(crate) async fn is_written(&self, writer: &Writer) -> bool {
+        let mut written = true;
+        for Entry { record, answer } in self.taken() {
+            let answer = match answer {
+                Some(answer) => answer.answer().await,
+                None => Err(zupa_core::Error::internal("it was lost before")),
+            };
+            if answer.is_err() {
+                written = false;
+                self.hand_in(writer, record).await;
+            }
+        }
+        written
+    }
+
     /// How many were refused because the claim was lost. Waits for nothing, as
     /// above.
     pub(crate) async fn refused(&self) -> u64 {

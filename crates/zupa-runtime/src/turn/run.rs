@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use zupa_core::store::{ClaimedTurn, OutboxRow, Record, Recorded};
 use zupa_core::{
-    Clock, Digest, EffectClass, Error, ErrorKind, Hint, Ids, Step, Timestamp, TurnId, Usage, Wakeup,
+    Clock, Digest, EffectClass, Error, ErrorKind, Hint, Ids, Step, Timestamp, TurnId, Usage,
+    WaitId, Wakeup,
 };
 
-use super::{Journal, Stop};
+use super::{Journal, Noted, Stop};
 use crate::claim::Held;
 use crate::deliver::DeliveryQueue;
 use crate::faults::{Faults, Phase};
@@ -40,9 +41,14 @@ pub(crate) struct Run {
     pub claim: Arc<Held>,
     pub journal: Journal,
     root: OnceLock<TurnId>,
+    /// The question that this run's messages answer.
+    took: OnceLock<WaitId>,
     /// What is recorded, by this run, by earlier ones, and by a parked turn that this
     /// one goes on with.
     steps: Mutex<Vec<Known>>,
+    /// The next place in the journal, behind all that was ever recorded.
+    ordinals: AtomicU32,
+    noted: Mutex<Vec<Noted>>,
     said: AtomicU32,
     tokens: AtomicU64,
     until: Duration,
@@ -71,7 +77,10 @@ impl Run {
     pub(crate) fn new(path: Arc<Path>, turn: Arc<ClaimedTurn>, claim: Arc<Held>) -> Self {
         Self {
             root: OnceLock::new(),
+            took: OnceLock::new(),
             steps: Mutex::new(turn.steps.iter().cloned().map(Known::before).collect()),
+            ordinals: AtomicU32::new(behind(&turn.steps)),
+            noted: Mutex::default(),
             said: AtomicU32::new(turn.said),
             tokens: AtomicU64::new(0),
             journal: Journal::default(),
@@ -87,16 +96,58 @@ impl Run {
         *self.root.get().unwrap_or(&self.turn.turn)
     }
 
+    /// Notes which question the run's messages answer.
+    pub(crate) fn take(&self, question: WaitId) {
+        let _ = self.took.set(question);
+    }
+
+    /// The question that the run's messages answer.
+    pub(crate) fn taken(&self) -> Option<WaitId> {
+        self.took.get().copied()
+    }
+
+    /// Knows steps by the names that their nodes have today.
+    pub(crate) fn rename(&self, renamed: &[(String, String)]) {
+        let mut steps = self.lock();
+        for (old, new) in renamed {
+            for place in 0..steps.len() {
+                let Some(rest) = of_node(&steps[place].step.key, old) else {
+                    continue;
+                };
+                let today = format!("{new}{rest}");
+                let known = steps.iter().any(|known| known.step.key == today);
+                // What was recorded under the new name counts; the old is done with.
+                steps[place].visited |= known;
+                if !known {
+                    steps[place].step.key = today;
+                }
+            }
+        }
+    }
+
     /// Goes on for a parked turn, in the middle of nodes that had recorded `steps`.
     pub(crate) fn inherit(&self, root: TurnId, steps: impl Iterator<Item = Step>) {
         let _ = self.root.set(root);
         let mut known = self.lock();
         for step in steps {
+            self.ordinals.fetch_max(step.ordinal + 1, Ordering::Relaxed);
             if !known.iter().any(|mine| mine.step.key == step.key) {
                 known.push(Known::before(step));
             }
         }
         known.sort_by_key(|known| known.step.ordinal);
+    }
+
+    /// Keeps something for the audit.
+    pub(crate) fn audit(&self, noted: Noted) {
+        let mut all = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(noted);
+    }
+
+    /// What was kept for the audit.
+    pub(crate) fn noted(&self) -> Vec<Noted> {
+        let all = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
     }
 
     /// What is recorded, in order.
@@ -161,25 +212,35 @@ impl Run {
         let Some(place) = steps.iter().position(|known| known.step.key == key) else {
             return Ok(None);
         };
+        if steps[place].visited {
+            return Err(Stop::Failed(
+                Error::invalid("two effects of one visit of a node have one name")
+                    .with("step", key),
+            ));
+        }
         if steps[place].step.input == input {
             steps[place].visited = true;
             return Ok(Some(steps[place].step.clone()));
         }
+        // The tail goes, but for what this run has asked for.
+        let tail =
+            |known: &Known| known.step.ordinal >= steps[place].step.ordinal && !known.visited;
         let matters = |known: &Known| known.step.class != EffectClass::Pure;
-        if steps[place..].iter().any(matters) {
+        if steps.iter().any(|known| tail(known) && matters(known)) {
             return Err(diverged(key));
         }
-        steps.truncate(place);
+        let kept: Vec<bool> = steps.iter().map(|known| !tail(known)).collect();
+        let mut kept = kept.into_iter();
+        steps.retain(|_| kept.next().unwrap_or(true));
         Ok(None)
     }
 
-    /// The run is about to end: every effect that may have happened must have been
-    /// asked for again, or nobody would hear of it.
+    /// The run is about to end: every effect that matters must have been asked for again,
+    /// or nobody would hear of it.
     pub(crate) fn check_journal(&self) -> Result<(), Stop> {
         let steps = self.lock();
-        let forgotten = steps
-            .iter()
-            .find(|known| known.step.is_intent() && !known.visited);
+        let matters = |known: &&Known| known.step.class != EffectClass::Pure;
+        let forgotten = steps.iter().filter(matters).find(|known| !known.visited);
         forgotten.map_or(Ok(()), |known| Err(diverged(&known.step.key)))
     }
 
@@ -194,7 +255,7 @@ impl Run {
         let mut steps = self.lock();
         let known = steps.iter().position(|known| known.step.key == key);
         let ordinal = known.map_or_else(
-            || steps.last().map_or(0, |last| last.step.ordinal + 1),
+            || self.ordinals.fetch_add(1, Ordering::Relaxed),
             |place| steps[place].step.ordinal,
         );
         let step = Step {
@@ -257,9 +318,23 @@ impl Run {
         }
     }
 
+    /// What led to an effect that matters is in the log before it: a run that came here
+    /// another way would know nothing of it.
+    async fn settle_journal(&self) -> Result<(), Stop> {
+        let mut pauses = Pauses::default();
+        while !self.journal.is_written(&self.path.writer).await {
+            if self.claim.left() == Duration::ZERO {
+                return Err(Stop::Lost);
+            }
+            tokio::time::sleep(pauses.next().min(self.claim.left())).await;
+        }
+        Ok(())
+    }
+
     /// Writes an entry, and what is said with it, and waits until it is durable.
     pub(crate) async fn write(&self, step: Step, say: Vec<OutboxRow>) -> Result<(), Stop> {
         self.hand_in_kept_back().await;
+        self.settle_journal().await?;
         let (rows, has_result) = (say.len() as u32, !step.is_intent());
         let record = self.record(step, say);
         let mut pauses = Pauses::default();
@@ -302,6 +377,15 @@ impl Run {
     fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What follows a node's name in the key of one of its effects.
+fn of_node<'k>(key: &'k str, node: &str) -> Option<&'k str> {
+    key.strip_prefix(node).filter(|rest| rest.starts_with('/'))
+}
+
+fn behind(steps: &[Step]) -> u32 {
+    steps.iter().map(|step| step.ordinal + 1).max().unwrap_or(0)
 }
 
 fn diverged(key: &str) -> Stop {

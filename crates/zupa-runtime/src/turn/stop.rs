@@ -12,6 +12,8 @@ use crate::commit::End;
 pub enum Stop {
     /// Something failed.
     Failed(Error),
+    /// The model's provider failed; no message is to blame for it.
+    Provider(Error),
     /// The process is stopping: no new effect starts.
     Release,
     /// Nothing is left of the claim.
@@ -38,6 +40,7 @@ impl From<Stop> for End {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Failed(error) => Self::Failed(error),
+            Stop::Provider(error) => Self::Held(error),
             Stop::Release => Self::Release,
             Stop::Lost => Self::Lost,
             Stop::Unwritten(error) => Self::Unwritten(error),

@@ -7,7 +7,7 @@ use serde_json::json;
 use zupa_core::{Effect, ToolContext, ToolOutput};
 use zupa_runtime::{JournalMode, tool};
 
-use crate::support::{Act, Setup, Shop, World, decide, life, pass};
+use crate::support::{Act, Fate, Setup, Shop, World, decide, life, pass, secs};
 
 const AGAIN: &[(&str, &str)] = &[("reserve", r#"{"item":"table"}"#)];
 
@@ -83,7 +83,9 @@ async fn a_call_of_unknown_outcome_that_must_not_be_made_again_goes_to_a_review(
         let word = if it_did { "\"done\":true" } else { "not_done" };
         assert!(told.contains(word), "{told}");
         assert_eq!(shop.done(), ["order soup"]);
-        assert_eq!(world.replies("ana").await, ["that is that"]);
+        let said = world.replies("ana").await;
+        assert!(said[0].contains("asked a colleague"), "{said:?}");
+        assert_eq!(said[1..], ["that is that"]);
     }
 }
 
@@ -184,5 +186,87 @@ async fn what_was_kept_before_a_review_is_kept() {
     world.say("ana", "go").await;
     world.quiet().await;
     decide(&world, true).await;
-    assert_eq!(world.replies("ana").await, ["two points"]);
+    assert_eq!(world.replies("ana").await.last().unwrap(), "two points");
+}
+
+/// The chain of parked turns is one turn for whoever deduplicates.
+#[tokio::test(start_paused = true)]
+async fn a_lost_call_that_is_made_again_after_an_approval_has_the_same_key() {
+    let shop = Shop::default();
+    shop.lose_answer("reserve");
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(shop.reserve()).tool(shop.approved_order());
+    let world = setup.start().await;
+    let order = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
+    world.model.on("go", [Act::Call(AGAIN)]);
+    world.model.on("timeout", [order]);
+    world.model.on("soup\"}", [Act::Call(AGAIN)]);
+    world.model.on("reserve", [Act::Say("done")]);
+    world.say("ana", "go").await;
+    world.quiet().await;
+    decide(&world, true).await;
+    let keys = shop.keys_of("reserve");
+    assert_eq!((keys.len(), keys[0]), (2, keys[1]));
+    assert_eq!(shop.done(), ["reserve table", "order soup"]);
+}
+
+/// The old call may still be on its way.
+#[test]
+fn what_can_be_asked_for_is_asked_for_when_the_old_call_must_be_over() {
+    let shop = Shop::default();
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(shop.pay());
+    setup
+        .model
+        .on("go", [Act::Call(&[("pay", r#"{"item":"soup"}"#)])]);
+    setup.model.on("found", [Act::Say("paid")]);
+    // It dies when the shop has been paid and its answer is on the way.
+    let fate = Fate::at(2);
+    shop.fated(&fate);
+    life(async {
+        let world = setup.start().await;
+        world.say("ana", "go").await;
+        fate.died().await;
+    });
+    shop.fated(&Fate::default());
+    assert_eq!(shop.done(), ["pay soup"]);
+    life(async {
+        let world = setup.start().await;
+        pass(setup.settings.tool_timeout - secs(1)).await;
+        assert_eq!(world.model.calls(), 1, "nothing is known yet");
+        world.quiet().await;
+        assert_eq!(world.replies("ana").await, ["paid"]);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_calls_at_once_are_applied_in_the_order_of_the_calls() {
+    let set = |name: &'static str, value: u64, millis: u64| {
+        let change = move |_: Nothing, _: ToolContext| async move {
+            tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+            let mut set = ToolOutput::of(name);
+            set.state = Some(json!({ "last": name, name: value }));
+            Ok(set)
+        };
+        tool(name, "", Effect::PURE, change).into_tool()
+    };
+    let read = |_: Nothing, cx: ToolContext| async move { Ok(ToolOutput::of(cx.state)) };
+    let mut setup = Setup::web();
+    setup.agent = setup
+        .agent
+        .tool(set("slow", 1, 50))
+        .tool(set("quick", 2, 5))
+        .tool(tool("read", "", Effect::PURE, read).into_tool());
+    let world = setup.start().await;
+    world
+        .model
+        .on("go", [Act::Call(&[("slow", "{}"), ("quick", "{}")])]);
+    world
+        .model
+        .on("quick", [Act::Call(&[("read", "{}")]), Act::Say("read")]);
+    world.say("ana", "go").await;
+    world.quiet().await;
+    let asked = world.model.asked().pop().unwrap();
+    let state = asked.messages.last().unwrap().text().to_owned();
+    assert_eq!(state, r#"{"last":"quick","quick":2,"slow":1}"#);
 }

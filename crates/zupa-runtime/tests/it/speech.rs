@@ -68,6 +68,23 @@ async fn a_voice_message_reaches_the_model_as_its_words() {
     assert_eq!(setup.door().fetched(), ["two soups"]);
 }
 
+#[test]
+fn what_was_heard_is_remembered_as_its_words_after_a_restart_too() {
+    let (setup, _) = phone().hearing();
+    life(async {
+        let mut world = setup.start().await;
+        hand_in(&world, vec![voice(&setup, "ana", "two soups")]).await;
+        world.shutdown(secs(1)).await.unwrap();
+    });
+    life(async {
+        let world = setup.start().await;
+        world.say("ana", "and bread").await;
+        world.quiet().await;
+    });
+    let lines = ["two soups", "re: two soups", "and bread"];
+    assert_eq!(last_prompt(&setup), lines);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_does_not_hear_is_told_of_a_voice_message() {
     let setup = phone();

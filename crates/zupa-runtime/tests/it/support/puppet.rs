@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use zupa_core::{
     Error, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, Result, ToolCall,
+    Usage,
 };
 
 use super::fate::Fate;
@@ -33,6 +34,10 @@ pub enum Act {
     Panic,
     /// Asks for these tools, by name and arguments.
     Call(&'static [(&'static str, &'static str)]),
+    /// Asks for two tools under one id, as servers without ids do.
+    SameIds([(&'static str, &'static str); 2]),
+    /// Asks for these tools, and says that it took so many tokens.
+    Spend(u64, &'static [(&'static str, &'static str)]),
     /// Says half a line and breaks off.
     CutOff,
     /// Says something, but the provider's filter stopped it.
@@ -260,6 +265,23 @@ impl Model for Puppet {
                 fate.pass("after model").await;
                 Ok(asks(calls))
             }
+            Act::Spend(tokens, calls) => Ok(asks(calls)
+                .map(move |event| match event {
+                    Ok(ModelEvent::Done { finish, model, .. }) => Ok(ModelEvent::Done {
+                        finish,
+                        usage: Some(Usage {
+                            input_tokens: tokens / 2,
+                            output_tokens: tokens - tokens / 2,
+                        }),
+                        model,
+                    }),
+                    other => other,
+                })
+                .boxed()),
+            Act::SameIds(calls) => {
+                let calls = calls.map(|(name, arguments)| ("", name, arguments));
+                Ok(asks_under(calls))
+            }
             Act::CutOff => {
                 let half = ModelEvent::Delta("half a li".into());
                 Ok(stream::iter([Ok(half)]).boxed())
@@ -280,11 +302,19 @@ fn says(text: &str, finish: FinishReason) -> ModelStream {
 }
 
 fn asks(calls: &[(&str, &str)]) -> ModelStream {
-    let calls = calls.iter().enumerate().map(|(place, (name, arguments))| {
+    let ids: Vec<_> = (0..calls.len())
+        .map(|place| format!("call_{place}"))
+        .collect();
+    let calls = ids.iter().zip(calls);
+    asks_under(calls.map(|(id, (name, arguments))| (id.as_str(), *name, *arguments)))
+}
+
+fn asks_under<'a>(calls: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) -> ModelStream {
+    let calls = calls.into_iter().map(|(id, name, arguments)| {
         Ok(ModelEvent::Call(ToolCall {
-            id: format!("call_{place}"),
-            name: (*name).to_owned(),
-            arguments: (*arguments).to_owned(),
+            id: id.to_owned(),
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
         }))
     });
     let done = ModelEvent::Done {

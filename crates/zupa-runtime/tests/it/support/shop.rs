@@ -51,6 +51,11 @@ impl Shop {
         self.lock().silent.push(tool);
     }
 
+    /// Something was done, outside of the tools here.
+    pub fn note(&self, done: &str) {
+        self.lock().done.push(done.to_owned());
+    }
+
     /// What was done, in order.
     pub fn done(&self) -> Vec<String> {
         self.lock().done.clone()

@@ -3,13 +3,15 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
+use zupa_core::channel::no_media;
 use zupa_core::{
     Acknowledges, Address, Alias, Capabilities, Channel, ChannelId, Content, Correlation,
-    Deduplicates, Hint, Inbound, IntakeBatch, Outgoing, PlatformId, Result, SendReceipt, TenantId,
+    Deduplicates, Hint, Inbound, IntakeBatch, Media, Outgoing, PlatformId, Result, SendReceipt,
+    TenantId, Voice,
 };
 
 use super::super::clock;
@@ -135,6 +137,14 @@ impl Channel for Door {
             let _ = sent.answered.send(());
         }
         Ok(SendReceipt::default())
+    }
+
+    fn voice(&self) -> Voice {
+        Voice::TextOnly
+    }
+
+    async fn media(&self, _handle: &str, _max_bytes: u64, _timeout: Duration) -> Result<Media> {
+        Err(no_media(&self.id))
     }
 
     fn hint(&self, _to: &Address, _hint: Hint) {}
