@@ -159,6 +159,53 @@ for line in sys.stdin:
         server.stop();
     }
 
+    /// The example that people are pointed to, with its shop at another port.
+    #[test]
+    fn the_example_without_code_answers_asks_and_waits() {
+        let test = "the_example_without_code_answers_asks_and_waits";
+        if !tools::has("python3", test) {
+            return;
+        }
+        let shop = FakeModel::start(Mood::Refuses(200, "", r#"{"count": 12}"#));
+        let config = include_str!("../../examples/no-code/zupa.toml");
+        let home = Home::with(&config.replace("http://127.0.0.1:8700", &shop.url()));
+        for (name, text) in [
+            (
+                "prompt.md",
+                include_str!("../../examples/no-code/prompt.md"),
+            ),
+            (
+                "script.toml",
+                include_str!("../../examples/no-code/script.toml"),
+            ),
+            (
+                "calendar_server.py",
+                include_str!("../../examples/no-code/calendar_server.py"),
+            ),
+        ] {
+            home.write(name, text);
+        }
+        let server = home.serve().ready();
+        let feed = |id: &str, text: &str, said: &str| {
+            assert_eq!(server.say("c", id, text).taken(), "accepted");
+            server.feed("c").until_said(said);
+        };
+        feed("1", "how many roses do you have?", "We have 12 of them.");
+        feed(
+            "2",
+            "when are you open?",
+            "We are open from 8 to 18, not on Sundays.",
+        );
+        feed("3", "order 3 roses", "Shall I order 3 roses?");
+        feed("4", "yes please", "I have asked a colleague");
+        let list = home.run(&["reviews", "ls", "--json"]).good().json();
+        let id = list["reviews"][0]["id"].as_str().unwrap();
+        home.run(&["reviews", "approve", id]).good();
+        server.feed("c").until_said("They are ordered.");
+        assert_eq!(shop.asked().len(), 2, "the stock, and one order");
+        server.stop();
+    }
+
     #[test]
     fn an_mcp_server_that_does_not_start_exits_6_and_says_how_to_find_it() {
         let home = Home::with(&format!(

@@ -117,7 +117,10 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
         .unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    let body: Value = serde_json::from_slice(&body)?;
+    let body: Value = match length {
+        0 => Value::Null,
+        _ => serde_json::from_slice(&body)?,
+    };
     let last = body["messages"]
         .as_array()
         .and_then(|messages| messages.last())
