@@ -164,6 +164,21 @@ pub struct Reminder {
     pub due_at: Timestamp,
     /// What the agent is reminded of.
     pub text: String,
+    /// A cron pattern in UTC, of minute, hour, day, month and weekday, by which it comes
+    /// again after that; none for once. Times that were missed are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+}
+
+impl Reminder {
+    /// Once.
+    pub fn once(due_at: Timestamp, text: impl Into<String>) -> Self {
+        Self {
+            due_at,
+            text: text.into(),
+            every: None,
+        }
+    }
 }
 
 impl ToolContext {

@@ -16,6 +16,7 @@ mod tools;
 mod faults;
 mod housekeeping;
 mod memory;
+mod remind;
 mod retry;
 mod runtime;
 mod settings;

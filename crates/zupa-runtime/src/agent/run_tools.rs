@@ -11,6 +11,7 @@ use zupa_core::{Digest, ToolCall};
 use super::state::Result as CallResult;
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
+use crate::remind;
 use crate::turn::{Called, Cx, PlannedCall, Stop};
 
 /// Calls of one round; what is more is not made.
@@ -53,7 +54,7 @@ impl Node<AgentTurn> for RunTools {
                     None => (Called::refused("internal", "no result"), false),
                 },
             };
-            let late = remind(&called, cx)?;
+            let late = set_reminders(&called, cx)?;
             cx.audit("tool.called", self.evidence(call, &called, made));
             results.push(CallResult {
                 call: call.id.clone(),
@@ -133,20 +134,27 @@ impl RunTools {
     }
 }
 
-/// Sets the reminders of a call; answers what the model is told if one is late.
-fn remind(called: &Called, cx: &mut Cx) -> Result<Option<String>, Stop> {
+/// Sets the reminders of a call; answers what the model is told if one cannot be set.
+fn set_reminders(called: &Called, cx: &mut Cx) -> Result<Option<String>, Stop> {
     let Called::Output(output) = called else {
         return Ok(None);
     };
-    let (late, in_time): (Vec<_>, Vec<_>) = output
-        .remind
-        .iter()
-        .partition(|reminder| reminder.due_at <= cx.now());
-    for reminder in in_time {
-        cx.remind(reminder)?;
+    let mut told = None;
+    for reminder in &output.remind {
+        let wrong = match &reminder.every {
+            Some(every) => remind::after(every, reminder.due_at).err(),
+            None => None,
+        };
+        if let Some(wrong) = wrong {
+            told = Some(Called::refused("invalid", wrong.message()).for_model());
+        } else if reminder.due_at <= cx.now() {
+            let late = "the reminder is due in the past and was not set";
+            told = Some(Called::refused("invalid", late).for_model());
+        } else {
+            cx.remind(reminder)?;
+        }
     }
-    let told = Called::refused("invalid", "the reminder is due in the past and was not set");
-    Ok((!late.is_empty()).then(|| told.for_model()))
+    Ok(told)
 }
 
 /// The arguments of a call: an object, or what is wrong with them. Nothing at all is no

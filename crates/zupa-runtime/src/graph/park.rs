@@ -16,6 +16,7 @@ use super::run::{Visits, Walk};
 use super::state::load;
 use super::{Graph, Question, State};
 use crate::commit::Done;
+use crate::remind::Reminded;
 use crate::turn::{Gathered, Review, Run, Stop};
 
 /// How often a parked turn whose node is unknown here is left to processes of another
@@ -275,10 +276,13 @@ impl ParkedStep {
     }
 }
 
-/// What a timer without a parked turn brings back: the text of a reminder.
-pub(crate) fn reminder(run: &Run) -> Option<String> {
+/// What a timer without a parked turn brings back.
+pub(crate) fn reminder(run: &Run) -> Option<Reminded> {
     let first = run.turn.inbounds.first()?;
     let wait = run.turn.waits.first()?;
     let timer = matches!(first.content, Content::Settled { .. }) && wait.opened.resume.is_none();
-    timer.then(|| wait.opened.payload.clone())
+    if !timer {
+        return None;
+    }
+    serde_json::from_str(&wait.opened.payload).ok()
 }

@@ -12,6 +12,7 @@ use zupa_core::{
 };
 
 use super::{Run, Stop};
+use crate::remind::{self, Reminded};
 
 /// The context of one visit of one node.
 pub struct Cx {
@@ -174,18 +175,28 @@ impl Cx {
     /// Sets a reminder for this conversation, committed with the turn: when its time
     /// has come, or at the next start after it, the agent runs with its text.
     ///
-    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a time that is over.
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a time that is over, or a pattern
+    /// that is none.
     pub fn remind(&mut self, reminder: &Reminder) -> Result<(), Stop> {
         if reminder.due_at <= self.now() {
             return Err(Stop::Failed(Error::invalid(
                 "a reminder is due in the past",
             )));
         }
+        if let Some(every) = &reminder.every {
+            remind::after(every, reminder.due_at)?;
+        }
+        let reminded = Reminded {
+            text: reminder.text.clone(),
+            every: reminder.every.clone(),
+        };
+        let payload = serde_json::to_string(&reminded)
+            .map_err(|source| Error::invalid("a reminder is not JSON").with_source(source))?;
         self.gathered.waits.push(NewWait {
             id: WaitId(self.run.path.ids.fresh()),
             kind: WaitKind::Timer,
             subject: "null".into(),
-            payload: reminder.text.clone(),
+            payload,
             resume: None,
             expires_at: Some(reminder.due_at),
         });

@@ -140,10 +140,7 @@ async fn as_many_rounds_as_are_allowed_and_a_repair_fit_into_a_turn() {
 async fn a_reminder_that_is_over_is_told_to_the_model() {
     let remind = |_: Nothing, cx: ToolContext| async move {
         let mut set = ToolOutput::of("set");
-        set.remind.push(Reminder {
-            due_at: cx.at,
-            text: "too late".into(),
-        });
+        set.remind.push(Reminder::once(cx.at, "too late"));
         Ok(set)
     };
     let world = with(tool("remind", "", Effect::IDEMPOTENT, remind).into_tool()).await;

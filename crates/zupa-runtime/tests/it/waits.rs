@@ -201,11 +201,9 @@ async fn a_reminder_comes_once_after_a_restart_too_and_in_order() {
             |later: Later, _: ToolContext| async move {
                 let mut set = ToolOutput::of("set");
                 for (minutes, text) in [(later.minutes * 2, "eat"), (later.minutes, "cook")] {
-                    set.remind.push(Reminder {
-                        due_at: zupa_core::Timestamp(1_767_225_600_000_000)
-                            .plus(Duration::from_secs(minutes * 60)),
-                        text: text.into(),
-                    });
+                    let due_at = zupa_core::Timestamp(1_767_225_600_000_000)
+                        .plus(Duration::from_secs(minutes * 60));
+                    set.remind.push(Reminder::once(due_at, text));
                 }
                 Ok(set)
             },
@@ -255,3 +253,66 @@ async fn a_command_does_not_answer_a_question_and_reset_takes_it_back() {
     assert!(said[1].contains("/reset"), "{said:?}");
     assert_eq!(said[2..], ["We start anew.", "re: yes"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_comes_again_by_its_pattern_and_what_was_missed_is_left_out() {
+    let mut setup = Setup::web();
+    let daily = |_: Nothing, cx: ToolContext| async move {
+        let mut set = ToolOutput::of("set");
+        set.remind.push(Reminder {
+            every: Some("0 9 * * *".into()),
+            ..Reminder::once(cx.at.plus(secs(9 * 60 * 60)), "water")
+        });
+        Ok(set)
+    };
+    setup.agent = setup
+        .agent
+        .tool(tool("daily", "", Effect::IDEMPOTENT, daily).into_tool());
+    let mut world = setup.start().await;
+    world.model.on("go", [Act::Call(&[("daily", "{}")])]);
+    world.model.on("set", [Act::Say("I will")]);
+    world.model.always(": water]", Act::Say("water now"));
+    world.say("ana", "go").await;
+    world.quiet().await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    pass(day * 2).await;
+    assert_eq!(
+        world.replies("ana").await,
+        ["I will", "water now", "water now"]
+    );
+    // Down for three days: one comes late, then the next in time.
+    world.shutdown(secs(1)).await.unwrap();
+    pass(day * 3).await;
+    drop(world);
+    let world = setup.start().await;
+    pass(secs(60)).await;
+    assert_eq!(world.replies("ana").await.len(), 4);
+    pass(day).await;
+    assert_eq!(world.replies("ana").await.len(), 5);
+    assert_eq!(open(&world).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_that_is_none_is_told_to_the_model() {
+    let mut setup = Setup::web();
+    let never = |_: Nothing, cx: ToolContext| async move {
+        let mut set = ToolOutput::of("set");
+        set.remind.push(Reminder {
+            every: Some("now and then".into()),
+            ..Reminder::once(cx.at.plus(secs(60)), "x")
+        });
+        Ok(set)
+    };
+    setup.agent = setup
+        .agent
+        .tool(tool("never", "", Effect::PURE, never).into_tool());
+    let world = setup.start().await;
+    world.model.on("go", [Act::Call(&[("never", "{}")])]);
+    world.model.on("no cron pattern", [Act::Say("sorry")]);
+    world.say("ana", "go").await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["sorry"]);
+}
+
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+struct Nothing {}

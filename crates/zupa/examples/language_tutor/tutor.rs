@@ -77,9 +77,7 @@ async fn remind(soon: Soon, cx: ToolContext) -> Result<ToolOutput> {
     let learner: Learner = cx.state_as()?;
     let words: Vec<_> = learner.words.into_keys().collect();
     let mut set = ToolOutput::of("set");
-    set.remind.push(Reminder {
-        due_at: cx.at.plus(Duration::from_millis(soon.millis)),
-        text: words.join(", "),
-    });
+    let due_at = cx.at.plus(Duration::from_millis(soon.millis));
+    set.remind.push(Reminder::once(due_at, words.join(", ")));
     Ok(set)
 }

@@ -168,7 +168,7 @@ for line in sys.stdin:
         }
         let shop = FakeModel::start(Mood::Refuses(200, "", r#"{"count": 12}"#));
         let config = include_str!("../../examples/no-code/zupa.toml");
-        let home = Home::with(&config.replace("http://127.0.0.1:8700", &shop.url()));
+        let home = Home::with(&config.replace("http://127.0.0.1:8700", shop.url()));
         for (name, text) in [
             (
                 "prompt.md",

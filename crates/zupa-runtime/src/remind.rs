@@ -1,0 +1,70 @@
+//! Reminders: what a timer that belongs to no parked turn brings back, and when it comes
+//! again.
+
+use chrono::{DateTime, Utc};
+use croner::Cron;
+use serde::{Deserialize, Serialize};
+use zupa_core::{Error, Reminder, Result, Timestamp};
+
+/// What a timer brings back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reminded {
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+}
+
+impl Reminded {
+    /// The reminder after this one, from `now` on, if it comes again.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a pattern that is none, or that
+    /// never comes.
+    pub(crate) fn next(&self, now: Timestamp) -> Result<Option<Reminder>> {
+        let Some(every) = &self.every else {
+            return Ok(None);
+        };
+        Ok(Some(Reminder {
+            due_at: after(every, now)?,
+            text: self.text.clone(),
+            every: Some(every.clone()),
+        }))
+    }
+}
+
+/// The first time of a pattern after `now`.
+///
+/// *Errors*: as [`Reminded::next`].
+pub(crate) fn after(pattern: &str, now: Timestamp) -> Result<Timestamp> {
+    let wrong = |source: croner::errors::CronError| {
+        Error::invalid("a reminder's pattern is no cron pattern, or never comes")
+            .with("pattern", pattern)
+            .with_source(source)
+    };
+    let cron: Cron = pattern.parse().map_err(wrong)?;
+    let now: DateTime<Utc> = DateTime::from_timestamp_micros(now.0)
+        .ok_or_else(|| Error::invalid("a time that no calendar has"))?;
+    let next = cron.find_next_occurrence(&now, false).map_err(wrong)?;
+    Ok(Timestamp(next.timestamp_micros()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-01-01 00:00:00 UTC, a Thursday.
+    const NEW_YEAR: Timestamp = Timestamp(1_767_225_600_000_000);
+
+    #[test]
+    fn a_pattern_comes_again_and_nonsense_is_refused() {
+        let at = |pattern| after(pattern, NEW_YEAR).unwrap().to_string();
+        assert!(at("30 9 * * *").starts_with("2026-01-01T09:30:00"));
+        assert!(at("0 9 * * 1").starts_with("2026-01-05T09:00:00"));
+        assert!(
+            at("0 0 1 * *").starts_with("2026-02-01T00:00:00"),
+            "after, not at"
+        );
+        for nonsense in ["", "daily", "61 * * * *", "* * * *", "0 0 30 2 *"] {
+            assert!(after(nonsense, NEW_YEAR).is_err(), "{nonsense}");
+        }
+    }
+}
