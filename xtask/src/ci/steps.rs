@@ -266,8 +266,8 @@ fn planted_step() -> Result<Outcome> {
 /// The examples, and what they are run with: the larger ones are killed meanwhile.
 const EXAMPLES: [(&str, &[&str]); 3] = [
     ("hello", &[]),
-    ("burger_shop", &["--people", "30", "--kills", "20"]),
-    ("language_tutor", &["--people", "9", "--kills", "10"]),
+    ("burger_shop", &["--people", "60", "--kills", "15"]),
+    ("language_tutor", &["--people", "15", "--kills", "10"]),
 ];
 
 /// Runs what `build` built: `cargo run -p zupa --example hello` resolves the

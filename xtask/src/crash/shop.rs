@@ -9,7 +9,7 @@ use super::Options;
 use super::stage::root;
 
 /// People for each kill, so that it does not end before the last one.
-const PEOPLE_PER_KILL: u32 = 2;
+const PEOPLE_PER_KILL: u32 = 4;
 
 /// Builds the example and plays it.
 pub fn run(options: &Options) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 //! vocabulary, and sets a reminder that really arrives, also when the process was killed
 //! meanwhile.
 //!
-//! `cargo run -p zupa --example language_tutor -- --people 9 --kills 10 --seed 1`
+//! `cargo run -p zupa --example language_tutor -- --people 15 --kills 10 --seed 1`
 //!
 //! Without a network or a key: the model is a script.
 
@@ -36,7 +36,7 @@ fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let play = Play {
         folder: folder.path(),
-        people: usize::try_from(flag("--people", 9))?,
+        people: usize::try_from(flag("--people", 15))?,
         lines: &LINES,
         kills: u32::try_from(flag("--kills", 10))?,
         seed: flag("--seed", 1),

@@ -47,6 +47,7 @@ pub async fn serve(folder: &Path, people: usize, agent: Agent, script: &str) -> 
         .channel(Arc::new(door))
         .start()
         .await?;
+    println!("ready");
     tokio::spawn(show(store, people));
     let mut messages = messages();
     while let Some(message) = messages.recv().await {
@@ -121,7 +122,9 @@ impl Play<'_> {
         let mut kills = 0;
         while self.is_on(&said) {
             let mut process = Process::start(self)?;
-            let life = Duration::from_millis(40 + random(&mut dice, 120));
+            // From its start on; longer than the longest thing that is done in one piece, so
+            // that nobody is taken for the cause of the deaths.
+            let life = Duration::from_millis(150 + random(&mut dice, 300));
             let death = (kills < self.kills).then(|| Instant::now() + life);
             let patience = Instant::now() + Duration::from_secs(60);
             let mut told = vec![usize::MAX; self.people];
@@ -134,7 +137,9 @@ impl Play<'_> {
                     }
                 }
                 if Instant::now() > patience {
-                    return Err(format!("nothing goes on: {said:?}, {read:#?}").into());
+                    let person = said.iter().position(|said| *said < self.lines.len());
+                    let who = format!("person{}", person.unwrap_or_default());
+                    return Err(format!("nothing goes on: {who} read {:#?}", read.get(&who)).into());
                 }
                 if let Some((who, number, text)) = process.line()? {
                     read.entry(who).or_default().insert(number, text);
@@ -206,6 +211,9 @@ impl Process {
                 }
             }
         });
+        if lines.recv_timeout(Duration::from_secs(60))? != "ready" {
+            return Err("the process did not start".into());
+        }
         Ok(Self {
             child,
             stdin,
