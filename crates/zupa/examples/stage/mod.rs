@@ -107,6 +107,9 @@ pub struct Play<'a> {
     pub seed: u64,
 }
 
+/// How long nobody may read anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How many people are there at a time.
 const AT_ONCE: usize = 3;
 
@@ -126,7 +129,7 @@ impl Play<'_> {
             // that nobody is taken for the cause of the deaths.
             let life = Duration::from_millis(150 + random(&mut dice, 300));
             let death = (kills < self.kills).then(|| Instant::now() + life);
-            let patience = Instant::now() + Duration::from_secs(60);
+            let mut patience = Instant::now() + PATIENCE;
             let mut told = vec![usize::MAX; self.people];
             while self.is_on(&said) && death.is_none_or(|death| Instant::now() < death) {
                 let here = (0..self.people).filter(|person| said[*person] < self.lines.len());
@@ -143,6 +146,7 @@ impl Play<'_> {
                 }
                 if let Some((who, number, text)) = process.line()? {
                     read.entry(who).or_default().insert(number, text);
+                    patience = Instant::now() + PATIENCE;
                     self.go_on(&mut said, &read);
                 }
             }
