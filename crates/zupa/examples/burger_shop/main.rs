@@ -1,7 +1,7 @@
 //! A burger shop: a menu, recommendations, loyalty points, and orders that the person
 //! confirms and that the kitchen gets exactly once, however often the process is killed.
 //!
-//! `cargo run -p zupa --example burger_shop -- --people 60 --kills 15 --seed 1`
+//! `cargo run -p zupa --example burger_shop -- --people 60 --kills 10 --seed 1`
 //!
 //! Without a network or a key: the model is a script. The agent runs in a process of
 //! its own, which is killed again and again while people order; in the end the
@@ -42,7 +42,7 @@ fn main() -> Outcome<()> {
         folder: folder.path(),
         people: usize::try_from(flag("--people", 60))?,
         lines: &LINES,
-        kills: u32::try_from(flag("--kills", 15))?,
+        kills: u32::try_from(flag("--kills", 10))?,
         seed: flag("--seed", 1),
     };
     let read = play.run()?;
