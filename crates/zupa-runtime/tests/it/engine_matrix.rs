@@ -1,11 +1,10 @@
 //! The process dies at every point of a turn with everything in it, one at a time,
-//! and at every tenth pair of points; then it starts again, and the outcome is that of
+//! and at every pair of points; then it starts again, and the outcome is that of
 //! a run without a crash: effects by class, one reply, one order.
 //!
 //! message → model → two tools side by side → model → approval → order → model → reply
 //!
 //! `cargo nextest run -p zupa-runtime engine_matrix --no-capture` prints the matrix.
-//! Every pair is run by the ignored test.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -166,6 +165,14 @@ fn a_crash_at_any_point_changes_nothing_of_the_outcome() {
             if verdict.is_ok() { "" } else { "BROKEN" }
         );
         broken.extend(verdict.err());
+        // Only where nobody can tell whether the order left a human is asked.
+        let unplaced = outcome
+            .replies
+            .last()
+            .is_some_and(|said| said == "no soup today");
+        if unplaced && !["intent", "order"].iter().any(|part| at.contains(part)) {
+            broken.push(format!("{at}: the order was not placed"));
+        }
         *seen.entry(at).or_insert(0) += 1;
     }
     assert!(broken.is_empty(), "{broken:#?}");
@@ -186,26 +193,10 @@ fn a_crash_at_any_point_changes_nothing_of_the_outcome() {
 
 #[test]
 fn two_crashes_change_nothing_either() {
-    pairs(10);
-}
-
-#[test]
-#[ignore = "takes minutes: cargo nextest run -p zupa-runtime --run-ignored only"]
-fn no_pair_of_crashes_changes_anything() {
-    pairs(1);
-}
-
-/// Every so many pairs of points, and each first one alone.
-fn pairs(step: u64) {
     let mut broken = Vec::new();
     let mut pairs = 0;
-    let mut place = 0;
     'first: for first in 1.. {
         for second in 1.. {
-            place += 1;
-            if place % step != 0 && second > 1 {
-                continue;
-            }
             let (died, outcome, setup) = run(&[first, second]);
             if died[0].is_none() {
                 break 'first;
@@ -219,7 +210,7 @@ fn pairs(step: u64) {
     }
     println!("{pairs} pairs");
     assert!(broken.is_empty(), "{broken:#?}");
-    assert!(pairs > 30, "only {pairs} pairs");
+    assert!(pairs > 1_000, "only {pairs} pairs");
 }
 
 #[test]

@@ -322,27 +322,38 @@ fn a_graph_that_waits_or_is_never_left_is_no_node() {
     assert!(sub(forked()).contains("nothing leaves"));
 }
 
-/// Makes an effect that matters only the first time it is asked.
-#[derive(Default)]
-struct Fickle(std::sync::atomic::AtomicBool);
+/// Says something the first time that it is asked, and then something else or nothing.
+struct Fickle {
+    asked: std::sync::atomic::AtomicBool,
+    then: Option<&'static str>,
+}
 
 #[async_trait]
 impl Node<AgentTurn> for Fickle {
     async fn run(&self, _: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
-        if !self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
-            cx.say("first").await?;
-            return Ok(Move::to("recall"));
+        let asked = self.asked.swap(true, std::sync::atomic::Ordering::Relaxed);
+        if let Some(word) = if asked { self.then } else { Some("first") } {
+            cx.say(word).await?;
         }
-        // Another way, with another word in the place of the first.
-        cx.say("second").await?;
         Ok(Move::to("recall"))
     }
 }
 
 #[test]
 fn a_turn_that_goes_another_way_behind_an_effect_that_matters_is_given_up() {
+    given_up(Some("second"));
+}
+
+/// Nobody would hear of what was done and not asked for again.
+#[test]
+fn a_turn_that_leaves_an_effect_that_matters_out_is_given_up() {
+    given_up(None);
+}
+
+fn given_up(then: Option<&'static str>) {
     let setup = Setup::web();
-    let fickle: Arc<Fickle> = Arc::default();
+    let asked = std::sync::atomic::AtomicBool::default();
+    let fickle = Arc::new(Fickle { asked, then });
     let start = || {
         let fickle = fickle.clone();
         setup.start_with(move |builder| {
