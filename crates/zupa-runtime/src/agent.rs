@@ -8,6 +8,8 @@
 //!       approve_tools → run_tools (→ recall)
 //! ```
 //!
+//! A reply of the wrong form goes back to `build_prompt` once.
+//!
 //! Each node is one file. They can be replaced, wrapped and put behind new ones, by
 //! name: [`crate::Builder::edit`].
 

@@ -1,5 +1,6 @@
 //! A burger shop: a menu, recommendations, loyalty points, and orders that the person
-//! confirms and that the kitchen gets exactly once, however often the process is killed.
+//! confirms and that the kitchen cooks once, since it knows their keys, however often the
+//! process is killed.
 //!
 //! `cargo run -p zupa --example burger_shop -- --people 60 --kills 10 --seed 1`
 //!

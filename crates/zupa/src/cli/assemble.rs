@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zupa::config::{self, Config, Provider};
+use zupa::config::{self, Config, Journal, Provider};
 use zupa_core::secrets::SecretString;
 use zupa_core::{Alias, Burst, ChannelId, Digest, Hints, Model, SecretRef, Secrets, TenantId};
 use zupa_http::WebChat;
 use zupa_openai::{OpenAiConfig, OpenAiModel, Structured};
-use zupa_runtime::{Agent, Language, Script, ScriptedModel, Settings, SystemSecrets};
+use zupa_runtime::{Agent, JournalMode, Language, Script, ScriptedModel, Settings, SystemSecrets};
 
 use super::environment;
 use super::failure::{Code, Failure};
@@ -188,6 +188,10 @@ pub fn settings(config: &Config) -> Settings {
         turn_timeout: Duration::from_millis(policy.turn.timeout_ms),
         model_timeout: Duration::from_millis(policy.model.timeout_ms),
         tool_timeout: Duration::from_millis(policy.tool.timeout_ms),
+        journal: match config.agent.journal {
+            Journal::Step => JournalMode::Step,
+            Journal::Turn => JournalMode::Turn,
+        },
         tool_rounds: config.limits.tool_rounds,
         turn_tokens: config.limits.turn_tokens,
         channel_timeout: Duration::from_millis(policy.channel.timeout_ms),

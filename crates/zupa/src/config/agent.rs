@@ -28,8 +28,8 @@ pub struct Agent {
     /// administrators. None by default; `ZUPA__AGENT__ADMINS`, separated by
     /// commas.
     pub admins: Vec<String>,
-    /// When the results of effects are recorded. Default `step`, the only one
-    /// so far; `ZUPA__AGENT__JOURNAL`.
+    /// When the results of effects are recorded. Default `step`;
+    /// `ZUPA__AGENT__JOURNAL`.
     pub journal: Journal,
     /// Earlier messages that the model sees. Default 20;
     /// `ZUPA__AGENT__HISTORY_MESSAGES`.
@@ -81,7 +81,8 @@ pub enum Journal {
     /// Each before the next depends on it.
     #[default]
     Step,
-    /// Model and pure results only with the commit. Refused so far.
+    /// Results that change nothing outside, the model's among them, only when an
+    /// effect that matters follows: cheaper, and a crash pays them again.
     Turn,
 }
 

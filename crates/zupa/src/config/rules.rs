@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use zupa_core::SecretRef;
 
 use super::problem::{Flaw, Problem};
-use super::{Channel, ChannelKind, Config, Engine, Journal, Profile};
+use super::{Channel, ChannelKind, Config, Engine, Profile};
 
 /// The rules that a configuration breaks. A rule is skipped where a key that it
 /// reads already has a problem: its value is then only the default.
@@ -18,7 +18,6 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
         broken: Vec::new(),
     };
     rules.one_prompt();
-    rules.journal();
     rules.burst();
     rules.claim_expiry();
     rules.one_password();
@@ -60,17 +59,6 @@ impl Rules<'_> {
             let what = format!("agent.prompt is set, too ({other})");
             let flaw = Flaw::new(what, "there is one system prompt", "keep one of the two");
             self.report("agent.prompt_file", flaw);
-        }
-    }
-
-    fn journal(&mut self) {
-        if self.config.agent.journal == Journal::Turn {
-            let flaw = Flaw::new(
-                "\"turn\" is not available yet",
-                "this version records each effect before the next depends on it",
-                "for example `step`, the default",
-            );
-            self.report("agent.journal", flaw);
         }
     }
 

@@ -46,7 +46,7 @@ pub const TABLE: &[Key] = &[
     key("agent.language", Choice(&["en", "pt"]), Str("en"), "language of the texts that Zupa itself sends"),
     key("agent.language_file", Text(PATH), Unset, "a TOML file with those texts instead of a built-in language, relative to the working directory"),
     key("agent.admins", Texts(255), Empty, "aliases, as their channels spell them, whose commands are those of administrators"),
-    key("agent.journal", Choice(&["step", "turn"]), Str("step"), "when results of effects are recorded; turn is not available yet"),
+    key("agent.journal", Choice(&["step", "turn"]), Str("step"), "when results of effects are recorded"),
     key("agent.history_messages", Integer(0, 1_000), Int(20), "earlier messages that the model sees"),
     key("agent.burst.silence_ms", Integer(0, 60_000), Int(0), "milliseconds of silence that end a burst of messages; 0 answers at once"),
     key("agent.burst.max_wait_ms", Integer(1, 600_000), Int(5_000), "milliseconds after which a burst ends anyway"),

@@ -230,8 +230,8 @@ fn words_that_are_not_allowed_come_with_those_that_are() {
             "1:18: model.provider: \"gemini\" is not allowed | allowed: openai, scripted | for example `openai` or `scripted`",
         ),
         (
-            "agent.journal = 'turn'",
-            "1:17: agent.journal: \"turn\" is not available yet | this version records each effect before the next depends on it | for example `step`, the default",
+            "agent.journal = 'never'",
+            "1:17: agent.journal: \"never\" is not allowed | allowed: step, turn | for example `step`, the default",
         ),
         (
             "telemetry.log = 'inof'",
