@@ -75,11 +75,27 @@ pub enum Content {
         /// The wait; the last one of a turn that had several.
         wait: WaitId,
     },
+    /// Not from outside: nobody has said anything for as long as the agent wanted to
+    /// be left alone, or somebody wants it to act.
+    Wake {
+        /// Which of them.
+        why: Wake,
+    },
     /// Something this version does not know.
     Unsupported {
         /// The kind as the channel names it.
         raw_kind: String,
     },
+}
+
+/// Why an agent is woken although nobody has spoken to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wake {
+    /// The time has come that its last commit named.
+    Due,
+    /// An operator ends the conversation's session.
+    EndSession,
 }
 
 impl Content {
@@ -119,8 +135,14 @@ impl Content {
             Self::Contacts { cards } => format!("[{} contact cards]", cards.len()),
             Self::Reaction { emoji, .. } => format!("[reaction: {emoji}]"),
             Self::Settled { .. } => "[a wait was settled]".to_owned(),
+            Self::Wake { .. } => "[the agent was woken]".to_owned(),
             Self::Unsupported { raw_kind } => format!("[unsupported message: {raw_kind}]"),
         }
+    }
+
+    /// True for what nobody has said: [`Self::Settled`] and [`Self::Wake`].
+    pub fn is_internal(&self) -> bool {
+        matches!(self, Self::Settled { .. } | Self::Wake { .. })
     }
 
     /// SHA-256 over the canonical JSON form: fields in declared order, no
@@ -141,6 +163,7 @@ impl std::fmt::Debug for Content {
             Self::Contacts { .. } => "Contacts",
             Self::Reaction { .. } => "Reaction",
             Self::Settled { .. } => "settled",
+            Self::Wake { .. } => "wake",
             Self::Unsupported { .. } => "Unsupported",
         };
         write!(f, "{kind}(***)")

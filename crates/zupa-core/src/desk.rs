@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEntry, AuditLink};
 use crate::error::Result;
+use crate::hold::{Hold, HoldKind};
 use crate::id::{Address, ConversationId, Epoch, EventId, Number, ProcessId, TurnId, WaitId};
 use crate::outbound::{DeliveryId, DeliveryState, ReceiptLevel};
 use crate::time::Timestamp;
 use crate::tool::EffectClass;
-use crate::turn::{InboundState, TurnState};
+use crate::turn::{InboundState, StoredState, TurnState};
 use crate::wait::{Decision, Wait, WaitKind, WaitState};
 
 /// What operators and readers see. Never answers from a cache.
@@ -63,6 +64,60 @@ pub trait Desk: Debug + Send + Sync + 'static {
     /// *Cancel safety*: the decision is taken or not; ask again.
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided>;
 
+    /// Reads one conversation.
+    ///
+    /// *Cancel safety*: safe.
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>>;
+
+    /// Reads conversations, newest first, those before `before` only, at most `limit`;
+    /// held ones or all.
+    ///
+    /// *Cancel safety*: safe.
+    async fn conversations(
+        &self,
+        held: bool,
+        before: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>>;
+
+    /// Takes a conversation from the agent as of `entry.at`, and appends `entry` to
+    /// its audit chain. See [`crate::hold`].
+    ///
+    /// *Behaviour*: one transaction, flushed. Open deliveries that are not on the wire
+    /// are cancelled, and so are open waits for the person's reply. A conversation that
+    /// is held already stays as it is, but for a later `human_at`, which is taken
+    /// over; nothing is appended then.
+    /// *Errors*: as [`crate::Store::write`].
+    /// *Cancel safety*: it is taken or not; ask again.
+    async fn hold(&self, id: ConversationId, hold: NewHold, entry: AuditEntry) -> Result<Holding>;
+
+    /// Hands a conversation back as of `entry.at`, and appends `entry` to its audit
+    /// chain. What the person said up to `answered_until`, or up to the hold's
+    /// `human_at` where that is later, ends as answered by a human.
+    ///
+    /// *Behaviour*: one transaction, flushed. An open turn over such messages alone is
+    /// superseded; if a run of it holds the conversation, or it has begun an effect
+    /// that matters, it goes on instead, and says nothing. Internal inbounds stay.
+    /// *Errors*: as [`crate::Store::write`].
+    /// *Cancel safety*: it is handed back or not; ask again.
+    async fn release(
+        &self,
+        id: ConversationId,
+        answered_until: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<Releasing>;
+
+    /// Wakes the agent as of `entry.at` with an inbound of content
+    /// [`crate::Content::Wake`] that ends the session, and appends `entry` to the
+    /// conversation's audit chain. Answers when the conversation is due; none when
+    /// there is no such conversation.
+    ///
+    /// *Behaviour*: one transaction, flushed.
+    /// *Errors*: as [`crate::Store::write`].
+    /// *Cancel safety*: the inbound is there or not; a second one does no harm.
+    async fn end_session(&self, id: ConversationId, entry: AuditEntry)
+    -> Result<Option<Timestamp>>;
+
     /// Describes the store itself.
     ///
     /// *Cancel safety*: safe.
@@ -85,6 +140,65 @@ pub enum Decided {
     NotTheirs(WaitKind),
     /// There is no such wait.
     NotFound,
+}
+
+/// A wish to take a conversation from the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHold {
+    /// Why.
+    pub kind: HoldKind,
+    /// Who, as the audit names them.
+    pub by: String,
+    /// When the human was last known to speak to the person.
+    pub human_at: Option<Timestamp>,
+}
+
+/// What became of the wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holding {
+    /// The agent is silent from now on.
+    Done,
+    /// It was already, for this reason.
+    Already(Hold),
+    /// There is no such conversation.
+    NotFound,
+}
+
+/// What became of handing a conversation back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Releasing {
+    /// The agent has it.
+    Done {
+        /// Messages that have ended as answered by a human.
+        answered: u64,
+        /// When the agent has something to do.
+        due_at: Option<Timestamp>,
+    },
+    /// Nobody had taken it.
+    NotHeld,
+    /// There is no such conversation.
+    NotFound,
+}
+
+/// A conversation, as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConversationView {
+    /// Its id.
+    pub id: ConversationId,
+    /// Where it is reached. An alias may be a phone number.
+    pub address: Address,
+    /// Who has it instead of the agent.
+    pub hold: Option<Hold>,
+    /// Inbounds that wait for a turn.
+    pub pending: u64,
+    /// The turn that is open.
+    pub open_turn: Option<TurnId>,
+    /// When it has something to claim, or had if it is held.
+    pub due_at: Option<Timestamp>,
+    /// When the agent is woken if nobody says anything before.
+    pub wake_at: Option<Timestamp>,
+    /// What the agent keeps of it. Customer text.
+    pub state: Option<StoredState>,
 }
 
 /// A turn and all that belongs to it. Holds no customer text.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest id of somebody else's that we take, in characters.
@@ -57,6 +58,17 @@ our_id! {
     /// Our id of one inbound (`event_id` in logs and rows).
     EventId
 }
+impl EventId {
+    /// The id of the wake at this place of a conversation: no two have one, and who
+    /// writes it needs no randomness.
+    pub fn of_wake(conversation: ConversationId, number: Number) -> Self {
+        let place = Digest::of_json(&("wake", conversation, number));
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&place.0[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
 our_id! {
     /// One run of the agent for a conversation.
     TurnId

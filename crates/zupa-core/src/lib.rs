@@ -18,6 +18,7 @@ pub mod desk;
 pub mod digest;
 pub mod error;
 pub mod hints;
+pub mod hold;
 pub mod id;
 pub mod inbound;
 pub mod intake;
@@ -40,11 +41,12 @@ pub use channel::{
     Acknowledges, Capabilities, Channel, Deduplicates, Media, Outgoing, SendReceipt, Voice,
 };
 pub use clock::{Clock, Ids};
-pub use content::Content;
+pub use content::{Content, Wake};
 pub use desk::Desk;
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Outcome, Result, Retry};
 pub use hints::{Hint, HintFeed, Hints, Stage};
+pub use hold::{Hold, HoldKind};
 pub use id::{
     Address, Alias, ChannelId, ConversationId, Epoch, EventId, Number, PlatformId, ProcessId,
     TenantId, TurnId, WaitId,

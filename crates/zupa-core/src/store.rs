@@ -114,7 +114,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// *Behaviour*: includes those due within the future up to `until`, and
     /// those whose holder's claim has expired at `now`; leaves out those held.
-    /// A claim of another process that still shows signs of life is held.
+    /// A claim of another process that still shows signs of life is held. A
+    /// conversation that a human has is not listed.
     /// *Cancel safety*: safe.
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>>;
 
@@ -129,11 +130,15 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// open waits whose `expires_at` has come become expired, and each parked turn
     /// that has no open wait left, and each timer, gets an internal inbound of
     /// content [`crate::Content::Settled`] at the end of its conversation. Answers
-    /// the conversations that have become due.
+    /// the conversations that have become due. Then, within the same limit,
+    /// conversations of which a commit's `wake_at` has come get an internal inbound of
+    /// content [`crate::Content::Wake`].
     ///
     /// *Behaviour*: one transaction, flushed. A conversation with an open turn is
     /// left for later, so that a running turn and the time never both settle a
-    /// wait; and so is a reply wait for which an answer was accepted in time.
+    /// wait; and so is a reply wait for which an answer was accepted in time, and
+    /// all of a conversation that a human has. A conversation with something pending
+    /// is not woken: its next commit says when again.
     /// *Errors*: as [`Self::write`].
     /// *Cancel safety*: as [`Self::write`]; safe to call again.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>>;

@@ -26,11 +26,13 @@ pub enum InboundState {
     Refused,
     /// Too old to be a first sighting.
     Expired,
+    /// A human had the conversation and dealt with it.
+    AnsweredByHuman,
 }
 
 impl InboundState {
     /// Every state, in reading order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Queued,
         Self::Claimed,
         Self::Answered,
@@ -38,6 +40,7 @@ impl InboundState {
         Self::Dead,
         Self::Refused,
         Self::Expired,
+        Self::AnsweredByHuman,
     ];
 
     /// The word stores keep.
@@ -50,6 +53,7 @@ impl InboundState {
             Self::Dead => "dead",
             Self::Refused => "refused",
             Self::Expired => "expired",
+            Self::AnsweredByHuman => "answered_by_human",
         }
     }
 
@@ -76,7 +80,8 @@ pub enum TurnState {
     Retry,
     /// Given up.
     Dead,
-    /// Its range was divided: the inbounds are retried one by one.
+    /// Its range was divided, the inbounds are retried one by one; or a human has
+    /// answered them meanwhile.
     Superseded,
     /// Its commit is written, and another turn goes on where it waits.
     Parked,

@@ -12,6 +12,8 @@ use crate::id::{Address, ConversationId};
 pub enum Nudge {
     /// A conversation has work.
     Due(ConversationId),
+    /// A human has taken a conversation: a turn that runs shows nothing more.
+    Held(ConversationId),
     /// Something was committed for whoever watches an address.
     News(Address),
 }

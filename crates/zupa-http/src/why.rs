@@ -148,6 +148,7 @@ fn of_inbound(inbound: &InboundView, view: &TurnView) -> Why {
         InboundState::Queued => format!("It waits for a turn of its conversation{reason}."),
         InboundState::Claimed => format!("A turn has taken it{reason}."),
         InboundState::Answered => return answered(view),
+        InboundState::AnsweredByHuman => "A human had the conversation and answered it.".to_owned(),
         InboundState::Silent => format!("A turn ended without a word{reason}."),
         InboundState::Dead => format!("It was given up{reason}."),
         InboundState::Refused => format!("It was turned away{reason}."),

@@ -46,6 +46,7 @@ CREATE TYPE zupa.finish_item AS (
     audit_number bigint, audit_hash bytea,  -- the head that the entries are chained to
     audit zupa.audit_item[], outbox zupa.outbound_item[],
     state_version bigint, state text,  -- NULL: stays as it is
+    wake_at bigint,                  -- with a state; NULL: never
     waits zupa.wait_item[], settles zupa.settle_item[], facts zupa.fact_item[]
 );
 

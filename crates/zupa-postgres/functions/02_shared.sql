@@ -1,4 +1,4 @@
--- What several stops need: the time, and the locks.
+-- What several stops need: the time, the locks, the hints, and what a hold means.
 
 -- The one clock of all processes. Leases, windows and retries are in its time;
 -- callers' times are moved by the difference to it.
@@ -65,6 +65,28 @@ BEGIN
     END IF;
     RETURN inserted > 0;
 END
+$$;
+
+-- A hint for every process, see wakeup.rs: whoever makes a conversation due may be
+-- one that runs no turns.
+CREATE FUNCTION zupa.call(conv uuid) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_notify('zupa', json_build_object(
+        'from', '00000000-0000-0000-0000-000000000000', 'due', conv)::text)
+$$;
+
+-- Whether nothing of a turn may leave: a human has its conversation, or has answered
+-- what the turn is about.
+CREATE FUNCTION zupa.is_silenced(hold_kind text, silenced uuid, turn uuid) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT hold_kind IS NOT NULL OR coalesce(silenced = turn, false)
+$$;
+
+-- The rows of a turn that is silenced, as they are written.
+CREATE FUNCTION zupa.held_back(items zupa.outbound_item[]) RETURNS zupa.outbound_item[]
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_agg(ROW(o.lane, o.content, 'cancelled', false, NULL, o.aside)::zupa.outbound_item
+                     ORDER BY o.ordinality)
+    FROM unnest(items) WITH ORDINALITY AS o
 $$;
 
 -- The conversations of a batch that somebody else keeps locked, and the names that

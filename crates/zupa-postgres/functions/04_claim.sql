@@ -94,11 +94,13 @@ DECLARE
     what text;
     stored integer;
 BEGIN
-    SELECT k.open_turn, k.pending, k.due_at, k.holder, k.state_version,
+    SELECT k.open_turn, k.pending, k.due_at, k.holder, k.state_version, k.hold_kind,
            zupa.held_until(k.holder, k.expires_at, wish.process, at_time) AS held_until
     INTO c FROM zupa.conversations k WHERE k.id = wish.conversation;
     IF NOT FOUND OR c.due_at IS NULL OR (c.open_turn IS NULL AND c.pending = 0) THEN
         RETURN '{"was": "nothing"}';
+    ELSIF c.hold_kind IS NOT NULL THEN
+        RETURN '{"was": "paused"}';
     ELSIF c.held_until IS NOT NULL THEN
         RETURN json_build_object('was', 'held', 'until', c.held_until - ahead);
     ELSIF c.due_at > at_time THEN
@@ -239,7 +241,8 @@ END
 $$;
 
 -- Takes offers up: as claims, but never of a turn that is open, which may have
--- to run in another way, nor of a state that the one who offers cannot load. One answer for each item; NULL: not taken.
+-- to run in another way, nor where a human has the conversation, nor of a state that
+-- the one who offers cannot load. One answer for each item; NULL: not taken.
 CREATE FUNCTION zupa.take_up(
     items zupa.inbound_item[], queued uuid[], at_time bigint, ahead bigint
 ) RETURNS json[] LANGUAGE plpgsql AS $$
@@ -259,7 +262,7 @@ BEGIN
           FROM unnest(items) WITH ORDINALITY AS i
           JOIN zupa.conversations k ON k.id = queued[i.ordinality]
           WHERE i.offer_turn IS NOT NULL AND k.open_turn IS NULL AND k.pending > 0
-            AND k.due_at <= at_time AND coalesce(k.state_version <= i.offer_loads, true)
+            AND k.hold_kind IS NULL AND k.due_at <= at_time AND coalesce(k.state_version <= i.offer_loads, true)
           ORDER BY k.id, i.ordinality) o;
     IF wishes IS NOT NULL THEN
         FOR started IN

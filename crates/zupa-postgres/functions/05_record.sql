@@ -57,8 +57,10 @@ RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     lines CONSTANT integer := cardinality(item.say);
     line bigint;
+    held boolean;
 BEGIN
-    SELECT c.last_number INTO line FROM zupa.conversations c
+    SELECT c.last_number, zupa.is_silenced(c.hold_kind, c.silenced_turn, c.open_turn)
+    INTO line, held FROM zupa.conversations c
     WHERE c.id = item.conversation AND c.epoch = item.epoch AND c.open_turn = item.turn
       AND c.holder IS NOT NULL;
     IF NOT FOUND THEN
@@ -76,11 +78,13 @@ BEGIN
         RETURN true;
     END IF;
     INSERT INTO zupa.outbox (conversation, number, turn_id, ordinal, lane, content, state, open,
-        aside, attempts, not_before, committed_at, settled_at)
+        aside, attempts, not_before, committed_at, settled_at, reason)
     SELECT item.conversation, line + o.ordinality, t.id, t.said + o.ordinality - 1, o.lane,
         o.content, o.state, o.open, o.aside, (o.state = 'sending')::integer, o.answer_by + ahead,
-        at_time, CASE WHEN o.state = 'sent' THEN at_time END
-    FROM zupa.turns t CROSS JOIN LATERAL unnest(item.say) WITH ORDINALITY AS o
+        at_time, CASE WHEN o.state IN ('sent', 'cancelled') THEN at_time END,
+        CASE WHEN held THEN 'held' END
+    FROM zupa.turns t CROSS JOIN LATERAL
+        unnest(CASE WHEN held THEN zupa.held_back(item.say) ELSE item.say END) WITH ORDINALITY AS o
     WHERE t.id = item.turn;
     UPDATE zupa.turns t SET said = t.said + lines, first_said = coalesce(t.first_said, line + 1)
     WHERE t.id = item.turn;

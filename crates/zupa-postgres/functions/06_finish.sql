@@ -39,6 +39,7 @@ BEGIN
     RETURN QUERY
     WITH fenced AS (
         SELECT i.*, t.first, t.last, c.last_number, cardinality(i.outbox) AS lines, t.said,
+               zupa.is_silenced(c.hold_kind, c.silenced_turn, t.id) AS held,
                CASE WHEN c.pending = 0 THEN NULL
                     -- The rest of a range that was split has waited before, and
                     -- what is not from outside does not wait.
@@ -66,28 +67,35 @@ BEGIN
             first_audit = f.audit[1].number, audits = cardinality(f.audit)
         FROM fenced f WHERE t.id = f.turn
     ), consumed AS (
-        UPDATE zupa.inbounds b SET state = f.inbound_state, reason = f.reason, turn_id = f.turn
+        -- Nothing of a held turn reaches the person; whoever has the conversation answers.
+        UPDATE zupa.inbounds b SET reason = f.reason, turn_id = f.turn,
+            state = CASE WHEN f.held AND f.inbound_state = 'answered' THEN 'answered_by_human'
+                         ELSE f.inbound_state END
         FROM fenced f
         WHERE b.conversation = f.conversation AND b.number BETWEEN f.first AND f.last
           AND b.state = 'queued'
     ), sent AS (
         INSERT INTO zupa.outbox (conversation, number, turn_id, ordinal, lane, content, state,
-            open, aside, attempts, not_before, committed_at, settled_at)
+            open, aside, attempts, not_before, committed_at, settled_at, reason)
         SELECT f.conversation, f.last_number + o.ordinality, f.turn, f.said + o.ordinality - 1,
             o.lane, o.content, o.state, o.open, o.aside, (o.state = 'sending')::integer,
-            o.answer_by + ahead, at_time, CASE WHEN o.state = 'sent' THEN at_time END
-        FROM fenced f CROSS JOIN LATERAL unnest(f.outbox) WITH ORDINALITY AS o
+            o.answer_by + ahead, at_time,
+            CASE WHEN o.state IN ('sent', 'cancelled') THEN at_time END,
+            CASE WHEN f.held THEN 'held' END
+        FROM fenced f CROSS JOIN LATERAL unnest(
+            CASE WHEN f.held THEN zupa.held_back(f.outbox) ELSE f.outbox END) WITH ORDINALITY AS o
     ), freed AS (
         UPDATE zupa.conversations c SET holder = NULL, open_turn = NULL,
             last_number = c.last_number + f.lines, consumed = greatest(c.consumed, f.last),
             due_at = f.due, state = coalesce(f.state, c.state),
             state_version = coalesce(f.state_version, c.state_version),
+            wake_at = CASE WHEN f.state_version IS NULL THEN c.wake_at ELSE f.wake_at + ahead END,
             audit_number = coalesce(f.audit[cardinality(f.audit)].number, c.audit_number),
             audit_hash = coalesce(f.audit[cardinality(f.audit)].hash, c.audit_hash)
         FROM fenced f WHERE c.id = f.conversation
     )
     SELECT f.ordinality, json_build_object('was', 'done', 'first', f.last_number + 1,
-        'count', f.lines, 'due_at', f.due - ahead),
+        'count', f.lines, 'due_at', f.due - ahead, 'held', f.held),
         cardinality(f.waits) + cardinality(f.settles) + cardinality(f.facts) > 0
     FROM fenced f;
 END
@@ -98,8 +106,10 @@ CREATE FUNCTION zupa.finish_one(item zupa.finish_item, at_time bigint, ahead big
 RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
     f record;
+    due bigint;
 BEGIN
-    SELECT c.due_at, c.audit_number, c.audit_hash, t.first, t.last INTO f
+    SELECT c.due_at, c.audit_number, c.audit_hash, t.first, t.last,
+           zupa.is_silenced(c.hold_kind, c.silenced_turn, t.id) AS held INTO f
     FROM zupa.conversations c JOIN zupa.turns t ON t.id = c.open_turn
     WHERE c.id = item.conversation AND c.open_turn = item.turn AND c.holder IS NOT NULL
       AND c.epoch = item.epoch;
@@ -111,13 +121,16 @@ BEGIN
     END IF;
     PERFORM zupa.append_audit(item.conversation, item.turn, item.audit);
     IF item.how = 'release' THEN
-        RETURN zupa.end_run(item.conversation, f.due_at, ahead);
+        due := f.due_at;
+        PERFORM zupa.end_run(item.conversation, due);
     ELSIF item.how = 'retry' THEN
-        RETURN zupa.end_in_retry(item.conversation, item.turn, item.not_before + ahead,
-            item.reason, item.counts, ahead);
+        due := item.not_before + ahead;
+        PERFORM zupa.end_in_retry(item.conversation, item.turn, due, item.reason, item.counts);
+    ELSE
+        due := at_time;
+        PERFORM zupa.end_in_split(item.conversation, item.turn, f.first, f.last, item.reason, due);
     END IF;
-    RETURN zupa.end_in_split(item.conversation, item.turn, f.first, f.last, item.reason,
-        at_time, ahead);
+    RETURN json_build_object('was', 'done', 'count', 0, 'due_at', due - ahead, 'held', f.held);
 END
 $$;
 
@@ -126,7 +139,10 @@ CREATE FUNCTION zupa.already_or_stale(the_turn uuid, the_epoch bigint, ahead big
 RETURNS json LANGUAGE sql STABLE AS $$
     SELECT coalesce(
         (SELECT json_build_object('was', 'already', 'first', t.first_outbound,
-                'count', t.outbounds, 'due_at', c.due_at - ahead)
+                'count', t.outbounds, 'due_at', c.due_at - ahead,
+                'held', EXISTS (SELECT 1 FROM zupa.outbox o WHERE o.conversation = t.conversation
+                    AND o.number = t.first_outbound AND o.turn_id = t.id
+                    AND o.state = 'cancelled' AND o.reason = 'held'))
          FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation
          WHERE t.id = the_turn AND t.epoch = the_epoch
            AND t.state IN ('committed', 'dead', 'parked', 'superseded')),
@@ -154,26 +170,25 @@ END
 $$;
 
 -- The claim is given back; the turn stays open.
-CREATE FUNCTION zupa.end_run(conv uuid, due bigint, ahead bigint) RETURNS json LANGUAGE sql AS $$
+CREATE FUNCTION zupa.end_run(conv uuid, due bigint) RETURNS void LANGUAGE sql AS $$
     UPDATE zupa.conversations c SET holder = NULL, due_at = due WHERE c.id = conv
-    RETURNING json_build_object('was', 'done', 'count', 0, 'due_at', due - ahead)
 $$;
 
 -- The turn runs again later. It came back, so it did not take the process down.
 CREATE FUNCTION zupa.end_in_retry(
-    conv uuid, the_turn uuid, not_before bigint, reason text, counts boolean, ahead bigint
-) RETURNS json LANGUAGE sql AS $$
+    conv uuid, the_turn uuid, not_before bigint, reason text, counts boolean
+) RETURNS void LANGUAGE sql AS $$
     UPDATE zupa.turns t SET state = 'retry', reason = end_in_retry.reason,
         not_before = end_in_retry.not_before, mode = 0, failures = t.failures + counts::integer,
         provider_failures = CASE WHEN counts THEN 0 ELSE t.provider_failures + 1 END
     WHERE t.id = the_turn;
-    SELECT zupa.end_run(conv, end_in_retry.not_before, ahead)
+    SELECT zupa.end_run(conv, end_in_retry.not_before)
 $$;
 
 CREATE FUNCTION zupa.end_in_split(
     conv uuid, the_turn uuid, first_number bigint, last_number bigint, reason text,
-    at_time bigint, ahead bigint
-) RETURNS json LANGUAGE sql AS $$
+    at_time bigint
+) RETURNS void LANGUAGE sql AS $$
     UPDATE zupa.turns t SET state = 'superseded', reason = end_in_split.reason,
         ended_at = at_time, not_before = NULL, mode = 0, failures = t.failures + 1
     WHERE t.id = the_turn;
@@ -185,7 +200,6 @@ CREATE FUNCTION zupa.end_in_split(
           FROM zupa.inbounds i WHERE i.conversation = conv AND i.state = 'queued'
             AND i.number BETWEEN first_number AND end_in_split.last_number) b
     WHERE c.id = conv
-    RETURNING json_build_object('was', 'done', 'count', 0, 'due_at', at_time - ahead)
 $$;
 
 -- Ends a turn that was judged, with its entry in the audit, if nothing has
@@ -209,7 +223,7 @@ BEGIN
     UPDATE zupa.conversations c SET epoch = c.epoch + 1 WHERE c.id = conv;
     SELECT u.first, u.last INTO STRICT t FROM zupa.turns u WHERE u.id = the_turn;
     IF verdict = 'split' THEN
-        PERFORM zupa.end_in_split(conv, the_turn, t.first, t.last, 'crashed', at_time, 0);
+        PERFORM zupa.end_in_split(conv, the_turn, t.first, t.last, 'crashed', at_time);
         RETURN true;
     END IF;
     UPDATE zupa.turns u SET state = 'dead', reason = 'crashed', ended_at = at_time, mode = 0

@@ -1,6 +1,6 @@
 -- Waits: opened by commits, settled by commits, by operators and by the time.
 --
--- Arrives: a decision, or the wish to see what has run out of time.
+-- Arrives: a decision, or the wish to see what has run out of time, or is to be woken.
 -- Leaves: settled waits, and for each parked turn that can go on, and each timer,
 --   one internal inbound at the end of its conversation, which is due.
 -- If the process dies here: the transaction is there or not; the first who settles
@@ -17,8 +17,8 @@ CREATE FUNCTION zupa.wait(w zupa.waits, ahead bigint) RETURNS json LANGUAGE sql 
 $$;
 
 -- What a claim hands out with its range: for a settled wait it and the others of
--- its parked turn; for messages the reply waits that they may answer. Nobody
--- settles a wait while a turn is open, so a turn that runs again gets the same.
+-- its parked turn; for a wake nothing; for messages the reply waits that they may
+-- answer. Nobody settles a wait while a turn is open, so a turn that runs again gets the same.
 CREATE FUNCTION zupa.waits_for(conv uuid, first_number bigint, ahead bigint) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -49,14 +49,19 @@ BEGIN
         SELECT d.turn, f.ordinality - 1, d.conversation, f.name, f.payload, at_time
         FROM done d CROSS JOIN LATERAL unnest(d.facts) WITH ORDINALITY AS f
     ), opened AS (
-        INSERT INTO zupa.waits (id, conversation, turn_id, kind, since, opened_at, expires_at,
-            node, graph, state_version, subject, payload)
-        SELECT w.id, d.conversation, d.turn, w.kind, c.last_number, at_time, w.expires_at + ahead,
+        -- Nobody has heard the question of a turn that is silenced.
+        INSERT INTO zupa.waits (id, conversation, turn_id, kind, state, settled_at, since,
+            opened_at, expires_at, node, graph, state_version, subject, payload)
+        SELECT w.id, d.conversation, d.turn, w.kind,
+            CASE WHEN u.unheard THEN 'cancelled' ELSE 'open' END,
+            CASE WHEN u.unheard THEN at_time END, c.last_number, at_time, w.expires_at + ahead,
             w.node, w.graph, w.state_version, w.subject, w.payload
         FROM done d JOIN zupa.conversations c ON c.id = d.conversation
         CROSS JOIN LATERAL unnest(d.waits) WITH ORDINALITY AS w
+        CROSS JOIN LATERAL (SELECT w.kind = 'reply' AND
+            zupa.is_silenced(c.hold_kind, c.silenced_turn, d.turn) AS unheard) u
         ORDER BY d.ordinality, w.ordinality
-        ON CONFLICT (id) DO NOTHING RETURNING conversation
+        ON CONFLICT (id) DO NOTHING RETURNING conversation, state
     ), settled AS (
         UPDATE zupa.waits w SET state = s.state, settled_at = at_time
         FROM done d CROSS JOIN LATERAL unnest(d.settles) AS s
@@ -66,6 +71,7 @@ BEGIN
     ), changed AS (
         SELECT m.conversation, sum(m.one)::integer AS more
         FROM (SELECT o.conversation, 1 AS one FROM opened o
+              WHERE o.state = 'open'
               UNION ALL SELECT s.conversation, -1 FROM settled s) m
         GROUP BY m.conversation
     )
@@ -99,7 +105,7 @@ BEGIN
             accepted_at, state, content)
         SELECT n.conversation, c.last_number + row_number()
                    OVER (PARTITION BY n.conversation ORDER BY n.expires_at, n.place),
-            n.id, 'internal', 'wait:' || n.id, at_time, 'queued',
+            n.id, 'internal', 'internal:' || n.id, at_time, 'queued',
             json_build_object('kind', 'settled', 'wait', n.id)
         FROM woken n JOIN zupa.conversations c ON c.id = n.conversation
     ), counted AS (
@@ -120,19 +126,16 @@ BEGIN
         FROM counted n WHERE c.id = n.conv
         RETURNING c.id, coalesce(c.due_at, at_time) AS due, n.woken, n.since, n.place
     ), called AS (
-        -- A hint for every process, see wakeup.rs: whoever decides may be one that
-        -- runs no turns.
-        SELECT pg_notify('zupa', json_build_object(
-            'from', '00000000-0000-0000-0000-000000000000', 'due', m.id)::text)
-        FROM moved m WHERE m.woken > 0
+        SELECT zupa.call(m.id) FROM moved m WHERE m.woken > 0
     )
     SELECT m.id, m.due FROM moved m, (SELECT count(*) FROM called) AS all_called
     WHERE m.woken > 0 ORDER BY m.since, m.place;
 END
 $$;
 
--- Settles waits whose time has come. Conversations that somebody else is at, or
--- that have an open turn, are left for later.
+-- Settles waits whose time has come, and wakes agents in conversations where nothing
+-- has happened and nothing will. Conversations that somebody else is at, that have an
+-- open turn, or that a human has, are left for later.
 CREATE FUNCTION zupa.expire(said bigint, bite bigint, flush boolean)
 RETURNS TABLE (conv uuid, due bigint) LANGUAGE plpgsql
 -- Plans as in zupa.write.
@@ -147,29 +150,39 @@ DECLARE
     at_time CONSTANT bigint := zupa.now();
     ahead CONSTANT bigint := at_time - said;
     picked uuid[];
+    answered bigint := 0;
 BEGIN
+    IF NOT flush THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
     -- Waits for nobody, so the order of the locks cannot make a circle.
     picked := ARRAY(
         SELECT w.id FROM zupa.waits w JOIN zupa.conversations c ON c.id = w.conversation
         WHERE w.state = 'open' AND w.expires_at <= at_time AND c.open_turn IS NULL
+          AND c.hold_kind IS NULL
           -- An answer that was accepted in time is on its way to a turn.
           AND NOT (w.kind = 'reply' AND c.pending > c.internals AND EXISTS (
               SELECT 1 FROM zupa.inbounds b WHERE b.conversation = c.id AND b.number > c.consumed
                 AND b.state = 'queued' AND b.origin = 'external'
                 AND b.accepted_at < w.expires_at))
         ORDER BY w.expires_at, w.place LIMIT bite FOR UPDATE OF c SKIP LOCKED);
-    IF cardinality(picked) = 0 THEN
-        RETURN;
+    IF cardinality(picked) > 0 THEN
+        -- Somebody else may have settled one before the lock was taken.
+        WITH expired AS (
+            UPDATE zupa.waits w SET state = 'expired', settled_at = at_time
+            WHERE w.id = ANY (picked) AND w.state = 'open' RETURNING w.id)
+        SELECT coalesce(array_agg(e.id), '{}') INTO picked FROM expired e;
+        RETURN QUERY SELECT s.conv, s.due - ahead FROM zupa.settled(picked, at_time) s;
+        GET DIAGNOSTICS answered = ROW_COUNT;
     END IF;
-    IF NOT flush THEN
-        PERFORM set_config('synchronous_commit', 'off', true);
+    picked := ARRAY(
+        SELECT c.id FROM zupa.conversations c
+        WHERE c.wake_at <= at_time AND c.open_turn IS NULL AND c.pending = 0
+          AND c.hold_kind IS NULL
+        ORDER BY c.wake_at LIMIT bite - answered FOR UPDATE SKIP LOCKED);
+    IF cardinality(picked) > 0 THEN
+        RETURN QUERY SELECT w.conv, w.due - ahead FROM zupa.wake(picked, 'due', at_time) w;
     END IF;
-    -- Somebody else may have settled one before the lock was taken.
-    WITH expired AS (
-        UPDATE zupa.waits w SET state = 'expired', settled_at = at_time
-        WHERE w.id = ANY (picked) AND w.state = 'open' RETURNING w.id)
-    SELECT coalesce(array_agg(e.id), '{}') INTO picked FROM expired e;
-    RETURN QUERY SELECT s.conv, s.due - ahead FROM zupa.settled(picked, at_time) s;
 END
 $$;
 
@@ -181,7 +194,8 @@ RETURNS TABLE (conv uuid, audit_number bigint, audit_hash bytea) LANGUAGE sql ST
 $$;
 
 -- Settles a wait by an operator's word, with its entry in the audit, which is
--- chained to the head as the caller knew it: if that has moved nothing is written.
+-- chained to the head as the caller knew it: if that has moved nothing is written,
+-- and the answer is NULL.
 CREATE FUNCTION zupa.decide(
     the_wait uuid, said bigint, flush boolean, decided_by text, approved boolean, note text,
     link zupa.audit_item[], before bytea
@@ -213,7 +227,7 @@ BEGIN
     ELSIF w.state <> 'open' THEN
         RETURN json_build_object('was', 'already', 'state', w.state);
     ELSIF w.audit_number <> link[1].number - 1 OR w.audit_hash <> before THEN
-        RETURN '{"was": "head_moved"}';
+        RETURN NULL;
     END IF;
     at_time := zupa.now();
     UPDATE zupa.waits o SET state = 'decided', settled_at = at_time, note = decide.note,

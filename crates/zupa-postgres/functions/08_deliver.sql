@@ -5,20 +5,37 @@
 -- If the process dies here: an attempt on record without a result is in doubt
 --   when its time is over.
 
--- Puts deliveries on record as being on the wire, if nobody did so before.
-CREATE FUNCTION zupa.attempt(items zupa.attempt_item[], ahead bigint) RETURNS json[]
+-- Puts deliveries on record as being on the wire, if nobody did so before and no human
+-- has the conversation.
+CREATE FUNCTION zupa.attempt(items zupa.attempt_item[], at_time bigint, ahead bigint)
+RETURNS json[]
 LANGUAGE plpgsql AS $$
 DECLARE
     answers json[] := '{}';
     item record;
+    lost boolean := false;
 BEGIN
     FOR item IN SELECT * FROM unnest(items) LOOP
         UPDATE zupa.outbox o SET state = 'sending', open = true, attempts = item.attempt,
             not_before = item.answer_by + ahead
         WHERE o.conversation = item.conversation AND o.number = item.number
-          AND o.state IN ('queued', 'retry') AND o.attempts = item.attempt - 1;
+          AND o.state IN ('queued', 'retry') AND o.attempts = item.attempt - 1
+          AND NOT EXISTS (SELECT 1 FROM zupa.conversations c
+                          WHERE c.id = item.conversation AND c.hold_kind IS NOT NULL);
+        lost := lost OR NOT FOUND;
         answers := answers || to_json(FOUND);
     END LOOP;
+    IF lost THEN
+        -- What a hold has not found, because it was on the wire then.
+        UPDATE zupa.outbox o SET state = 'cancelled', open = false, reason = 'held',
+            not_before = NULL, settled_at = at_time
+        FROM unnest(items) AS i
+        WHERE o.conversation = i.conversation AND o.number = i.number
+          AND o.state IN ('queued', 'retry')
+          -- Not a join: a plan would rather begin with all that are held.
+          AND (SELECT c.hold_kind FROM zupa.conversations c WHERE c.id = i.conversation)
+              IS NOT NULL;
+    END IF;
     RETURN answers;
 END
 $$;

@@ -66,7 +66,7 @@ BEGIN
         END IF;
     END IF;
     IF cardinality(attempts) > 0 THEN
-        answer_attempt := zupa.attempt(attempts, ahead);
+        answer_attempt := zupa.attempt(attempts, at_time, ahead);
     END IF;
     IF cardinality(claims) > 0 THEN
         answer_claim := zupa.claim(claims, at_time, ahead);

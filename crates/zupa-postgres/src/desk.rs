@@ -1,5 +1,8 @@
-//! The `Desk` port on Postgres: one consistent read each.
+//! The `Desk` port on Postgres: one consistent read, or one transaction, each.
 
+mod chain;
+mod conversations;
+mod hold;
 mod lines;
 mod status;
 mod turn;
@@ -7,8 +10,12 @@ mod waits;
 
 use async_trait::async_trait;
 use zupa_core::audit::{AuditEntry, AuditLink};
-use zupa_core::desk::{Accounting, Decided, Line, StoreStatus, TurnView};
-use zupa_core::{Address, ConversationId, Decision, Desk, Number, Result, Wait, WaitId, WaitState};
+use zupa_core::desk::{
+    Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
+};
+use zupa_core::{
+    Address, ConversationId, Decision, Desk, Number, Result, Timestamp, Wait, WaitId, WaitState,
+};
 
 use crate::store::PostgresStore;
 
@@ -40,6 +47,41 @@ impl Desk for PostgresStore {
 
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         waits::decide(&self.desk, id, &decision, &entry, self.config.flushes()).await
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {
+        conversations::one(&self.desk, id).await
+    }
+
+    async fn conversations(
+        &self,
+        held: bool,
+        before: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>> {
+        conversations::list(&self.desk, held, before, limit).await
+    }
+
+    async fn hold(&self, id: ConversationId, wish: NewHold, entry: AuditEntry) -> Result<Holding> {
+        hold::hold(&self.desk, id, &wish, &entry, self.config.flushes()).await
+    }
+
+    async fn release(
+        &self,
+        id: ConversationId,
+        answered_until: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<Releasing> {
+        let flush = self.config.flushes();
+        hold::release(&self.desk, id, answered_until, &entry, flush).await
+    }
+
+    async fn end_session(
+        &self,
+        id: ConversationId,
+        entry: AuditEntry,
+    ) -> Result<Option<Timestamp>> {
+        hold::end_session(&self.desk, id, &entry, self.config.flushes()).await
     }
 
     async fn status(&self) -> Result<StoreStatus> {

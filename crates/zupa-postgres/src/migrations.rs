@@ -31,11 +31,14 @@ const PATH: &str = concat!(
 /// The second one: what the tables gained.
 const WAITS: &str = include_str!("../migrations/0002/tables.sql");
 
+/// The third one: holds and wakes.
+const HOLDS: &str = include_str!("../migrations/0003/tables.sql");
+
 /// The newest migration as it runs: its changes of the tables, then every function
 /// anew. A migration that follows takes the functions over, and leaves its
 /// predecessor the tables alone, which is all that is remembered of it.
 const NEWEST: &str = concat!(
-    include_str!("../migrations/0002/tables.sql"),
+    include_str!("../migrations/0003/tables.sql"),
     include_str!("../functions/00_anew.sql"),
     include_str!("../functions/01_items.sql"),
     include_str!("../functions/02_shared.sql"),
@@ -48,6 +51,7 @@ const NEWEST: &str = concat!(
     include_str!("../functions/09_receipts.sql"),
     include_str!("../functions/10_write.sql"),
     include_str!("../functions/11_life.sql"),
+    include_str!("../functions/12_hold.sql"),
 );
 
 /// The schema's history, oldest first. Only ever appended to.
@@ -63,9 +67,13 @@ pub fn migrations() -> Migrator {
     };
     let newest = Migration {
         sql: NEWEST.into_sql_str(),
-        ..migration(2, "waits", WAITS)
+        ..migration(3, "holds", HOLDS)
     };
-    let mut migrator = Migrator::with_migrations(vec![migration(1, "path", PATH), newest]);
+    let mut migrator = Migrator::with_migrations(vec![
+        migration(1, "path", PATH),
+        migration(2, "waits", WAITS),
+        newest,
+    ]);
     migrator.dangerous_set_table_name(HISTORY);
     // A newer schema that still lets this build serve has migrations that it
     // does not know.
@@ -91,13 +99,13 @@ mod tests {
     /// only an empty one.
     #[test]
     fn functions_change_with_a_migration() {
-        let functions = NEWEST.strip_prefix(WAITS).unwrap_or_default();
+        let functions = NEWEST.strip_prefix(HOLDS).unwrap_or_default();
         let digest = zupa_core::Digest::of(functions.as_bytes()).to_hex();
         assert_eq!(
             (wanted_version(), digest.as_str()),
             (
-                2,
-                "0c82f5708a326a19f9c6a4797e7e4962fd5e982b0d01bfaa27443f2a8d2fcdb3"
+                3,
+                "67ee84e77c45239ddf5fea1b48f8641cde0821611dedd2fb6401972ee24a25f1"
             )
         );
     }

@@ -93,7 +93,7 @@ impl Drop for PostgresWakeup {
 impl Wakeup for PostgresWakeup {
     fn wake(&self, nudge: Nudge) {
         // Full means that the poll will find it; closed, that nobody calls out.
-        if let Nudge::Due(_) = &nudge {
+        if let Nudge::Due(_) | Nudge::Held(_) = &nudge {
             let _ = self.here.try_send(nudge.clone());
         }
         let _ = self.out.try_send(nudge);
@@ -125,7 +125,8 @@ async fn call_out(config: PostgresConfig, me: Uuid, mut calls: mpsc::Receiver<Nu
         let (mut due, mut names) = (Vec::new(), Vec::new());
         for nudge in nudges.drain(..) {
             match nudge {
-                Nudge::Due(conversation) => due.push(conversation.0),
+                // Elsewhere a hold is one more reason to look: the claim knows it.
+                Nudge::Due(conversation) | Nudge::Held(conversation) => due.push(conversation.0),
                 Nudge::News(address) => names.push(address),
             }
         }

@@ -3,12 +3,14 @@
 //!
 //! ```text
 //! admit → session_attach → command_gate → resolve_content → recall → build_prompt
-//!       → call_model → finalize → persist
-//!             ↓  ↑
-//!       approve_tools → run_tools (→ recall)
+//!               ↓               → call_model → finalize → persist
+//!           summarize                 ↓  ↑
+//!                               approve_tools → run_tools (→ recall)
 //! ```
 //!
-//! A reply of the wrong form goes back to `build_prompt` once.
+//! A reply of the wrong form goes back to `build_prompt` once. Where a human is wanted,
+//! the turn leaves a question to operators, and `hand_back` goes on once one has
+//! decided. `summarize` is for turns that nobody has spoken in.
 //!
 //! Each node is one file. They can be replaced, wrapped and put behind new ones, by
 //! name: [`crate::Builder::edit`].
@@ -17,9 +19,11 @@ mod admit;
 mod approve_tools;
 mod build_prompt;
 mod call_model;
+mod closing;
 mod command_gate;
 mod definition;
 mod finalize;
+mod hand_back;
 mod hear;
 mod hooks;
 mod modality;
@@ -27,9 +31,12 @@ mod persist;
 mod recall;
 mod resolve_content;
 mod run_tools;
+mod session;
 mod session_attach;
 mod speak;
 mod state;
+mod summarize;
+mod talk;
 mod words;
 
 use std::sync::Arc;
@@ -40,7 +47,9 @@ pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRol
 pub use definition::Agent;
 pub use hooks::{BeforeReply, ContextProvider, OnReply, Verdict as ReplyVerdict};
 pub use modality::Modality;
-pub use state::{AgentTurn, Kept, Session, Update};
+pub use session::{EndReason, Episode, Session};
+pub use state::{AgentTurn, Attached, CallResult, Kept, Update};
+pub use talk::{Came, Talk};
 pub use words::Language;
 
 use crate::graph::{Graph, GraphBuilder, ends, to, waits};
@@ -71,12 +80,17 @@ pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
         .add(
             "session_attach",
             Arc::new(session_attach::SessionAttach(parts.clone())),
-            [to("command_gate")],
+            [to("command_gate"), to("summarize"), ends()],
+        )
+        .add(
+            "summarize",
+            Arc::new(summarize::Summarize(parts.clone())),
+            [ends(), waits("hand_back")],
         )
         .add(
             "command_gate",
             Arc::new(command_gate::CommandGate(parts.clone())),
-            [to("resolve_content"), ends()],
+            [to("resolve_content"), ends(), waits("hand_back")],
         )
         .add(
             "resolve_content",
@@ -112,9 +126,14 @@ pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
             [to("recall")],
         )
         .add(
+            "hand_back",
+            Arc::new(hand_back::HandBack(parts.clone())),
+            [ends()],
+        )
+        .add(
             "finalize",
             Arc::new(finalize::Finalize(parts)),
             [to("persist"), ends()],
         )
-        .node("persist", persist::persist, [ends()])
+        .node("persist", persist::persist, [ends(), waits("hand_back")])
 }

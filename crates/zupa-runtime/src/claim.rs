@@ -122,7 +122,11 @@ impl Dispatcher {
                     self.spawn_claimed(started, ended.clone());
                 }
                 nudge = self.wakeup.woken() => match nudge {
-                    Nudge::Due(conversation) => work.offer(conversation),
+                    Nudge::Due(conversation) => {
+                        self.worker.in_flight.call(conversation);
+                        work.offer(conversation);
+                    }
+                    Nudge::Held(conversation) => self.worker.in_flight.silence(conversation),
                     Nudge::News(address) => self.worker.doors.hint(&address, Hint::Look),
                 },
                 _ = poll.tick() => self.poll(&mut work).await,

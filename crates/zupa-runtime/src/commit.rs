@@ -19,14 +19,15 @@ use zupa_core::store::{
     ClaimedTurn, Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
-    Acknowledges, Clock, DeliveryState, EffectClass, Error, Fact, Hint, Ids, NewWait, Outbound,
-    StoredState, WaitId, WaitState, Wakeup,
+    Acknowledges, Clock, Content, DeliveryState, EffectClass, Error, Fact, Hint, Ids, NewWait,
+    Number, Outbound, StoredState, Timestamp, WaitId, WaitState, Wakeup,
 };
 
 use crate::agent::Agent;
 use crate::claim::{Held, Next};
 use crate::deliver::DeliveryQueue;
 use crate::faults::{Faults, Phase};
+use crate::graph::Engine;
 use crate::memory::Memory;
 use crate::retry::{self, Pauses, may_pass};
 use crate::runtime::Doors;
@@ -67,10 +68,28 @@ enum Counts {
 pub(crate) struct Done {
     pub verdict: Verdict,
     pub outbound: Vec<Outbound>,
-    pub state: Option<StoredState>,
+    pub keeps: Option<Keeps>,
     pub waits: Vec<NewWait>,
     pub settles: Vec<(WaitId, WaitState)>,
     pub facts: Vec<Fact>,
+}
+
+/// What a conversation keeps, and when its agent is to be woken if nobody says anything
+/// before.
+#[derive(Debug)]
+pub(crate) struct Keeps {
+    pub state: StoredState,
+    pub wake_at: Option<Timestamp>,
+}
+
+/// What the store has made of an end.
+struct Written {
+    /// Of its outbox rows, in order.
+    numbers: Vec<Number>,
+    /// In the audit.
+    entries: u64,
+    /// A human has the conversation: nothing of it leaves.
+    held: bool,
 }
 
 /// The stop and what it needs.
@@ -80,6 +99,7 @@ pub(crate) struct Committer {
     pub ids: Arc<dyn Ids>,
     pub doors: Doors,
     pub agent: Arc<Agent>,
+    pub engine: Arc<dyn Engine>,
     pub settings: Arc<Settings>,
     pub deliveries: DeliveryQueue,
     pub memory: Arc<Memory>,
@@ -116,16 +136,32 @@ impl Committer {
         claim.ending();
         self.faults.mark(turn.turn.0, Phase::Committing).await;
         match self.write(turn, &end, &noted, claim, journal).await {
-            Ok(Finished::Done { numbers, due_at }) => {
-                self.follow_up(run, &end, noted.len(), &numbers, since)
-                    .await;
+            Ok(Finished::Done {
+                numbers,
+                due_at,
+                held,
+            }) => {
+                let written = Written {
+                    numbers,
+                    entries: 1 + noted.len() as u64,
+                    held,
+                };
+                self.follow_up(run, &end, written, since).await;
                 due_at.map_or(Next::Idle, Next::Due)
             }
             // The answer was lost. This run held the claim, so nobody but it can
             // have told or sent anything of this end.
-            Ok(Finished::Already { numbers, due_at }) if numbers.len() == rows(&end).len() => {
-                self.follow_up(run, &end, noted.len(), &numbers, since)
-                    .await;
+            Ok(Finished::Already {
+                numbers,
+                due_at,
+                held,
+            }) if numbers.len() == rows(&end).len() => {
+                let written = Written {
+                    numbers,
+                    entries: 1 + noted.len() as u64,
+                    held,
+                };
+                self.follow_up(run, &end, written, since).await;
                 due_at.map_or(Next::Idle, Next::Due)
             }
             Ok(Finished::Already { .. } | Finished::Stale | Finished::HeadMoved(_)) => {
@@ -154,7 +190,8 @@ impl Committer {
         TurnEnd::Commit(Commit {
             verdict: done.verdict,
             outbound: self.rows(run, done.outbound),
-            state: done.state,
+            wake_at: done.keeps.as_ref().and_then(|keeps| keeps.wake_at),
+            state: done.keeps.map(|keeps| keeps.state),
             waits: done.waits,
             settles: done.settles,
             facts: done.facts,
@@ -223,13 +260,21 @@ impl Committer {
         if turn.inbounds.len() > 1 && !matters {
             return TurnEnd::Split { failure };
         }
-        let apology =
-            (!self.agent.fallback.is_empty()).then(|| Outbound::reply(&self.agent.fallback));
+        // Whoever was only woken has nobody to apologise to.
+        let spoken = !matches!(
+            turn.inbounds.first().map(|first| &first.content),
+            Some(Content::Wake { .. })
+        );
+        let apology = (spoken && !self.agent.fallback.is_empty())
+            .then(|| Outbound::reply(&self.agent.fallback));
         let rows = self.rows(run, apology.into_iter().collect());
         // The parked turn is given up with the one that was to go on for it; else every
         // later message would be taken for its answer.
         let settles = run.taken().map(|taken| (taken, WaitState::Cancelled));
+        let keeps = self.engine.give_up(run);
         TurnEnd::Commit(Commit {
+            wake_at: keeps.as_ref().and_then(|keeps| keeps.wake_at),
+            state: keeps.map(|keeps| keeps.state),
             settles: settles.into_iter().collect(),
             ..Commit::of(Verdict::Dead(failure), rows)
         })
@@ -285,10 +330,12 @@ fn written_unheard(end: &TurnEnd) -> Finished {
         TurnEnd::Retry { not_before, .. } => Finished::Done {
             numbers: Vec::new(),
             due_at: Some(*not_before),
+            held: false,
         },
         TurnEnd::Release => Finished::Done {
             numbers: Vec::new(),
             due_at: None,
+            held: false,
         },
         // A turn that has ended is answered as known.
         TurnEnd::Commit(_) | TurnEnd::Split { .. } => Finished::Stale,

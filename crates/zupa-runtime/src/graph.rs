@@ -29,7 +29,7 @@ pub use moves::{Ending, Move, Question};
 pub use node::{Node, NodeFn};
 pub(crate) use park::reminder;
 pub(crate) use run::Engine;
-pub use state::State;
+pub use state::{Left, State};
 pub use sub::SubGraph;
 
 /// Moves of one turn beyond which it is taken for a cycle without end.

@@ -29,14 +29,15 @@ mod scripted;
 mod system;
 
 pub use agent::{
-    Agent, AgentTurn, BeforeReply, Command, CommandContext, CommandReply, CommandRole,
-    ContextProvider, Kept, Language, Modality, OnReply, ReplyVerdict, Session, Update,
+    Agent, AgentTurn, Attached, BeforeReply, CallResult, Came, Command, CommandContext,
+    CommandReply, CommandRole, ContextProvider, EndReason, Episode, Kept, Language, Modality,
+    OnReply, ReplyVerdict, Session, Talk, Update,
 };
 #[cfg(feature = "faults")]
 pub use faults::Faults;
 pub use graph::{
-    Ending, Exit, Graph, GraphBuilder, Move, Node, NodeFn, Question, State, SubGraph, ends, leaves,
-    to, waits,
+    Ending, Exit, Graph, GraphBuilder, Left, Move, Node, NodeFn, Question, State, SubGraph, ends,
+    leaves, to, waits,
 };
 pub use null_channel::NullChannel;
 pub use runtime::{Builder, Drained, Runtime};

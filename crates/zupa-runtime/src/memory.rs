@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use lru::LruCache;
 use zupa_core::store::{ClaimedTurn, Commit, Verdict};
 use zupa_core::turn::Message;
-use zupa_core::{Claimed, Content, ConversationId, Epoch, Number, Role};
+use zupa_core::{Claimed, ConversationId, Epoch, Number, Role};
 
 /// Conversations whose lines are kept: some megabytes with usual lines.
 const KEPT: NonZeroUsize = NonZeroUsize::new(2_048).unwrap();
@@ -120,17 +120,17 @@ impl Memory {
     }
 }
 
-/// What was settled is not said by anybody.
+/// What was settled, or woke the agent, is not said by anybody.
 fn is_said(inbound: &&Claimed) -> bool {
-    !matches!(inbound.content, Content::Settled { .. })
+    !inbound.content.is_internal()
 }
 
 #[cfg(test)]
 mod tests {
     use zupa_core::store::OutboxRow;
     use zupa_core::{
-        Address, Alias, AuditHead, ChannelId, Correlation, DeliveryState, EventId, Ids, Outbound,
-        TenantId, Timestamp, TurnId,
+        Address, Alias, AuditHead, ChannelId, Content, Correlation, DeliveryState, EventId, Ids,
+        Outbound, TenantId, Timestamp, TurnId,
     };
 
     use super::*;

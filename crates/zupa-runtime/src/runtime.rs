@@ -274,6 +274,7 @@ impl Builder {
             }),
             engine: engine.clone(),
             committer: Committer {
+                engine: engine.clone(),
                 writer: writer.clone(),
                 clock: clock.clone(),
                 ids: ids.clone(),

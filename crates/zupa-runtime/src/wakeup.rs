@@ -27,7 +27,7 @@ impl Default for InProcessWakeup {
 #[async_trait]
 impl Wakeup for InProcessWakeup {
     fn wake(&self, nudge: Nudge) {
-        if matches!(nudge, Nudge::Due(_)) {
+        if matches!(nudge, Nudge::Due(_) | Nudge::Held(_)) {
             // Full means that the poll will find it.
             let _ = self.sender.try_send(nudge);
         }

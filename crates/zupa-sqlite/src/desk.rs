@@ -1,5 +1,6 @@
 //! The `Desk` port on SQLite: one consistent read each.
 
+mod conversations;
 mod lines;
 mod status;
 mod turn;
@@ -7,8 +8,12 @@ mod waits;
 
 use async_trait::async_trait;
 use zupa_core::audit::{AuditEntry, AuditLink};
-use zupa_core::desk::{Accounting, Decided, Line, StoreStatus, TurnView};
-use zupa_core::{Address, ConversationId, Decision, Desk, Number, Result, Wait, WaitId, WaitState};
+use zupa_core::desk::{
+    Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
+};
+use zupa_core::{
+    Address, ConversationId, Decision, Desk, Number, Result, Timestamp, Wait, WaitId, WaitState,
+};
 
 use crate::store::SqliteStore;
 
@@ -40,6 +45,40 @@ impl Desk for SqliteStore {
 
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         SqliteStore::decide(self, id, decision, entry).await
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {
+        conversations::one(&self.readers, id).await
+    }
+
+    async fn conversations(
+        &self,
+        held: bool,
+        before: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>> {
+        conversations::list(&self.readers, held, before, limit).await
+    }
+
+    async fn hold(&self, id: ConversationId, hold: NewHold, entry: AuditEntry) -> Result<Holding> {
+        SqliteStore::hold(self, id, hold, entry).await
+    }
+
+    async fn release(
+        &self,
+        id: ConversationId,
+        answered_until: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<Releasing> {
+        SqliteStore::release(self, id, answered_until, entry).await
+    }
+
+    async fn end_session(
+        &self,
+        id: ConversationId,
+        entry: AuditEntry,
+    ) -> Result<Option<Timestamp>> {
+        SqliteStore::end_session(self, id, entry).await
     }
 
     async fn status(&self) -> Result<StoreStatus> {

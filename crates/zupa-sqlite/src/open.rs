@@ -28,10 +28,12 @@ pub fn migrations() -> Migrator {
     let path = include_str!("../migrations/0001_path.sql");
     let versions = include_str!("../migrations/0002_versions.sql");
     let waits = include_str!("../migrations/0003_waits.sql");
+    let holds = include_str!("../migrations/0004_holds.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
         migration(3, "waits", waits),
+        migration(4, "holds", holds),
     ])
 }
 

@@ -9,6 +9,8 @@ pub(crate) mod decode;
 mod deliver;
 mod finish;
 mod handed;
+mod hold;
+mod internal;
 mod kept;
 mod outbox;
 mod purge;
@@ -29,7 +31,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
-use zupa_core::desk::Decided;
+use zupa_core::desk::{Decided, Holding, NewHold, Releasing};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
@@ -103,6 +105,46 @@ impl SqliteStore {
             write::transaction(connection, || {
                 waits::decide(connection, id, &decision, entry)
             })
+        })
+        .await
+    }
+
+    /// Takes a conversation from the agent.
+    pub(crate) async fn hold(
+        &self,
+        id: ConversationId,
+        wish: NewHold,
+        entry: AuditEntry,
+    ) -> Result<Holding> {
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || hold::hold(connection, id, &wish, entry))
+        })
+        .await
+    }
+
+    /// Hands a conversation back.
+    pub(crate) async fn release(
+        &self,
+        id: ConversationId,
+        answered_until: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<Releasing> {
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || {
+                hold::release(connection, id, answered_until, entry)
+            })
+        })
+        .await
+    }
+
+    /// Has the agent end the session.
+    pub(crate) async fn end_session(
+        &self,
+        id: ConversationId,
+        entry: AuditEntry,
+    ) -> Result<Option<Timestamp>> {
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || hold::end_session(connection, id, entry))
         })
         .await
     }

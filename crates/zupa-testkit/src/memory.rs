@@ -2,13 +2,14 @@
 //!
 //! The reference: where the words of the ports leave a doubt, this is what they
 //! mean. Reading order: `rows`, then the stops `accept`, `claim`, `record`,
-//! `finish`, `deliver`, `waits`, `receipts`, then `recover`, `purge` and `desk`.
+//! `finish`, `deliver`, `waits`, `hold`, `receipts`, then `recover`, `purge` and `desk`.
 
 mod accept;
 mod claim;
 mod deliver;
 mod desk;
 mod finish;
+mod hold;
 mod planted;
 mod purge;
 mod receipts;
@@ -20,7 +21,9 @@ mod waits;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use zupa_core::desk::{Accounting, Decided, Line, StoreStatus, TurnView};
+use zupa_core::desk::{
+    Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
+};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
     Address, AuditEntry, AuditLink, ConversationId, Decision, Desk, InboundState, Message, Number,
@@ -105,7 +108,7 @@ impl State {
             applied.accept.push(self.accept(accept, now));
         }
         for attempt in batch.attempt {
-            applied.attempt.push(Ok(self.attempt(&attempt)));
+            applied.attempt.push(Ok(self.attempt(&attempt, now)));
         }
         for claim in batch.claim {
             applied.claim.push(Ok(self.claim(&claim, now)));
@@ -217,6 +220,40 @@ impl Desk for MemoryStore {
 
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         self.lock().decide(id, decision, entry)
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {
+        Ok(self.lock().conversation(id))
+    }
+
+    async fn conversations(
+        &self,
+        held: bool,
+        before: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>> {
+        Ok(self.lock().list(held, before, limit))
+    }
+
+    async fn hold(&self, id: ConversationId, hold: NewHold, entry: AuditEntry) -> Result<Holding> {
+        Ok(self.lock().hold(id, hold, entry))
+    }
+
+    async fn release(
+        &self,
+        id: ConversationId,
+        answered_until: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<Releasing> {
+        Ok(self.lock().release(id, answered_until, entry))
+    }
+
+    async fn end_session(
+        &self,
+        id: ConversationId,
+        entry: AuditEntry,
+    ) -> Result<Option<Timestamp>> {
+        self.lock().end_session(id, entry)
     }
 
     async fn status(&self) -> Result<StoreStatus> {

@@ -64,6 +64,8 @@ pub enum ClaimOutcome {
     /// The conversation's state is of a newer version than the claimer can load.
     /// Nothing was written: somebody newer takes it.
     Newer,
+    /// A human has the conversation. Nothing was written.
+    Paused,
     /// Nothing is pending.
     Nothing,
 }

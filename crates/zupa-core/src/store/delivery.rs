@@ -44,7 +44,7 @@ pub struct Attempt {
 pub enum Attempted {
     /// Recorded: send.
     Granted,
-    /// Settled or tried by somebody else meanwhile: do not send.
+    /// Settled, cancelled or tried by somebody else meanwhile: do not send.
     Lost,
 }
 

@@ -67,6 +67,10 @@ pub struct Commit {
     pub outbound: Vec<OutboxRow>,
     /// What the agent keeps of the conversation; none leaves it as it is.
     pub state: Option<StoredState>,
+    /// With a state: when the agent is to be woken by an inbound of content
+    /// [`crate::Content::Wake`] if nobody says anything before; none: never. Without a
+    /// state it stays as it was.
+    pub wake_at: Option<Timestamp>,
     /// Waits to open. Those with a [`crate::Resume`] park the turn.
     pub waits: Vec<NewWait>,
     /// Waits that this turn has settled: reply waits whose answer it took, and
@@ -83,6 +87,7 @@ impl Commit {
             verdict,
             outbound,
             state: None,
+            wake_at: None,
             waits: Vec::new(),
             settles: Vec::new(),
             facts: Vec::new(),
@@ -128,6 +133,10 @@ pub enum Finished {
         numbers: Vec<Number>,
         /// When the conversation is due again, if something is pending.
         due_at: Option<Timestamp>,
+        /// True when a human has the conversation: the rows were written as
+        /// cancelled, nothing may be sent, and what was to be answered has ended as
+        /// answered by the human.
+        held: bool,
     },
     /// This very end was written before, and its answer was lost; nothing was
     /// written now.
@@ -136,6 +145,10 @@ pub enum Finished {
         numbers: Vec<Number>,
         /// When the conversation is due again, if something is pending.
         due_at: Option<Timestamp>,
+        /// True when a human has the conversation: the rows were written as
+        /// cancelled, nothing may be sent, and what was to be answered has ended as
+        /// answered by the human.
+        held: bool,
     },
     /// The claim was lost; nothing was written.
     Stale,

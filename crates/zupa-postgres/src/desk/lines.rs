@@ -27,6 +27,7 @@ pub(super) async fn lines(
              UNION ALL
              (SELECT number, NULL, turn_id, ordinal, content
               FROM zupa.outbox WHERE conversation = (SELECT id FROM here) AND number > $4
+                AND reason IS DISTINCT FROM 'held'
               ORDER BY number LIMIT $5)) AS both_sides
          ORDER BY number LIMIT $5",
             )

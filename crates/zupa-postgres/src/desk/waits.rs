@@ -5,22 +5,17 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 use zupa_core::desk::Decided;
 use zupa_core::{
-    AuditEntry, AuditHead, ConversationId, Decision, Error, ErrorKind, Outcome, Result, Retry,
-    Timestamp, Wait, WaitId, WaitKind, WaitState,
+    AuditEntry, ConversationId, Decision, Result, Timestamp, Wait, WaitId, WaitKind, WaitState,
 };
 
+use super::chain;
 use crate::session::Sessions;
 use crate::store::decode;
-use crate::store::finish;
 use crate::store::item::text;
 use crate::store::wait;
 
 /// What is attempted when reading.
 const READ: &str = "read waits";
-/// What is attempted when writing.
-const DECIDE: &str = "decide on a wait";
-/// How often a decision is chained anew because the conversation's audit went on.
-const TRIES: u32 = 20;
 
 pub(super) async fn waits(
     readers: &Sessions,
@@ -61,8 +56,6 @@ fn read(row: &PgRow) -> Result<Wait> {
     wait::read(decode::json(row, 0)?)
 }
 
-/// The entry is chained here, to the head as it was read, and taken only if that
-/// has not moved: no row is held between two calls.
 pub(super) async fn decide(
     sessions: &Sessions,
     id: WaitId,
@@ -70,49 +63,35 @@ pub(super) async fn decide(
     entry: &AuditEntry,
     flush: bool,
 ) -> Result<Decided> {
-    for _ in 0..TRIES {
-        let looking =
-            sqlx::query("SELECT conv, audit_number, audit_hash FROM zupa.undecided($1)").bind(id.0);
-        let rows = sessions.all(DECIDE, looking).await?;
-        let Some(row) = rows.first() else {
-            return Ok(Decided::NotFound);
-        };
-        let conversation = ConversationId(decode::uuid(row, 0)?);
-        let before = AuditHead {
-            number: decode::number(row, 1)?,
-            hash: decode::digest(row, 2)?,
-        };
-        let link = { before }.append(&conversation.to_string(), entry.clone(), None);
-        let deciding = sqlx::query("SELECT zupa.decide($1, $2, $3, $4, $5, $6, $7, $8)::text")
-            .bind(id.0)
-            .bind(entry.at.0)
-            .bind(flush)
-            .bind(text(&decision.by))
-            .bind(decision.approved)
-            .bind(text(&decision.note))
-            .bind(vec![finish::link(&link)])
-            .bind(before.hash.0.to_vec());
-        let answer: Answer = decode::json(&sessions.one(DECIDE, deciding).await?, 0)
-            .map_err(|error| error.with_outcome(Outcome::Unknown))?;
-        match answer {
-            Answer::HeadMoved => {}
-            Answer::Done {
-                conversation,
-                due_at,
-            } => {
-                return Ok(Decided::Done {
-                    conversation: ConversationId(conversation),
-                    due_at: due_at.map(Timestamp),
-                });
-            }
-            Answer::Already { state } => return Ok(Decided::Already(state)),
-            Answer::NotTheirs { kind } => return Ok(Decided::NotTheirs(kind)),
-            Answer::NotFound => return Ok(Decided::NotFound),
-        }
-    }
-    Err(Error::new(ErrorKind::Unavailable, DECIDE)
-        .with_retry(Retry::Now)
-        .with("why", "the conversation's audit went on each time"))
+    let said = chain::write(
+        sessions,
+        "decide on a wait",
+        entry,
+        || sqlx::query("SELECT conv, audit_number, audit_hash FROM zupa.undecided($1)").bind(id.0),
+        |chained| {
+            sqlx::query("SELECT zupa.decide($1, $2, $3, $4, $5, $6, $7, $8)::text")
+                .bind(id.0)
+                .bind(entry.at.0)
+                .bind(flush)
+                .bind(text(&decision.by))
+                .bind(decision.approved)
+                .bind(text(&decision.note))
+                .bind(chained.link)
+                .bind(chained.before)
+        },
+    );
+    Ok(match said.await? {
+        Some(Answer::Done {
+            conversation,
+            due_at,
+        }) => Decided::Done {
+            conversation: ConversationId(conversation),
+            due_at: due_at.map(Timestamp),
+        },
+        Some(Answer::Already { state }) => Decided::Already(state),
+        Some(Answer::NotTheirs { kind }) => Decided::NotTheirs(kind),
+        Some(Answer::NotFound) | None => Decided::NotFound,
+    })
 }
 
 /// What `zupa.decide` answers.
@@ -130,5 +109,4 @@ enum Answer {
         kind: WaitKind,
     },
     NotFound,
-    HeadMoved,
 }

@@ -75,6 +75,7 @@ pub(super) enum Answer {
         mode: u8,
     },
     Newer,
+    Paused,
     Nothing,
     /// The turn was running at a death too many: it is to be ended first.
     Verdict(Verdict),
@@ -131,6 +132,7 @@ pub(super) fn outcome(answer: Answer) -> Result<Result<ClaimOutcome, Verdict>> {
         Answer::Held { until } => ClaimOutcome::Held(Timestamp(until)),
         Answer::Suspected { mode } => ClaimOutcome::Suspected(mode_of(mode)),
         Answer::Newer => ClaimOutcome::Newer,
+        Answer::Paused => ClaimOutcome::Paused,
         Answer::Nothing => ClaimOutcome::Nothing,
         Answer::Verdict(verdict) => return Ok(Err(verdict)),
     }))

@@ -61,7 +61,18 @@ pub(crate) fn maybe_text(row: &PgRow, column: usize) -> Result<Option<String>> {
 }
 
 pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &PgRow, column: usize) -> Result<T> {
-    let text: &str = row.try_get(column).map_err(broken)?;
+    parse(row.try_get(column).map_err(broken)?)
+}
+
+pub(crate) fn maybe_json<T: serde::de::DeserializeOwned>(
+    row: &PgRow,
+    column: usize,
+) -> Result<Option<T>> {
+    let text: Option<&str> = row.try_get(column).map_err(broken)?;
+    text.map(parse).transpose()
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|source| {
         Error::new(ErrorKind::Corrupt, "stored JSON cannot be read").with_source(source)
     })

@@ -26,6 +26,7 @@ item! {
         outbox: Vec<OutboundItem>,
         state_version: Option<i64>,
         state: Option<String>,
+        wake_at: Option<i64>,
         waits: Vec<WaitItem>,
         settles: Vec<SettleItem>,
         facts: Vec<FactItem>,
@@ -76,6 +77,7 @@ pub(super) fn finish(item: &Finish) -> Result<FinishItem> {
         outbox: Vec::new(),
         state_version: None,
         state: None,
+        wake_at: None,
         waits: Vec::new(),
         settles: Vec::new(),
         facts: Vec::new(),
@@ -113,6 +115,7 @@ fn leave(end: &mut FinishItem, commit: &Commit) -> Result<()> {
     if let Some(state) = &commit.state {
         end.state_version = Some(state.version.into());
         end.state = Some(checked(&state.json, "a conversation's state")?);
+        end.wake_at = commit.wake_at.map(|at| at.0);
     }
     end.waits = each(&commit.waits, wait)?;
     end.settles = commit.settles.iter().map(settled).collect();
@@ -174,6 +177,7 @@ pub(super) struct Numbers {
     first: Option<u64>,
     count: u64,
     due_at: Option<i64>,
+    held: bool,
 }
 
 impl Numbers {
@@ -189,10 +193,12 @@ impl From<Answer> for Finished {
             Answer::Done(said) => Self::Done {
                 numbers: said.list(),
                 due_at: said.due_at.map(Timestamp),
+                held: said.held,
             },
             Answer::Already(said) => Self::Already {
                 numbers: said.list(),
                 due_at: said.due_at.map(Timestamp),
+                held: said.held,
             },
             Answer::Stale => Self::Stale,
             Answer::HeadMoved {

@@ -26,7 +26,7 @@ pub(super) async fn due(
                 // that it is not called for each row.
                 "SELECT c.id, c.due_at - ((SELECT zupa.now()) - $1)
          FROM zupa.conversations c LEFT JOIN zupa.processes p ON p.id = c.holder
-         WHERE c.due_at <= $2 + ((SELECT zupa.now()) - $1)
+         WHERE c.due_at <= $2 + ((SELECT zupa.now()) - $1) AND c.hold_kind IS NULL
            AND (c.holder IS NULL OR p.ended_at IS NOT NULL
                 OR (c.expires_at <= (SELECT zupa.now())
                     AND (c.holder = $3 OR p.id IS NULL OR p.expires_at <= (SELECT zupa.now()))))
@@ -106,7 +106,7 @@ pub(super) async fn history(
               ORDER BY b.number DESC LIMIT $2)
              UNION ALL
              (SELECT o.number, 1, o.number, 'assistant', o.content FROM zupa.outbox o
-              WHERE o.conversation = $1 AND NOT o.aside
+              WHERE o.conversation = $1 AND NOT o.aside AND o.reason IS DISTINCT FROM 'held'
               ORDER BY o.number DESC LIMIT $2)) AS both_sides
          ORDER BY place DESC, side DESC, number DESC LIMIT $2",
             )

@@ -5,6 +5,7 @@
 
 mod contract;
 mod hints;
+mod holds;
 mod migrating;
 mod outages;
 mod path;
@@ -14,3 +15,4 @@ mod says;
 mod support;
 mod upgrading;
 mod waits;
+mod wakes;

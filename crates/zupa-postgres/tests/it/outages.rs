@@ -37,7 +37,10 @@ async fn a_lost_answer_to_a_commit_is_unknown_and_found_by_asking_again() {
     assert!(lost.is_transient());
     relay.lose_answers(false);
     let found = process.finish(process.answer(&turn)).await.unwrap();
-    let Finished::Already { numbers, due_at } = found else {
+    let Finished::Already {
+        numbers, due_at, ..
+    } = found
+    else {
         panic!("the end was written: {found:?}");
     };
     assert_eq!((numbers.len(), due_at), (1, None));

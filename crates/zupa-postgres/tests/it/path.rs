@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use zupa_core::desk::Decided;
+use zupa_core::desk::{Decided, Holding, NewHold, Releasing};
 use zupa_core::store::{
     Accept, Accepted, Batch, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Commit, Due, Finish,
     Finished, Life, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
     Address, Alias, AuditEntry, Burst, ChannelId, Content, ConversationId, Decision, DeliveryState,
-    Desk, Digest, EventId, Ids, Inbound, NewWait, Outbound, PlatformId, ProcessId, Result, Resume,
-    Store, TenantId, Timestamp, TurnId, WaitId, WaitKind,
+    Desk, Digest, EventId, HoldKind, Ids, Inbound, NewWait, Outbound, PlatformId, ProcessId,
+    Result, Resume, Store, TenantId, Timestamp, TurnId, WaitId, WaitKind,
 };
 use zupa_postgres::PostgresStore;
 use zupa_testkit::SeqIds;
@@ -180,16 +180,43 @@ impl Process {
             approved,
             note: String::new(),
         };
-        let entry = AuditEntry {
+        let entry = self.act("wait.decided");
+        self.store.decide(id, decision, entry).await.unwrap()
+    }
+
+    /// An operator takes a conversation, and may know when a human last wrote to it.
+    pub async fn hold(&self, id: ConversationId, human_at: Option<Timestamp>) -> Holding {
+        let wish = NewHold {
+            kind: HoldKind::Operator,
+            by: "operator".into(),
+            human_at,
+        };
+        let entry = self.act("conversation.held");
+        self.store.hold(id, wish, entry).await.unwrap()
+    }
+
+    /// An operator hands a conversation back.
+    pub async fn release(&self, id: ConversationId, until: Option<Timestamp>) -> Releasing {
+        let entry = self.act("conversation.released");
+        self.store.release(id, until, entry).await.unwrap()
+    }
+
+    /// An operator ends a conversation's session.
+    pub async fn end_session(&self, id: ConversationId) -> Option<Timestamp> {
+        let entry = self.act("session.end_asked");
+        self.store.end_session(id, entry).await.unwrap()
+    }
+
+    fn act(&self, action: &str) -> AuditEntry {
+        AuditEntry {
             at: self.now,
             actor: "operator".into(),
-            action: "wait.decided".into(),
+            action: action.into(),
             reason: String::new(),
             turn: None,
             config: Digest::default(),
             commitment: None,
-        };
-        self.store.decide(id, decision, entry).await.unwrap()
+        }
     }
 
     /// What has run out of time by now, and who is due for it.

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use zupa_core::audit::{AuditEntry, AuditLink};
-use zupa_core::desk::{Accounting, Decided, Line, StoreStatus, TurnView};
+use zupa_core::desk::{
+    Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
+};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
@@ -187,6 +189,11 @@ impl Clocked {
             .await
             .unwrap();
     }
+
+    fn next(&self) -> &PostgresStore {
+        let next = self.next.fetch_add(1, Ordering::Relaxed) as usize;
+        &self.writers[next % self.writers.len()]
+    }
 }
 
 #[async_trait]
@@ -198,8 +205,7 @@ impl Store for Clocked {
 
     async fn write(&self, batch: Batch) -> Result<Applied> {
         self.set(batch.now).await;
-        let next = self.next.fetch_add(1, Ordering::Relaxed) as usize;
-        self.writers[next % self.writers.len()].write(batch).await
+        self.next().write(batch).await
     }
 
     async fn heartbeat(&self, life: Life) -> Result<()> {
@@ -276,9 +282,44 @@ impl Desk for Clocked {
 
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         self.set(entry.at).await;
-        let next = self.next.fetch_add(1, Ordering::Relaxed) as usize;
-        let writer = &self.writers[next % self.writers.len()];
-        writer.decide(id, decision, entry).await
+        self.next().decide(id, decision, entry).await
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {
+        self.store.conversation(id).await
+    }
+
+    async fn conversations(
+        &self,
+        held: bool,
+        before: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>> {
+        self.store.conversations(held, before, limit).await
+    }
+
+    async fn hold(&self, id: ConversationId, hold: NewHold, entry: AuditEntry) -> Result<Holding> {
+        self.set(entry.at).await;
+        self.next().hold(id, hold, entry).await
+    }
+
+    async fn release(
+        &self,
+        id: ConversationId,
+        answered_until: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<Releasing> {
+        self.set(entry.at).await;
+        self.next().release(id, answered_until, entry).await
+    }
+
+    async fn end_session(
+        &self,
+        id: ConversationId,
+        entry: AuditEntry,
+    ) -> Result<Option<Timestamp>> {
+        self.set(entry.at).await;
+        self.next().end_session(id, entry).await
     }
 
     async fn status(&self) -> Result<StoreStatus> {

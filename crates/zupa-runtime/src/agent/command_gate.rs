@@ -10,7 +10,8 @@ use zupa_core::{
     Address, Claimed, Content, Error, ErrorKind, Outbound, Result as CoreResult, Timestamp,
 };
 
-use super::{Agent, AgentTurn, Parts, Session, Update};
+use super::talk::Came;
+use super::{Agent, AgentTurn, EndReason, Parts, Session, Update};
 use crate::graph::{Ending, Move, Node};
 use crate::turn::{Cx, Stop};
 
@@ -67,7 +68,7 @@ pub struct CommandReply {
 }
 
 /// Commands that every agent has.
-const BUILT_IN: [&str; 2] = ["help", "reset"];
+const BUILT_IN: [&str; 3] = ["help", "reset", "human"];
 
 pub(super) struct CommandGate(pub Arc<Parts>);
 
@@ -93,11 +94,16 @@ impl Node<AgentTurn> for CommandGate {
                     number: turn.kept.session.number + 1,
                     first: only.number,
                     last_at: only.accepted_at,
+                    over: false,
                 };
-                cx.audit("session.ended", "user");
+                cx.audit("session.ended", EndReason::User.as_str());
                 cx.forget_questions();
                 let text = agent.language.reset.clone();
-                Ok(answer(text).with(Update::Session(session)))
+                Ok(answer(text).with(Update::Anew(session)))
+            }
+            "human" => {
+                let text = agent.language.human_asked.clone();
+                Ok(answer(text).with(Update::Came(Came::ToHuman)))
             }
             _ => self.custom(name, rest, role, turn, cx).await,
         }
@@ -203,6 +209,7 @@ fn help(agent: &Agent, role: Role) -> String {
         language.help.clone(),
         format!("/help: {}", language.help_of_help),
         format!("/reset: {}", language.help_of_reset),
+        format!("/human: {}", language.help_of_human),
     ];
     for command in agent
         .commands

@@ -9,9 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zupa_core::{Alias, Burst, ReplySchema, Result, Synthesizer, Tool, Transcriber};
 
+use super::closing;
 use super::command_gate::{Command, Role};
 use super::hooks::{BeforeReply, ContextProvider, OnReply};
 use super::modality::Modality;
+use super::state::AgentTurn;
 use super::words::Language;
 use crate::tools::{Tools, schema_of};
 
@@ -32,6 +34,11 @@ pub struct Agent {
     pub language: Language,
     /// Silence after which a message begins a new session. Default: 15 min.
     pub session_idle: Duration,
+    /// Whether a model is asked to summarise a session that has ended. Default: yes. The
+    /// plain summary stays where it is not, or cannot.
+    pub model_summaries: bool,
+    /// How long operators have to take a conversation over. Default: 30 min.
+    pub human_within: Duration,
     /// How long a person has to confirm something. Default: 10 min.
     pub confirm_within: Duration,
     /// How long operators have to approve something. Default: 2 days.
@@ -60,6 +67,8 @@ impl Agent {
             fallback: language.fallback.clone(),
             language,
             session_idle: Duration::from_secs(15 * 60),
+            model_summaries: true,
+            human_within: Duration::from_secs(30 * 60),
             confirm_within: Duration::from_secs(10 * 60),
             approve_within: Duration::from_secs(2 * 24 * 60 * 60),
             tools: Tools::default(),
@@ -99,8 +108,14 @@ impl Agent {
         self
     }
 
-    /// Answers a command. One of the same name replaces an earlier one; `/help` and
-    /// `/reset` are built in.
+    /// Lets the model end the session with its answer: it is offered a tool
+    /// `end_session`, which does nothing but say so.
+    pub fn model_ends_sessions(self) -> Self {
+        self.tool(closing::tool())
+    }
+
+    /// Answers a command. One of the same name replaces an earlier one; `/help`,
+    /// `/reset` and `/human` are built in.
     pub fn command(mut self, command: Arc<dyn Command>) -> Self {
         self.commands.retain(|known| known.name() != command.name());
         self.commands.push(command);
@@ -170,6 +185,11 @@ impl Agent {
             Some(form) => (form.0)(text),
             None => Ok(text.to_owned()),
         }
+    }
+
+    /// True when the model has ended the session in this turn.
+    pub(crate) fn is_closed_by(&self, turn: &AgentTurn) -> bool {
+        self.tools.get(closing::NAME).is_some() && closing::was_called(turn)
     }
 
     /// True when pieces of an answer may be shown while it comes: nothing can change it

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::hooks::Verdict;
-use super::{AgentTurn, Parts, Update, speak};
+use super::talk::{Came, Talk};
+use super::{AgentTurn, EndReason, Parts, Update, speak};
 use crate::graph::{Ending, Move, Node};
 use crate::turn::{Cx, Stop};
 
@@ -18,7 +19,7 @@ impl Node<AgentTurn> for Finalize {
         // A reply that kept the wrong form after its repair is nobody's to read.
         let said = match agent.check_reply(&turn.reply) {
             Ok(text) => text,
-            Err(_) => agent.fallback.clone(),
+            Err(_) => return self.fall_back(turn, cx).await,
         };
         let text = match super::hooks::before_reply(agent, said, turn, cx).await? {
             Verdict::Continue(text) | Verdict::Replace(text) => text,
@@ -28,6 +29,28 @@ impl Node<AgentTurn> for Finalize {
             return Ok(Move::end(Ending::Silent("there was nothing to say".into())));
         }
         let outbound = vec![speak::outbound(&self.0, text.trim(), cx).await?];
+        if agent.is_closed_by(turn) {
+            cx.audit("session.ended", EndReason::Model.as_str());
+            return Ok(Move::to("persist").with(Update::Closing(outbound)));
+        }
         Ok(Move::to("persist").with(Update::Outbound(outbound)))
+    }
+}
+
+impl Finalize {
+    /// The fallback text; or, after too many of them, that a human was called.
+    async fn fall_back(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        let agent = &self.0.agent;
+        let gives_up = turn.kept.talk.as_ref().is_some_and(Talk::gives_up_next);
+        let text = match gives_up && !agent.language.human_asked.is_empty() {
+            true => &agent.language.human_asked,
+            false => &agent.fallback,
+        };
+        if text.trim().is_empty() {
+            let silent = Move::end(Ending::Silent("there was nothing to say".into()));
+            return Ok(silent.with(Update::Came(Came::ToFallback)));
+        }
+        let outbound = vec![speak::outbound(&self.0, text.trim(), cx).await?];
+        Ok(Move::to("persist").with(Update::Fallback(outbound)))
     }
 }

@@ -21,7 +21,7 @@ impl Node<AgentTurn> for Recall {
         if turn.history.is_some() {
             return Ok(Move::to("build_prompt"));
         }
-        let mut lines = self.lines(cx).await?;
+        let mut lines = lines(&self.0, turn, cx).await?;
         let (first, last) = turn.range;
         lines.retain(|line| {
             // What the turn itself is about is said in its own place. The numbers between
@@ -29,39 +29,39 @@ impl Node<AgentTurn> for Recall {
             let own = line.role == Role::User && (first..=last).contains(&line.number);
             line.number >= turn.kept.session.first && !own
         });
-        for line in &mut lines {
-            // The row says only that there was a voice.
-            let heard = turn
-                .kept
-                .heard
-                .iter()
-                .find(|(number, _)| *number == line.number);
-            if let Some((_, words)) = heard {
-                line.text.clone_from(words);
-            }
-        }
         Ok(Move::to("build_prompt").with(Update::History(lines)))
     }
 }
 
-impl Recall {
-    async fn lines(&self, cx: &Cx) -> Result<Vec<Message>, Stop> {
-        let (claimed, memory) = (&cx.run.turn, &self.0.memory);
-        if self.0.agent.history == 0 {
-            return Ok(Vec::new());
+/// The newest lines before the turn, with the words of what was voice.
+pub(super) async fn lines(parts: &Parts, turn: &AgentTurn, cx: &Cx) -> Result<Vec<Message>, Stop> {
+    let mut lines = read(parts, cx).await?;
+    for line in &mut lines {
+        // The row says only that there was a voice.
+        let mut heard = turn.kept.heard.iter();
+        if let Some((_, words)) = heard.find(|(number, _)| *number == line.number) {
+            line.text.clone_from(words);
         }
-        if let Some(lines) = memory.recall(claimed) {
-            return Ok(lines);
-        }
-        // A conversation's first message has nothing before it.
-        let lines = if claimed.first() <= Number(1) {
-            Vec::new()
-        } else {
-            let limit = self.0.agent.history;
-            let read = self.0.store.history(claimed.conversation, limit).await;
-            read.map_err(Stop::Unwritten)?
-        };
-        memory.keep(claimed, lines.clone());
-        Ok(lines)
     }
+    Ok(lines)
+}
+
+async fn read(parts: &Parts, cx: &Cx) -> Result<Vec<Message>, Stop> {
+    let (claimed, memory) = (&cx.run.turn, &parts.memory);
+    if parts.agent.history == 0 {
+        return Ok(Vec::new());
+    }
+    if let Some(lines) = memory.recall(claimed) {
+        return Ok(lines);
+    }
+    // A conversation's first message has nothing before it.
+    let lines = if claimed.first() <= Number(1) {
+        Vec::new()
+    } else {
+        let limit = parts.agent.history;
+        let read = parts.store.history(claimed.conversation, limit).await;
+        read.map_err(Stop::Unwritten)?
+    };
+    memory.keep(claimed, lines.clone());
+    Ok(lines)
 }

@@ -14,6 +14,7 @@ use zupa_core::{Claimed, Content, Number, Outbound, Transcriber};
 
 use super::hear::{Heard, hear};
 use super::modality::is_voice;
+use super::talk::Came;
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Ending, Move, Node, reminder};
 use crate::turn::{Cx, Stop};
@@ -63,7 +64,8 @@ impl Node<AgentTurn> for ResolveContent {
         let language = &self.0.agent.language;
         if unheard && !answerable {
             let ask = Outbound::reply(language.ask_for_text());
-            return Ok(Move::end(Ending::Answer(vec![ask])));
+            let fallback = Update::Came(Came::ToFallback);
+            return Ok(Move::end(Ending::Answer(vec![ask])).with(fallback));
         }
         if unheard {
             cx.say(language.ask_for_text()).await?;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use zupa_core::{Digest, ToolCall};
 
-use super::state::Result as CallResult;
+use super::state::CallResult;
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
 use crate::remind;

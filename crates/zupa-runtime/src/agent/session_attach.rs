@@ -1,12 +1,20 @@
 //! Node `session_attach`: the message belongs to the open session, or, after a long
 //! silence, to a new one.
+//!
+//! *Arrives*: messages of the person, or a wake: nobody has spoken for long, or an
+//! operator ends the session.
+//! *Leaves*: the session of the turn, and of one that has ended what is remembered of
+//! it: a plain summary, which costs no model and no time.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use zupa_core::{Content, Number, Wake};
 
-use super::{AgentTurn, Parts, Session, Update};
-use crate::graph::{Move, Node};
+use super::session::{EndReason, Episode, Session};
+use super::state::Attached;
+use super::{AgentTurn, Parts, Update, recall};
+use crate::graph::{Ending, Move, Node};
 use crate::turn::{Cx, Stop};
 
 pub(super) struct SessionAttach(pub Arc<Parts>);
@@ -14,29 +22,92 @@ pub(super) struct SessionAttach(pub Arc<Parts>);
 #[async_trait]
 impl Node<AgentTurn> for SessionAttach {
     async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
-        let open = turn.kept.session;
         let claimed = cx.run.turn.clone();
         let (Some(first), Some(last)) = (claimed.inbounds.first(), claimed.inbounds.last()) else {
-            return Ok(Move::to("command_gate"));
+            return Ok(Move::end(Ending::Silent("nothing was claimed".into())));
         };
-        // Idleness is the gap between acceptances: a slow answer is none.
-        let idle = first.accepted_at.since(open.last_at);
-        let is_over = open.number > 0 && idle > self.0.agent.session_idle;
-        if is_over {
-            cx.audit("session.ended", "idle");
+        if let Content::Wake { why } = first.content {
+            return self.woken(why, turn, cx).await;
         }
-        let session = if open.number == 0 || is_over {
-            Session {
-                number: open.number + 1,
-                first: first.number,
-                last_at: last.accepted_at,
-            }
-        } else {
+        let (open, longest) = (turn.kept.session, self.0.agent.session_idle);
+        // Idleness is the gap between acceptances: a slow answer is none.
+        let is_over = open.is_open() && first.accepted_at.since(open.last_at) > longest;
+        let ended = match is_over {
+            true => self.end(turn, first.number, EndReason::Idle, cx).await?,
+            false => None,
+        };
+        let session = if open.is_open() && !is_over {
             Session {
                 last_at: last.accepted_at.max(open.last_at),
                 ..open
             }
+        } else {
+            Session {
+                number: open.number + 1,
+                first: first.number,
+                last_at: last.accepted_at,
+                over: false,
+            }
         };
-        Ok(Move::to("command_gate").with(Update::Session(session)))
+        Ok(Move::to("command_gate").with(Update::Session(Attached {
+            session,
+            ended,
+            is_over,
+            wake_at: Some(session.last_at.plus(longest)),
+            human_within: self.0.agent.human_within,
+        })))
+    }
+}
+
+impl SessionAttach {
+    /// Nobody has said anything: the session ends if it is time, and what ended is
+    /// summarised.
+    async fn woken(
+        &self,
+        why: Wake,
+        turn: &AgentTurn,
+        cx: &mut Cx,
+    ) -> Result<Move<AgentTurn>, Stop> {
+        let (open, longest) = (turn.kept.session, self.0.agent.session_idle);
+        let reason = match why {
+            Wake::Due => EndReason::Idle,
+            Wake::EndSession => EndReason::Operator,
+        };
+        let its_time = why == Wake::EndSession || cx.now().since(open.last_at) >= longest;
+        let is_over = open.is_open() && its_time;
+        let end = cx.run.turn.first();
+        let ended = match is_over {
+            true => self.end(turn, end, reason, cx).await?,
+            false => None,
+        };
+        let session = Session {
+            over: open.over || is_over,
+            ..open
+        };
+        // Woken too early: somebody has spoken since.
+        let wake_at = session.is_open().then(|| open.last_at.plus(longest));
+        Ok(Move::to("summarize").with(Update::Session(Attached {
+            session,
+            ended,
+            is_over,
+            wake_at,
+            human_within: self.0.agent.human_within,
+        })))
+    }
+
+    async fn end(
+        &self,
+        turn: &AgentTurn,
+        end: Number,
+        reason: EndReason,
+        cx: &mut Cx,
+    ) -> Result<Option<Episode>, Stop> {
+        cx.audit("session.ended", reason.as_str());
+        let lines = recall::lines(&self.0, turn, cx).await?;
+        let mut ended = turn.kept.session.remembered(&lines, end, reason);
+        if let (false, Some(episode)) = (self.0.agent.model_summaries, &mut ended) {
+            episode.tries = None;
+        }
+        Ok(ended)
     }
 }

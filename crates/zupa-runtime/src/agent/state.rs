@@ -1,16 +1,23 @@
 //! What a turn of the default agent works on, and what its conversation keeps.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zupa_core::turn::Message;
 use zupa_core::{Completion, Decision, Number, Outbound, Prompt, Role, Timestamp, ToolCall, patch};
 
-use crate::graph::State;
+use super::hand_back;
+use super::session::{EPISODES, EndReason, Episode, Session};
+use super::talk::{Came, Talk};
+use crate::graph::{Left, Question, State};
 
 /// Voice messages whose words are kept.
 const HEARD: usize = 20;
+
+/// How long operators have to take a conversation over, where nothing else is said.
+const HUMAN_WITHIN: Duration = Duration::from_secs(30 * 60);
 
 /// The state of one turn of the default agent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -46,6 +53,11 @@ pub struct AgentTurn {
     /// What the conversation keeps.
     #[serde(skip)]
     pub kept: Kept,
+    #[serde(skip)]
+    pub(super) came: Came,
+    /// How long operators have to take the conversation over.
+    #[serde(skip)]
+    pub(super) human_within: Option<Duration>,
 }
 
 /// What a conversation keeps from turn to turn.
@@ -54,30 +66,41 @@ pub struct Kept {
     /// The agent's own state, which tools read and change.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub agent: Value,
-    /// The session that is open.
+    /// The newest session.
     #[serde(default)]
     pub session: Session,
+    /// Sessions that ended, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub episodes: Vec<Episode>,
+    /// Where the conversation stands; none before the first turn has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talk: Option<Talk>,
+    /// When the agent wants to be woken if nobody says anything before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_at: Option<Timestamp>,
     /// What was heard in voice messages of the newest lines, by their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<(Number, String)>,
-}
-
-/// A stretch of a conversation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// Which, from 1; 0 before the first message.
-    pub number: u64,
-    /// The number of its first message: what lies before is not in the prompt.
-    pub first: Number,
-    /// When its newest message was accepted.
-    pub last_at: Timestamp,
 }
 
 /// A change of [`AgentTurn`].
 #[derive(Debug, Clone)]
 pub enum Update {
     /// The session that the turn belongs to.
-    Session(Session),
+    Session(Attached),
+    /// The person begins anew: nothing of before is remembered.
+    Anew(Session),
+    /// What a model has made of an ended session, and when it is to be asked again.
+    Summarised {
+        /// Which.
+        session: u64,
+        /// The summary; none when the model could not.
+        summary: Option<String>,
+        /// When the agent wants to be woken.
+        wake_at: Option<Timestamp>,
+    },
+    /// What the turn came to, beside how it ends.
+    Came(Came),
     /// What the person said.
     Input {
         /// A line for each message.
@@ -110,16 +133,35 @@ pub enum Update {
         heard_at: Option<Timestamp>,
     },
     /// What the calls gave back, in their order.
-    Called(Vec<Result>),
+    Called(Vec<CallResult>),
     /// What goes out.
     Outbound(Vec<Outbound>),
+    /// What goes out in place of an answer that is none.
+    Fallback(Vec<Outbound>),
+    /// What goes out, and with it the session ends: the model wants so.
+    Closing(Vec<Outbound>),
     /// A change of the agent's own state, as a JSON merge patch.
     Agent(Value),
 }
 
+/// The session of a turn.
+#[derive(Debug, Clone)]
+pub struct Attached {
+    /// The session.
+    pub session: Session,
+    /// What is remembered of the one before, if that has ended just now.
+    pub ended: Option<Episode>,
+    /// True when the one before has ended just now.
+    pub is_over: bool,
+    /// When the agent wants to be woken if nobody says anything before.
+    pub wake_at: Option<Timestamp>,
+    /// How long operators have to take the conversation over.
+    pub human_within: Duration,
+}
+
 /// What a call gave back.
 #[derive(Debug, Clone)]
-pub struct Result {
+pub struct CallResult {
     /// The call's id.
     pub call: String,
     /// What the model is told.
@@ -142,19 +184,76 @@ fn name_apart(calls: &mut [ToolCall]) {
     }
 }
 
+impl AgentTurn {
+    fn attach_session(&mut self, attached: Attached) {
+        let kept = &mut self.kept;
+        if let (true, Some(talk)) = (attached.is_over, &mut kept.talk) {
+            talk.silence(attached.session.last_at.max(kept.session.last_at));
+        }
+        kept.session = attached.session;
+        kept.wake_at = attached.wake_at;
+        kept.remember(attached.ended);
+        self.human_within = Some(attached.human_within);
+    }
+
+    /// Ends the session with what this turn has heard and says.
+    fn close(&mut self) {
+        let own = self.input.iter().map(|text| (Role::User, text.clone()));
+        let said = std::iter::once((Role::Assistant, self.reply.clone()));
+        let own = own.chain(said).map(|(role, text)| Message {
+            number: self.range.1,
+            role,
+            text,
+        });
+        let earlier = self.history.iter().flatten().cloned();
+        let lines: Vec<Message> = earlier.chain(own).collect();
+        let end = Number(self.range.1.0 + 1);
+        let session = &mut self.kept.session;
+        session.over = true;
+        let ended = session.remembered(&lines, end, EndReason::Model);
+        self.kept.remember(ended);
+    }
+}
+
+impl Kept {
+    fn remember(&mut self, ended: Option<Episode>) {
+        self.episodes.extend(ended);
+        let surplus = self.episodes.len().saturating_sub(EPISODES);
+        self.episodes.drain(..surplus);
+    }
+}
+
 impl State for AgentTurn {
     type Update = Update;
     type Kept = Kept;
 
     fn apply(&mut self, update: Update) {
         match update {
-            Update::Session(session) => self.kept.session = session,
+            Update::Session(attached) => self.attach_session(attached),
+            Update::Anew(session) => {
+                self.kept.session = session;
+                self.kept.episodes.clear();
+                self.came = Came::Anew;
+            }
+            Update::Summarised {
+                session,
+                summary,
+                wake_at,
+            } => {
+                let mut episodes = self.kept.episodes.iter_mut();
+                if let Some(episode) = episodes.find(|episode| episode.session == session) {
+                    episode.summarised(summary);
+                }
+                self.kept.wake_at = wake_at;
+            }
+            Update::Came(came) => self.came = came,
             Update::Input {
                 lines,
                 range,
                 heard,
             } => {
                 (self.input, self.range) = (lines, range);
+                self.came = Came::AsItEnded;
                 self.kept.heard.extend(heard);
                 let surplus = self.kept.heard.len().saturating_sub(HEARD);
                 self.kept.heard.drain(..surplus);
@@ -180,6 +279,10 @@ impl State for AgentTurn {
                 approved,
                 heard_at,
             } => {
+                self.came = Came::AsItEnded;
+                if let (Some(talk), Some((_, decision))) = (&mut self.kept.talk, confirmed.last()) {
+                    talk.answered(decision.approved);
+                }
                 self.confirmed.extend(confirmed);
                 self.approved.extend(approved);
                 let last_at = &mut self.kept.session.last_at;
@@ -205,12 +308,40 @@ impl State for AgentTurn {
                 }
             }
             Update::Outbound(outbound) => self.outbound = outbound,
+            Update::Fallback(outbound) => {
+                self.came = Came::ToFallback;
+                self.outbound = outbound;
+            }
+            Update::Closing(outbound) => {
+                self.outbound = outbound;
+                self.close();
+            }
             Update::Agent(change) => patch::merge(&mut self.kept.agent, change),
         }
     }
 
     fn kept(&self) -> &Kept {
         &self.kept
+    }
+
+    fn leave(&mut self, left: Left, at: Timestamp) -> Option<(&'static str, Question)> {
+        let talk = self.kept.talk.get_or_insert_with(|| Talk::begin(at));
+        talk.ends(self.came, left, at);
+        if !talk.wants_human() {
+            return None;
+        }
+        if matches!(left, Left::Waits(_) | Left::GaveUp) {
+            // These open no question: the turn after asks it.
+            self.kept.wake_at = Some(at);
+            return None;
+        }
+        talk.has_asked();
+        let within = self.human_within.unwrap_or(HUMAN_WITHIN);
+        Some(("hand_back", hand_back::question().within(within)))
+    }
+
+    fn wake_at(&self) -> Option<Timestamp> {
+        self.kept.wake_at
     }
 
     fn attach(&mut self, kept: Kept) {

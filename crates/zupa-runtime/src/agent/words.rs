@@ -31,10 +31,19 @@ pub struct Language {
     pub forbidden_command: String,
     /// After `/reset`.
     pub reset: String,
+    /// When a human was asked to take the conversation over; empty says nothing.
+    #[serde(default)]
+    pub human_asked: String,
+    /// When no human has come; empty says nothing.
+    #[serde(default)]
+    pub nobody_free: String,
     /// What `/help` does.
     pub help_of_help: String,
     /// What `/reset` does.
     pub help_of_reset: String,
+    /// What `/human` does.
+    #[serde(default)]
+    pub help_of_human: String,
     /// Words that agree.
     pub yes: Vec<String>,
     /// Words that do not.
@@ -151,8 +160,11 @@ impl Language {
             bad_command: none(),
             forbidden_command: none(),
             reset: none(),
+            human_asked: none(),
+            nobody_free: none(),
             help_of_help: none(),
             help_of_reset: none(),
+            help_of_human: none(),
             yes: Vec::new(),
             no: Vec::new(),
             fillers: Vec::new(),

@@ -35,6 +35,10 @@ struct Grip {
     /// On the monotonic clock.
     until: Duration,
     lost: CancellationToken,
+    /// Somebody else has come for the conversation.
+    called: CancellationToken,
+    /// A human has it: whoever watches is shown nothing any more.
+    silenced: bool,
     /// Its end is being written: a renewal that finds no claim says nothing.
     ending: bool,
 }
@@ -46,6 +50,7 @@ pub(crate) struct Held {
     turn: TurnId,
     epoch: Epoch,
     lost: CancellationToken,
+    called: CancellationToken,
     in_flight: Arc<InFlight>,
 }
 
@@ -61,12 +66,14 @@ impl InFlight {
 
     /// Takes note of a claim that was asked for at `asked`.
     pub(crate) fn hold(self: &Arc<Self>, turn: &ClaimedTurn, asked: Duration) -> Held {
-        let lost = CancellationToken::new();
+        let (lost, called) = (CancellationToken::new(), CancellationToken::new());
         let grip = Grip {
             turn: turn.turn,
             epoch: turn.epoch,
             until: asked.saturating_add(self.expiry),
             lost: lost.clone(),
+            called: called.clone(),
+            silenced: false,
             ending: false,
         };
         self.lock().insert(turn.conversation, grip);
@@ -75,7 +82,22 @@ impl InFlight {
             turn: turn.turn,
             epoch: turn.epoch,
             lost,
+            called,
             in_flight: self.clone(),
+        }
+    }
+
+    /// Tells a run that its conversation has more work, if one is at it.
+    pub(crate) fn call(&self, conversation: ConversationId) {
+        if let Some(grip) = self.lock().get(&conversation) {
+            grip.called.cancel();
+        }
+    }
+
+    /// Has a run show nothing any more: a human has taken its conversation.
+    pub(crate) fn silence(&self, conversation: ConversationId) {
+        if let Some(grip) = self.lock().get_mut(&conversation) {
+            grip.silenced = true;
         }
     }
 
@@ -167,6 +189,16 @@ impl Held {
     /// Waits until the claim is known to be lost. Cancel safe.
     pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;
+    }
+
+    /// Waits until somebody else has come for the conversation. Cancel safe.
+    pub(crate) async fn called(&self) {
+        self.called.cancelled().await;
+    }
+
+    /// True once a human is known to have taken the conversation.
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.with(|grip| grip.silenced).unwrap_or_default()
     }
 
     /// The end of the run is about to be written: no more renewals.

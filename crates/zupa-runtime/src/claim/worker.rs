@@ -65,8 +65,8 @@ impl Worker {
             Ok(ClaimOutcome::NotYet(at)) => Next::Due(at),
             Ok(ClaimOutcome::Suspected(mode)) => return Ran::Suspected(mode),
             Ok(ClaimOutcome::Held(until)) => self.after_holder(until),
-            // A newer binary takes it.
-            Ok(ClaimOutcome::Nothing | ClaimOutcome::Newer) => Next::Idle,
+            // A newer binary takes it, or a human has it.
+            Ok(ClaimOutcome::Nothing | ClaimOutcome::Newer | ClaimOutcome::Paused) => Next::Idle,
             Err(error) => {
                 warn!(conversation_id = %conversation, %error, "could not claim");
                 Next::Due(self.clock.wall().plus(self.settings.poll))

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 use zupa_core::store::{ClaimedTurn, Commit, Delivery, OutboxRow, TurnEnd, Verdict};
-use zupa_core::{DeliveryId, DeliveryState, Hint, Nudge, Number, Stage};
+use zupa_core::{DeliveryId, DeliveryState, Hint, Hold, Nudge, Number, Stage};
 
-use super::{Committer, rows};
+use super::{Committer, Written, rows};
 use crate::faults::Phase;
 use crate::turn::Run;
 
@@ -17,8 +17,7 @@ impl Committer {
         &self,
         run: &Run,
         end: &TurnEnd,
-        noted: usize,
-        numbers: &[Number],
+        written: Written,
         since: Duration,
     ) {
         let turn = &*run.turn;
@@ -28,10 +27,18 @@ impl Committer {
             TurnEnd::Release => return,
             TurnEnd::Retry { failure, .. } => (Stage::Retry, Some(failure.message.clone())),
             TurnEnd::Split { failure } => (Stage::Retry, Some(failure.message.clone())),
+            TurnEnd::Commit(commit) if written.held => {
+                self.backlog_down(turn.inbounds.len() as u64);
+                // Nobody has heard it.
+                self.memory.forget(turn.conversation);
+                let why = (!commit.outbound.is_empty()).then(|| Hold::REASON.to_owned());
+                (Stage::Committed, why)
+            }
             TurnEnd::Commit(commit) => {
                 self.backlog_down(turn.inbounds.len() as u64);
-                let entries = 1 + noted as u64;
-                self.memory.committed(turn, commit, entries, numbers);
+                let numbers = &written.numbers;
+                self.memory
+                    .committed(turn, commit, written.entries, numbers);
                 for (ordinal, (row, number)) in commit.outbound.iter().zip(numbers).enumerate() {
                     let ordinal = run.said() + ordinal as u32;
                     self.hand_over(turn, row, *number, ordinal, since).await;
@@ -54,7 +61,7 @@ impl Committer {
         self.doors
             .hint(&turn.address, Hint::End { turn: turn.turn });
         let sent_by_commit = rows(end).iter().any(|row| row.state == DeliveryState::Sent);
-        if sent_by_commit {
+        if sent_by_commit && !written.held {
             self.doors.hint(&turn.address, Hint::Look);
             self.wakeup.wake(Nudge::News(turn.address.clone()));
             self.doors.hint(&turn.address, hint(Stage::Sent, None));

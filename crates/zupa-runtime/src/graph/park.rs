@@ -15,7 +15,7 @@ use zupa_core::{
 use super::run::{Visits, Walk};
 use super::state::load;
 use super::{Graph, Question, State};
-use crate::commit::Done;
+use crate::commit::{Done, Keeps};
 use crate::remind::Reminded;
 use crate::turn::{Gathered, Review, Run, Stop};
 
@@ -83,15 +83,20 @@ impl Parked {
     }
 }
 
+/// What the conversation has kept.
+pub(super) fn today<S: State>(kept: Option<&StoredState>) -> zupa_core::Result<S::Kept> {
+    match kept {
+        Some(stored) => load::<S, S::Kept>(stored.version, &stored.json),
+        None => Ok(S::Kept::default()),
+    }
+}
+
 impl<S: State> Graph<S> {
     /// The start, or the place where the turn was parked that a settled wait belongs
     /// to.
     pub(super) fn begin(&self, run: &Run) -> Result<Begun<S>, Stop> {
         let kept = run.turn.state.clone();
-        let today = match &kept {
-            Some(stored) => load::<S, S::Kept>(stored.version, &stored.json)?,
-            None => S::Kept::default(),
-        };
+        let today = today::<S>(kept.as_ref())?;
         let (wait, settles) = match run.turn.waits.first() {
             Some(wait) if wait.opened.resume.is_some() && self.is_settled_by(run, wait) => {
                 let reply = wait.opened.kind == WaitKind::Reply && wait.state == WaitState::Open;
@@ -190,7 +195,7 @@ impl<S: State> Graph<S> {
         parked: Parked,
         questions: Vec<Question>,
         say: Vec<Outbound>,
-        state: Option<StoredState>,
+        keeps: Option<Keeps>,
         mut gathered: Gathered,
         run: &Run,
     ) -> Result<Done, Stop> {
@@ -203,7 +208,36 @@ impl<S: State> Graph<S> {
                 "a turn waits for one question, or for several to operators",
             )));
         }
-        let payload = serde_json::to_string(&parked).map_err(|source| {
+        let why = questions
+            .first()
+            .map_or("", |question| question.kind.as_str());
+        for question in &questions {
+            let wait = self.opened(&parked, question, run)?;
+            gathered.waits.push(wait);
+        }
+        let verdict = if say.is_empty() {
+            Verdict::Silent(format!("waits: {why}"))
+        } else {
+            Verdict::Answered
+        };
+        Ok(Done {
+            verdict,
+            outbound: say,
+            keeps,
+            waits: gathered.waits,
+            settles: gathered.settles,
+            facts: gathered.facts,
+        })
+    }
+
+    /// A question of the turn, as the commit opens it.
+    pub(super) fn opened(
+        &self,
+        parked: &Parked,
+        question: &Question,
+        run: &Run,
+    ) -> Result<NewWait, Stop> {
+        let payload = serde_json::to_string(parked).map_err(|source| {
             Error::internal("the state of a turn is not JSON").with_source(source)
         })?;
         if payload.len() > MAX_PAYLOAD {
@@ -216,36 +250,17 @@ impl<S: State> Graph<S> {
                 .with("limit", MAX_PAYLOAD),
             ));
         }
-        let now = run.now();
-        let why = questions
-            .first()
-            .map_or("", |question| question.kind.as_str());
-        for question in &questions {
-            gathered.waits.push(NewWait {
-                id: WaitId(run.path.ids.fresh()),
-                kind: question.kind,
-                subject: question.subject.to_string(),
-                payload: payload.clone(),
-                resume: Some(Resume {
-                    node: parked.at.join(","),
-                    graph: self.fingerprint,
-                    state_version: S::VERSION,
-                }),
-                expires_at: question.within.map(|time| now.plus(time)),
-            });
-        }
-        let verdict = if say.is_empty() {
-            Verdict::Silent(format!("waits: {why}"))
-        } else {
-            Verdict::Answered
-        };
-        Ok(Done {
-            verdict,
-            outbound: say,
-            state,
-            waits: gathered.waits,
-            settles: gathered.settles,
-            facts: gathered.facts,
+        Ok(NewWait {
+            id: WaitId(run.path.ids.fresh()),
+            kind: question.kind,
+            subject: question.subject.to_string(),
+            payload,
+            resume: Some(Resume {
+                node: parked.at.join(","),
+                graph: self.fingerprint,
+                state_version: S::VERSION,
+            }),
+            expires_at: question.within.map(|time| run.now().plus(time)),
         })
     }
 
@@ -254,13 +269,13 @@ impl<S: State> Graph<S> {
         &self,
         review: Review,
         parked: Parked,
-        state: Option<StoredState>,
+        keeps: Option<Keeps>,
         gathered: Gathered,
         run: &Run,
     ) -> Result<Done, Stop> {
         let question = Question::decision(review.subject);
         let say = self.says_in_review.clone();
-        self.park(parked, vec![question], say, state, gathered, run)
+        self.park(parked, vec![question], say, keeps, gathered, run)
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use zupa_core::store::Verdict;
-use zupa_core::{Error, Outbound, StoredState};
+use zupa_core::{Error, NewWait, Outbound, StoredState, WaitKind};
 
 use super::moves::To;
-use super::park::Begun;
-use super::{Ending, Exit, Graph, Move, Question, State};
-use crate::commit::Done;
+use super::park::{Begun, today};
+use super::{Ending, Exit, Graph, Left, Move, Question, State};
+use crate::commit::{Done, Keeps};
 use crate::turn::{Cx, Gathered, Run, Stop};
 
 /// How often each node was visited, by name.
@@ -25,6 +25,9 @@ pub(crate) trait Engine: Send + Sync {
     /// *Cancel safety*: may be dropped at any await; what was recorded is reused.
     async fn run(&self, run: &Arc<Run>) -> Result<Done, Stop>;
 
+    /// What the conversation keeps of a turn that gives up.
+    fn give_up(&self, run: &Run) -> Option<Keeps>;
+
     /// The newest version of a stored state that it can load.
     fn loads(&self) -> u32;
 }
@@ -33,6 +36,10 @@ pub(crate) trait Engine: Send + Sync {
 impl<S: State> Engine for Graph<S> {
     async fn run(&self, run: &Arc<Run>) -> Result<Done, Stop> {
         self.advance(run).await
+    }
+
+    fn give_up(&self, run: &Run) -> Option<Keeps> {
+        self.given_up(run)
     }
 
     fn loads(&self) -> u32 {
@@ -75,27 +82,62 @@ impl<S: State> Graph<S> {
             // nodes, with what they have recorded.
             Err(Stop::Review(review)) => {
                 let parked = self.parked(&walk, &walk.at, run)?.with_steps(run);
-                let kept = changed(&walk.state, kept.as_ref())?;
-                return self.review(review, parked, kept, gathered, run);
+                walk.state.leave(Left::Waits(WaitKind::Decision), run.at());
+                let keeps = changed(&walk.state, kept.as_ref())?;
+                return self.review(review, parked, keeps, gathered, run);
             }
             Err(stop) => return Err(stop),
         };
         run.check_journal()?;
-        let kept = changed(&walk.state, kept.as_ref())?;
         match way {
-            Way::Ended(ending) => Ok(done(ending, kept, gathered)),
+            Way::Ended(ending) => {
+                let left = match &ending {
+                    Ending::Answer(_) => Left::Answered,
+                    Ending::Silent(_) => Left::Silent,
+                };
+                gathered.waits.extend(self.leave(&mut walk, left, run)?);
+                let keeps = changed(&walk.state, kept.as_ref())?;
+                Ok(done(ending, keeps, gathered))
+            }
             Way::Waits {
                 resume,
                 questions,
                 say,
             } => {
                 let parked = self.parked(&walk, &[resume], run)?;
-                self.park(parked, questions, say, kept, gathered, run)
+                if let Some(question) = questions.first() {
+                    walk.state.leave(Left::Waits(question.kind), run.at());
+                }
+                let keeps = changed(&walk.state, kept.as_ref())?;
+                self.park(parked, questions, say, keeps, gathered, run)
             }
             Way::Left => Err(Stop::Failed(
                 Error::invalid("there is no graph around this one").with("graph", &self.name),
             )),
         }
+    }
+
+    /// The end of a turn as its state takes it: with a question to operators, if it asks
+    /// for one.
+    fn leave(&self, walk: &mut Walk<S>, left: Left, run: &Run) -> Result<Option<NewWait>, Stop> {
+        let Some((node, question)) = walk.state.leave(left, run.at()) else {
+            return Ok(None);
+        };
+        let resume = self.place(node).ok_or_else(|| {
+            Error::invalid("a turn leaves a question for a node that is unknown").with("node", node)
+        })?;
+        let parked = self.parked(walk, &[resume], run)?;
+        self.opened(&parked, &question, run).map(Some)
+    }
+
+    /// What the conversation keeps of a turn that gives up. What cannot be loaded is left
+    /// as it is.
+    fn given_up(&self, run: &Run) -> Option<Keeps> {
+        let before = run.turn.state.as_ref();
+        let mut state = S::default();
+        state.attach(today::<S>(before).ok()?);
+        state.leave(Left::GaveUp, run.at());
+        changed(&state, before).ok()?
     }
 
     /// Goes from super-step to super-step until the graph is left. Keys of effects
@@ -229,7 +271,7 @@ impl<S: State> Graph<S> {
 }
 
 /// What the conversation keeps, if it is not what it kept.
-fn changed<S: State>(state: &S, before: Option<&StoredState>) -> Result<Option<StoredState>, Stop> {
+fn changed<S: State>(state: &S, before: Option<&StoredState>) -> Result<Option<Keeps>, Stop> {
     let json = serde_json::to_string(state.kept()).map_err(|source| {
         Error::internal("what the conversation keeps is not JSON").with_source(source)
     })?;
@@ -237,10 +279,13 @@ fn changed<S: State>(state: &S, before: Option<&StoredState>) -> Result<Option<S
         version: S::VERSION,
         json,
     };
-    Ok((before != Some(&now)).then_some(now))
+    Ok((before != Some(&now)).then(|| Keeps {
+        state: now,
+        wake_at: state.wake_at(),
+    }))
 }
 
-fn done(ending: Ending, state: Option<StoredState>, gathered: Gathered) -> Done {
+fn done(ending: Ending, keeps: Option<Keeps>, gathered: Gathered) -> Done {
     let (verdict, outbound) = match ending {
         Ending::Answer(outbound) => (Verdict::Answered, outbound),
         Ending::Silent(why) => (Verdict::Silent(why), Vec::new()),
@@ -248,7 +293,7 @@ fn done(ending: Ending, state: Option<StoredState>, gathered: Gathered) -> Done 
     Done {
         verdict,
         outbound,
-        state,
+        keeps,
         waits: gathered.waits,
         settles: gathered.settles,
         facts: gathered.facts,

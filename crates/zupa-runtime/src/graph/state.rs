@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zupa_core::{Error, ErrorKind, Result};
+use zupa_core::{Error, ErrorKind, Result, Timestamp, WaitKind};
+
+use super::Question;
 
 /// The state of one turn, and in it what the conversation keeps from turn to turn.
 ///
@@ -31,6 +33,22 @@ pub trait State: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 
     /// Takes what the conversation has kept.
     fn attach(&mut self, kept: Self::Kept);
 
+    /// Comes once, when a turn is about to end: the last change of what is kept. What it
+    /// asks for is a question to operators, with the node that goes on once one has
+    /// decided; the turn ends all the same. Asked for by a turn that waits or gives up,
+    /// it is not opened.
+    ///
+    /// Pure, as [`Self::apply`].
+    fn leave(&mut self, _: Left, _: Timestamp) -> Option<(&'static str, Question)> {
+        None
+    }
+
+    /// When the agent is to be woken, with an inbound of content
+    /// [`zupa_core::Content::Wake`], if nobody says anything before.
+    fn wake_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Brings what an older version has stored (a turn's state or what was kept) into
     /// today's form.
     ///
@@ -43,6 +61,19 @@ pub trait State: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 
         .with("version", version)
         .with("wanted", Self::VERSION))
     }
+}
+
+/// How a turn ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// With an answer.
+    Answered,
+    /// Without a word.
+    Silent,
+    /// It waits for this.
+    Waits(WaitKind),
+    /// It gave up. The state is what the conversation has kept, and no more.
+    GaveUp,
 }
 
 /// Reads what a version has stored.

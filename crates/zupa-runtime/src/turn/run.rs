@@ -202,6 +202,10 @@ impl Run {
 
     /// Shows a passing sign to whoever watches the conversation.
     pub(crate) fn hint(&self, hint: Hint) {
+        let is_seen = matches!(hint, Hint::Typing | Hint::Delta { .. });
+        if is_seen && self.claim.is_silenced() {
+            return;
+        }
         self.path.doors.hint(&self.turn.address, hint);
     }
 

@@ -31,6 +31,8 @@ mod provider;
 mod replicas;
 mod sessions;
 mod speech;
+mod takeover;
+mod talk;
 mod tenants;
 mod tools;
 mod unheard;

@@ -24,7 +24,7 @@ pub(super) async fn lines(
              UNION ALL
              SELECT * FROM (SELECT number, NULL, turn_id, ordinal, content
                  FROM outbox WHERE conversation = (SELECT id FROM here) AND number > $4
-                 ORDER BY number LIMIT $5))
+                 AND reason IS NOT 'held' ORDER BY number LIMIT $5))
          ORDER BY number LIMIT $5",
     )
     .bind(address.alias.as_str())

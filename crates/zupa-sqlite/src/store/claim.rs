@@ -26,6 +26,8 @@ pub(super) struct Seen {
     pub audit: (i64, [u8; 32]),
     pub open_replies: i64,
     pub state_version: Option<u32>,
+    /// A human has it.
+    on_hold: bool,
 }
 
 impl Seen {
@@ -42,6 +44,9 @@ pub(super) fn claim(connection: &Connection, wish: &Claim, now: Timestamp) -> Re
     };
     if seen.open_turn.is_none() && seen.pending == 0 {
         return Ok(ClaimOutcome::Nothing);
+    }
+    if seen.on_hold {
+        return Ok(ClaimOutcome::Paused);
     }
     if let Some(until) = seen.held_until.filter(|until| *until > now.0) {
         return Ok(ClaimOutcome::Held(Timestamp(until)));
@@ -80,7 +85,7 @@ pub(super) fn take_up(
         return Ok(None);
     };
     let due = seen.due_at.is_some_and(|due_at| due_at <= now.0);
-    let cannot = seen.open_turn.is_some() || seen.is_newer_than(offer.loads);
+    let cannot = seen.open_turn.is_some() || seen.on_hold || seen.is_newer_than(offer.loads);
     if cannot || seen.pending == 0 || !due {
         return Ok(None);
     }
@@ -91,7 +96,7 @@ fn see(connection: &Connection, wish: &Claim) -> Result<Option<Seen>> {
     connection.maybe(
         "SELECT due_at, CASE WHEN holder IS NOT NULL THEN expires_at END, epoch, open_turn,
                 pending, consumed, split_until, tenant, channel, alias, audit_number, audit_hash,
-                open_replies, state_version
+                open_replies, state_version, hold_kind IS NOT NULL
          FROM conversations WHERE id = ?1",
         params![wish.conversation.as_bytes()],
         |row| {
@@ -107,6 +112,7 @@ fn see(connection: &Connection, wish: &Claim) -> Result<Option<Seen>> {
                 audit: (row.get(10)?, row.get(11)?),
                 open_replies: row.get(12)?,
                 state_version: row.get(13)?,
+                on_hold: row.get(14)?,
             })
         },
     )

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
-use zupa_core::{Digest, Error, ErrorKind, Result};
+use zupa_core::{Digest, Error, ErrorKind, HoldKind, Result};
 
 /// A column that does not hold what the schema says.
 pub(crate) fn broken(source: sqlx::Error) -> Error {
@@ -46,6 +46,12 @@ pub(crate) fn text(row: &SqliteRow, column: usize) -> Result<String> {
 
 pub(crate) fn maybe_text(row: &SqliteRow, column: usize) -> Result<Option<String>> {
     row.try_get(column).map_err(broken)
+}
+
+pub(crate) fn hold_kind(text: &str) -> Result<HoldKind> {
+    HoldKind::parse(text).ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, "a stored hold is of no kind of ours").with("kind", text)
+    })
 }
 
 pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: usize) -> Result<T> {

@@ -8,16 +8,21 @@
 
 use rusqlite::{Connection, params};
 use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
-use zupa_core::{PlatformId, Result, Timestamp};
+use zupa_core::{Hold, PlatformId, Result, Timestamp};
 
 use super::row::Sql;
 
 /// Puts a delivery on record as being on the wire, if nobody did so before.
-pub(super) fn attempt(connection: &Connection, item: &Attempt) -> Result<Attempted> {
+pub(super) fn attempt(
+    connection: &Connection,
+    item: &Attempt,
+    now: Timestamp,
+) -> Result<Attempted> {
     let granted = connection.run(
         "UPDATE outbox SET state = 'sending', open = 1, attempts = ?3, not_before = ?4
          WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')
-           AND attempts = ?3 - 1",
+           AND attempts = ?3 - 1
+           AND NOT EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND hold_kind IS NOT NULL)",
         params![
             item.conversation.as_bytes(),
             item.number.0.cast_signed(),
@@ -25,11 +30,23 @@ pub(super) fn attempt(connection: &Connection, item: &Attempt) -> Result<Attempt
             item.answer_by.0
         ],
     )?;
-    Ok(if granted == 1 {
-        Attempted::Granted
-    } else {
-        Attempted::Lost
-    })
+    if granted == 1 {
+        return Ok(Attempted::Granted);
+    }
+    // What a hold has not found, because it was on the wire then.
+    connection.run(
+        "UPDATE outbox SET state = 'cancelled', open = 0, reason = ?3, not_before = NULL,
+             settled_at = ?4
+         WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')
+           AND EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND hold_kind IS NOT NULL)",
+        params![
+            item.conversation.as_bytes(),
+            item.number.0.cast_signed(),
+            Hold::REASON,
+            now.0
+        ],
+    )?;
+    Ok(Attempted::Lost)
 }
 
 /// Writes what happened to an attempt. A late `sent` is true whatever we

@@ -11,7 +11,7 @@ use zupa_core::{AuditHead, Digest, Number, Result, Timestamp};
 
 use super::outbox::{self, Place};
 use super::row::{Sql, one};
-use super::{audit, kept, waits};
+use super::{audit, hold, kept, waits};
 use crate::faults::Planted;
 
 /// What the fence needs to know, and what follows from it.
@@ -27,6 +27,8 @@ struct Fenced {
     /// Outbox rows that the turn's steps have written.
     said: i64,
     due_at: Option<i64>,
+    /// A human has the conversation, or has answered what the turn is about.
+    held: bool,
     audit: AuditHead,
 }
 
@@ -73,6 +75,7 @@ pub(super) fn finish(
     Ok(Finished::Done {
         numbers: numbers(fenced.last_number + 1, next.outbounds),
         due_at: next.due_at.map(Timestamp),
+        held: fenced.held,
     })
 }
 
@@ -87,7 +90,8 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
     let any_epoch = planted == Planted::CommitWithoutEpoch;
     connection.maybe(
         "SELECT c.last_number, c.pending, c.closes_at, c.due_at, c.audit_number, c.audit_hash,
-                c.split_until, t.first, t.last, c.internals, t.said
+                c.split_until, t.first, t.last, c.internals, t.said,
+                c.hold_kind IS NOT NULL OR coalesce(c.silenced_turn = t.id, 0)
          FROM conversations c JOIN turns t ON t.id = c.open_turn
          WHERE c.id = ?1 AND (c.epoch = ?2 OR ?4) AND c.open_turn = ?3 AND c.holder IS NOT NULL",
         params![
@@ -107,6 +111,7 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
                 last: row.get(8)?,
                 internals: row.get(9)?,
                 said: row.get(10)?,
+                held: row.get(11)?,
                 audit: AuditHead {
                     number: row.get::<_, i64>(4)?.cast_unsigned(),
                     hash: Digest(row.get(5)?),
@@ -118,17 +123,21 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
 
 /// An end that was written under the same claim is the same end.
 fn already_or_stale(connection: &Connection, item: &Finish) -> Result<Finished> {
-    let ended: Option<(Option<i64>, i64, Option<i64>)> = connection.maybe(
-        "SELECT t.first_outbound, t.outbounds - t.said, c.due_at
+    let ended: Option<(Option<i64>, i64, Option<i64>, bool)> = connection.maybe(
+        "SELECT t.first_outbound, t.outbounds - t.said, c.due_at,
+                EXISTS (SELECT 1 FROM outbox o WHERE o.conversation = t.conversation
+                        AND o.number = t.first_outbound AND o.turn_id = t.id
+                        AND o.state = 'cancelled' AND o.reason = 'held')
          FROM turns t JOIN conversations c ON c.id = t.conversation
          WHERE t.id = ?1 AND t.epoch = ?2 AND t.state IN ('committed', 'parked', 'dead', 'superseded')",
         params![item.turn.as_bytes(), item.epoch.0.cast_signed()],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
     Ok(match ended {
-        Some((first, outbounds, due_at)) => Finished::Already {
+        Some((first, outbounds, due_at, held)) => Finished::Already {
             numbers: numbers(first.unwrap_or_default(), outbounds),
             due_at: due_at.map(Timestamp),
+            held,
         },
         None => Finished::Stale,
     })
@@ -141,8 +150,8 @@ struct Next {
     /// The end of the range, if it was consumed.
     consumed: Option<i64>,
     split: Option<Split>,
-    /// Version of the state that was written.
-    state_version: Option<u32>,
+    /// Version of the state that was written, and when the agent is to be woken.
+    state: Option<(u32, Option<Timestamp>)>,
     /// Reply waits opened, less those settled.
     replies: i64,
     due_at: Option<i64>,
@@ -164,7 +173,7 @@ impl Next {
             outbounds: 0,
             consumed: None,
             split: None,
-            state_version: None,
+            state: None,
             replies: 0,
             due_at: None,
         }
@@ -241,6 +250,8 @@ fn commit(
     (now, planted): (Timestamp, Planted),
 ) -> Result<Next> {
     let (turn_state, inbound_state, why, failed) = match &commit.verdict {
+        // Nothing of it reaches the person; whoever has the conversation answers.
+        Verdict::Answered if fenced.held => ("committed", "answered_by_human", None, false),
         Verdict::Answered => ("committed", "answered", None, false),
         Verdict::Silent(why) => ("committed", "silent", Some(why.clone()), false),
         Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure)), true),
@@ -286,6 +297,7 @@ fn commit(
             number: first_outbound,
             ordinal: fenced.said,
             said: false,
+            held: fenced.held,
         };
         outbox::write(connection, &place, &commit.outbound, now)?;
     }
@@ -295,12 +307,20 @@ fn commit(
     kept::facts(connection, item, &commit.facts, now)?;
     let settled = waits::settle(connection, item.conversation, &commit.settles, now)?;
     let behind = fenced.last_number + outbounds;
-    let opened = waits::open(connection, item, &commit.waits, (behind, now))?;
+    let mut opened = waits::open(connection, item, &commit.waits, (behind, now))?;
+    if fenced.held && opened > 0 {
+        // Nobody has heard the question.
+        hold::cancel_replies(connection, item.conversation, now)?;
+        opened = 0;
+    }
     Ok(Next {
         turn_stays_open: false,
         outbounds,
         consumed: Some(fenced.last),
-        state_version: commit.state.as_ref().map(|state| state.version),
+        state: commit
+            .state
+            .as_ref()
+            .map(|state| (state.version, commit.wake_at)),
         replies: opened - settled,
         due_at: due_after(connection, item, fenced, now)?,
         split: None,
@@ -355,7 +375,8 @@ fn conversation(connection: &Connection, item: &Finish, next: &Next) -> Result<(
              split_until = coalesce(?5, split_until), pending = pending + ?6, due_at = ?7,
              audit_number = audit_number + ?8, audit_hash = coalesce(?9, audit_hash),
              internals = internals + ?10, open_replies = open_replies + ?11,
-             state_version = coalesce(?12, state_version)
+             state_version = coalesce(?12, state_version),
+             wake_at = CASE WHEN ?12 IS NULL THEN wake_at ELSE ?13 END
          WHERE id = ?1",
         params![
             item.conversation.as_bytes(),
@@ -369,7 +390,8 @@ fn conversation(connection: &Connection, item: &Finish, next: &Next) -> Result<(
             head,
             next.split.as_ref().map_or(0, |split| split.internals),
             next.replies,
-            next.state_version
+            next.state.map(|(version, _)| version),
+            next.state.and_then(|(_, wake_at)| wake_at).map(|at| at.0)
         ],
     )?;
     Ok(())

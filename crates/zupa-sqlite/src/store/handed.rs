@@ -155,7 +155,7 @@ impl Handed {
                 alone => Ok(alone.into_iter().collect()),
             };
         }
-        if open_replies == 0 {
+        if first.is_internal || open_replies == 0 {
             return Ok(Vec::new());
         }
         let rows = connection.all(

@@ -20,7 +20,7 @@ pub(super) async fn due(
 ) -> Result<Vec<Due>> {
     let rows = sqlx::query(
         "SELECT id, due_at FROM conversations
-         WHERE due_at <= $1 AND (holder IS NULL OR expires_at <= $2)
+         WHERE due_at <= $1 AND (holder IS NULL OR expires_at <= $2) AND hold_kind IS NULL
          ORDER BY due_at LIMIT $3",
     )
     .bind(until.0)
@@ -102,7 +102,8 @@ pub(super) async fn history(
                  ORDER BY b.number DESC LIMIT $2)
              UNION ALL
              SELECT * FROM (SELECT number, 1, number, 'assistant', content FROM outbox
-                 WHERE conversation = $1 AND aside = 0 ORDER BY number DESC LIMIT $2))
+                 WHERE conversation = $1 AND aside = 0 AND reason IS NOT 'held'
+                 ORDER BY number DESC LIMIT $2))
          ORDER BY place DESC, side DESC, number DESC LIMIT $2",
     )
     .bind(conversation.as_bytes().as_slice())

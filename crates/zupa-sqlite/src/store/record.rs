@@ -77,11 +77,12 @@ fn known_or_stale(connection: &Connection, item: &Record) -> Result<Recorded> {
 /// Writes what goes with a step behind all that the conversation has so far.
 fn say(connection: &Connection, item: &Record, now: Timestamp) -> Result<()> {
     let count = item.say.len() as i64;
-    let last: i64 = connection.one(
+    let (last, held): (i64, bool) = connection.one(
         "UPDATE conversations SET last_number = last_number + ?2 WHERE id = ?1
-         RETURNING last_number",
+         RETURNING last_number,
+             hold_kind IS NOT NULL OR coalesce(silenced_turn = open_turn, 0)",
         params![item.conversation.as_bytes(), count],
-        one,
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let said: i64 = connection.one(
         "UPDATE turns SET said = said + ?2, outbounds = outbounds + ?2 WHERE id = ?1
@@ -95,6 +96,7 @@ fn say(connection: &Connection, item: &Record, now: Timestamp) -> Result<()> {
         number: last - count + 1,
         ordinal: said - count,
         said: true,
+        held,
     };
     outbox::write(connection, &place, &item.say, now)
 }

@@ -9,13 +9,13 @@ use rusqlite::{Connection, params};
 use zupa_core::desk::Decided;
 use zupa_core::store::{Due, Finish};
 use zupa_core::{
-    AuditEntry, Content, ConversationId, Decision, NewWait, Result, Timestamp, Wait, WaitId,
-    WaitKind, WaitState,
+    AuditEntry, Content, ConversationId, Decision, EventId, NewWait, Result, Timestamp, Wait,
+    WaitId, WaitKind, WaitState, Wake,
 };
 
-use super::audit;
 use super::row::{Blob, Sql, json, one};
 use super::wait_row::WaitRow;
+use super::{audit, hold, internal};
 
 /// Opens the waits of a commit behind this number; answers how many of them wait
 /// for the person.
@@ -88,6 +88,7 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: usize) -> R
         "SELECT w.* FROM waits w INDEXED BY waits_expiry
          JOIN conversations c ON c.id = w.conversation
          WHERE w.state = 'open' AND w.expires_at <= ?1 AND c.open_turn IS NULL
+           AND c.hold_kind IS NULL
            -- An answer that was accepted in time is on its way to a turn.
            AND NOT (w.kind = 'reply' AND c.pending > c.internals AND EXISTS (
                SELECT 1 FROM inbounds b WHERE b.conversation = c.id AND b.number > c.consumed
@@ -117,7 +118,28 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: usize) -> R
             due.push(Due { conversation, at });
         }
     }
+    let left = limit.saturating_sub(due.len());
+    due.extend(wake(connection, now, left)?);
     Ok(due)
+}
+
+/// Wakes agents in conversations where nothing has happened and nothing will.
+fn wake(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+    let quiet: Vec<Blob> = connection.all(
+        "SELECT id FROM conversations INDEXED BY conversations_wake
+         WHERE wake_at <= ?1 AND open_turn IS NULL AND pending = 0 AND hold_kind IS NULL
+         ORDER BY wake_at LIMIT ?2",
+        params![now.0, limit as i64],
+        one,
+    )?;
+    quiet
+        .into_iter()
+        .map(|id| {
+            let conversation = ConversationId(uuid::Uuid::from_bytes(id));
+            let at = hold::wake(connection, conversation, Wake::Due, now)?;
+            Ok(Due { conversation, at })
+        })
+        .collect()
 }
 
 /// Takes an operator's decision, if it is the first.
@@ -175,31 +197,8 @@ fn go_on(connection: &Connection, settled: &Wait, now: Timestamp) -> Result<Opti
         }
     }
     let wait = settled.opened.id;
-    // What waits before it has waited long enough; what comes behind it opens a
-    // window of its own. An open turn keeps its time.
-    let (number, due_at): (i64, Option<i64>) = connection.one(
-        "UPDATE conversations SET last_number = last_number + 1, pending = pending + 1,
-             internals = internals + 1, opened_at = NULL, closes_at = NULL,
-             due_at = CASE WHEN open_turn IS NULL THEN min(coalesce(due_at, ?2), ?2)
-                           ELSE due_at END
-         WHERE id = ?1 RETURNING last_number, due_at",
-        params![settled.conversation.as_bytes(), now.0],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
     // No two inbounds come of one wait, so its id is the event's.
-    let event: &Blob = wait.as_bytes();
-    connection.run(
-        "INSERT INTO inbounds (conversation, number, event_id, origin, platform_id, accepted_at,
-             state, content)
-         VALUES (?1, ?2, ?3, 'internal', ?4, ?5, 'queued', ?6)",
-        params![
-            settled.conversation.as_bytes(),
-            number,
-            event,
-            format!("wait:{wait}"),
-            now.0,
-            json(&Content::Settled { wait })?
-        ],
-    )?;
-    Ok(Some(due_at.map_or(now, Timestamp)))
+    let event = |_| EventId(wait.0);
+    let content = Content::Settled { wait };
+    internal::write(connection, settled.conversation, event, &content, now).map(Some)
 }

@@ -81,7 +81,7 @@ fn items(
     }
     for item in &batch.attempt {
         applied.attempt.push(guarded(connection, guard, || {
-            deliver::attempt(connection, item)
+            deliver::attempt(connection, item, now)
         })?);
     }
     for item in &batch.claim {
@@ -160,6 +160,7 @@ fn outbox_alone(connection: &Connection, batch: &Batch, applied: &Applied) -> Re
                     one,
                 )?,
                 said: false,
+                held: false,
             };
             outbox::write(connection, &place, &commit.outbound, batch.now)?;
         }

@@ -248,6 +248,31 @@ macro_rules! each {
             walk {
                 generated_histories_lose_and_double_nothing
             }
+            holds {
+                a_held_conversation_is_left_alone
+                a_running_turn_is_silenced_by_a_hold
+                a_silenced_end_that_comes_again_is_told_so
+                a_hold_cancels_what_was_not_sent
+                a_hold_cancels_questions_and_keeps_the_rest
+                only_what_is_held_is_handed_back
+                holds_are_in_the_audit
+                operators_see_conversations
+            }
+            hand_back {
+                a_hand_back_answers_no_backlog
+                the_humans_last_word_is_the_line
+                a_hand_back_ends_a_turn_that_waits_to_run_again
+                a_hand_back_without_a_word_leaves_the_turn_to_run
+                what_has_begun_ends_in_silence
+            }
+            idle {
+                a_wake_comes_once_at_its_time
+                a_commit_moves_the_wake
+                a_wake_waits_for_quiet
+                a_wake_outlives_a_death
+                a_wake_is_no_answer
+                an_operator_ends_a_session
+            }
             wakes {
                 generated_waits_go_on_once
             }

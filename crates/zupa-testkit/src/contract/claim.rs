@@ -93,7 +93,9 @@ pub async fn nothing_pending_is_nothing_to_claim(harness: &dyn Harness) {
     let turn = world.claim(conversation).await;
     let end = TurnEnd::Commit(answered(&[]));
     match world.end(&turn, end).await {
-        Finished::Done { numbers, due_at } => assert_eq!((numbers, due_at), (Vec::new(), None)),
+        Finished::Done {
+            numbers, due_at, ..
+        } => assert_eq!((numbers, due_at), (Vec::new(), None)),
         other => panic!("the holder's commit must be written, was {other:?}"),
     }
     let outcome = world.try_claim(conversation).await;

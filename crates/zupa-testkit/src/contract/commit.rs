@@ -47,7 +47,10 @@ pub async fn a_commit_ends_the_range_and_writes_the_outbox(harness: &dyn Harness
     world.hear("ana", "b").await;
     let turn = world.claim(conversation).await;
     world.hear("ana", "c").await;
-    let Finished::Done { numbers, due_at } = world.end(&turn, rows()).await else {
+    let Finished::Done {
+        numbers, due_at, ..
+    } = world.end(&turn, rows()).await
+    else {
         panic!("the holder's commit must be written");
     };
     assert_eq!(numbers, [Number(4), Number(5)]);
@@ -153,7 +156,15 @@ pub async fn a_released_claim_cannot_commit(harness: &dyn Harness) {
 /// What an end is answered when it comes again.
 fn known(done: &Finished) -> Finished {
     match done.clone() {
-        Finished::Done { numbers, due_at } => Finished::Already { numbers, due_at },
+        Finished::Done {
+            numbers,
+            due_at,
+            held,
+        } => Finished::Already {
+            numbers,
+            due_at,
+            held,
+        },
         other => panic!("the end of the holder must be written, was {other:?}"),
     }
 }

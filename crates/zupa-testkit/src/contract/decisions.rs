@@ -30,7 +30,10 @@ pub async fn a_parked_turn_frees_its_conversation(harness: &dyn Harness) {
         waits: vec![wait.clone()],
         ..answered(&[("one moment", DeliveryState::Sent)])
     };
-    let Finished::Done { numbers, due_at } = world.end(&turn, TurnEnd::Commit(commit)).await else {
+    let Finished::Done {
+        numbers, due_at, ..
+    } = world.end(&turn, TurnEnd::Commit(commit)).await
+    else {
         panic!("the holder's commit must be written");
     };
     assert_eq!((numbers.len(), due_at), (1, None));

@@ -29,7 +29,12 @@ fn reply() -> Commit {
 }
 
 impl World<'_> {
-    async fn say_aside(&self, turn: &ClaimedTurn, key: &str, texts: &[&str]) -> Recorded {
+    pub(super) async fn say_aside(
+        &self,
+        turn: &ClaimedTurn,
+        key: &str,
+        texts: &[&str],
+    ) -> Recorded {
         let batch = Batch {
             record: vec![saying(turn, key, texts, DeliveryState::Sent)],
             ..self.batch()
@@ -186,6 +191,7 @@ pub async fn a_repeated_commit_is_told_its_own_rows_only(harness: &dyn Harness) 
     let already = Finished::Already {
         numbers: vec![Number(3), Number(4)],
         due_at: None,
+        held: false,
     };
     assert_eq!(world.finish(finish).await, already);
     assert_eq!(world.places(&turn).await.len(), 3);

@@ -1,6 +1,7 @@
 //! The world of one case: a fresh store, a process, and a time that the case
 //! moves by hand.
 
+pub(super) mod desk;
 pub(super) mod path;
 pub(super) mod waits;
 pub(super) mod wire;
@@ -165,7 +166,7 @@ impl<'h> World<'h> {
         applied
     }
 
-    async fn assert_balanced(&self) {
+    pub async fn assert_balanced(&self) {
         let counts = self.desk.accounting().await.unwrap();
         assert!(counts.is_balanced(), "the counts do not add up: {counts:?}");
     }

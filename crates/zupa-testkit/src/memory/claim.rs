@@ -25,6 +25,9 @@ impl State {
         if conversation.due_at().is_none() {
             return ClaimOutcome::Nothing;
         }
+        if conversation.hold.is_some() && planted != Some(Planted::HoldIgnored) {
+            return ClaimOutcome::Paused;
+        }
         if let Some(until) = self.held_until(conversation, Some(claim.process), now)
             && planted != Some(Planted::HolderIgnored)
         {
@@ -130,6 +133,7 @@ impl State {
         let mut due: Vec<_> = self
             .conversations
             .values()
+            .filter(|conversation| conversation.hold.is_none())
             .filter(|conversation| self.held_until(conversation, asking, now).is_none())
             .filter_map(|conversation| {
                 conversation.due_at().map(|at| Due {

@@ -13,12 +13,16 @@ use super::planted::Planted;
 use super::rows::{Conversation, DeliveryRow, State};
 
 impl State {
-    pub(super) fn attempt(&mut self, attempt: &Attempt) -> Attempted {
-        let row = self
-            .conversations
-            .get_mut(&attempt.conversation)
-            .and_then(|conversation| conversation.outbox.get_mut(&attempt.number));
-        match row {
+    pub(super) fn attempt(&mut self, attempt: &Attempt, now: Timestamp) -> Attempted {
+        let Some(conversation) = self.conversations.get_mut(&attempt.conversation) else {
+            return Attempted::Lost;
+        };
+        let is_held = conversation.hold.is_some();
+        match conversation.outbox.get_mut(&attempt.number) {
+            Some(row) if is_held => {
+                row.cancel_for_hold(now);
+                Attempted::Lost
+            }
             Some(row)
                 if matches!(row.state, DeliveryState::Queued | DeliveryState::Retry)
                     && row.attempts + 1 == attempt.attempt =>

@@ -88,7 +88,11 @@ impl State {
                     from: Speaker::Person(row.platform_id.as_str().into()),
                     text: row.content.as_prompt_text(),
                 });
-        let agent = conversation.outbox.iter().map(|(number, row)| Line {
+        let shown = conversation
+            .outbox
+            .iter()
+            .filter(|(_, row)| !row.was_held());
+        let agent = shown.map(|(number, row)| Line {
             number: *number,
             from: Speaker::Agent(row.id),
             text: row.content.as_prompt_text(),
@@ -123,7 +127,11 @@ impl State {
                 },
             ))
         });
-        let spoken = conversation.outbox.iter().filter(|(_, row)| !row.aside);
+        let reached = conversation
+            .outbox
+            .iter()
+            .filter(|(_, row)| !row.was_held());
+        let spoken = reached.filter(|(_, row)| !row.aside);
         let said = spoken.map(|(number, row)| {
             let text = row.content.as_prompt_text();
             (

@@ -56,8 +56,9 @@ impl State {
 
         conversation.audit.extend(finish.audit);
         conversation.holder = None;
+        let held = conversation.silences(finish.turn);
         let numbers = match finish.end {
-            TurnEnd::Commit(commit) => conversation.commit(finish.turn, commit, now),
+            TurnEnd::Commit(commit) => conversation.commit(finish.turn, commit, planted, now),
             TurnEnd::Retry {
                 not_before,
                 failure,
@@ -74,12 +75,19 @@ impl State {
         Finished::Done {
             numbers,
             due_at: conversation.due_at(),
+            held,
         }
     }
 }
 
 impl Conversation {
-    fn commit(&mut self, id: TurnId, commit: Commit, now: Timestamp) -> Vec<Number> {
+    fn commit(
+        &mut self,
+        id: TurnId,
+        commit: Commit,
+        planted: Option<Planted>,
+        now: Timestamp,
+    ) -> Vec<Number> {
         let (turn_state, inbound_state, reason) = match &commit.verdict {
             Verdict::Answered => (TurnState::Committed, InboundState::Answered, None),
             Verdict::Silent(why) => (
@@ -88,6 +96,11 @@ impl Conversation {
                 Some(why.clone()),
             ),
             Verdict::Dead(failure) => (TurnState::Dead, InboundState::Dead, Some(line(failure))),
+        };
+        // Nothing of it has reached the person; whoever has the conversation answers.
+        let inbound_state = match inbound_state {
+            InboundState::Answered if self.silences(id) => InboundState::AnsweredByHuman,
+            other => other,
         };
         let turn_state = if commit.parks() {
             TurnState::Parked
@@ -105,13 +118,17 @@ impl Conversation {
         self.end(id, turn_state, inbound_state, reason, now);
         let numbers = self.write_outbox(id, &commit.outbound, said, now);
         if let Some(state) = commit.state {
-            self.state = Some(state);
+            (self.state, self.wake_at) = (Some(state), commit.wake_at);
         }
         for (wait, state) in commit.settles {
             self.settle_wait(wait, state, None, now);
         }
         for opened in commit.waits {
             self.open_wait(opened, id, now);
+        }
+        if self.silences(id) && planted != Some(Planted::AsksUnderHold) {
+            // Nobody has heard the question.
+            self.cancel_replies(now);
         }
         self.facts
             .extend(commit.facts.into_iter().map(|fact| (id, fact)));
@@ -153,26 +170,28 @@ impl Conversation {
         now: Timestamp,
     ) -> Vec<Number> {
         let mut numbers = Vec::new();
+        let is_silenced = self.silences(turn);
         for (ordinal, row) in (first_ordinal..).zip(rows) {
             let number = self.next_number();
             let sent = row.state == DeliveryState::Sent;
-            self.outbox.insert(
-                number,
-                DeliveryRow {
-                    id: DeliveryId { turn, ordinal },
-                    lane: row.outbound.lane,
-                    aside: row.outbound.aside,
-                    content: row.outbound.content.clone(),
-                    state: row.state,
-                    reason: None,
-                    attempts: u32::from(row.state == DeliveryState::Sending),
-                    until: row.answer_by,
-                    platform_id: None,
-                    receipt: ReceiptLevel::None,
-                    committed_at: now,
-                    settled_at: sent.then_some(now),
-                },
-            );
+            let mut written = DeliveryRow {
+                id: DeliveryId { turn, ordinal },
+                lane: row.outbound.lane,
+                aside: row.outbound.aside,
+                content: row.outbound.content.clone(),
+                state: row.state,
+                reason: None,
+                attempts: u32::from(row.state == DeliveryState::Sending),
+                until: row.answer_by,
+                platform_id: None,
+                receipt: ReceiptLevel::None,
+                committed_at: now,
+                settled_at: sent.then_some(now),
+            };
+            if is_silenced {
+                written.hold_back(now);
+            }
+            self.outbox.insert(number, written);
             numbers.push(number);
         }
         numbers
@@ -184,6 +203,7 @@ impl Conversation {
             return Finished::Already {
                 numbers: Vec::new(),
                 due_at: None,
+                held: false,
             };
         }
         let said = self.turns.get(&id).map_or(0, |turn| turn.said);
@@ -192,8 +212,9 @@ impl Conversation {
             .iter()
             .filter(|(_, row)| row.id.turn == id && row.id.ordinal >= said);
         Finished::Already {
-            numbers: rows.map(|(number, _)| *number).collect(),
+            numbers: rows.clone().map(|(number, _)| *number).collect(),
             due_at: self.due_at(),
+            held: rows.into_iter().any(|(_, row)| row.was_held()),
         }
     }
 

@@ -46,11 +46,17 @@ pub enum Planted {
     DecidesTwice,
     /// A parked turn goes on at the first of its waits that is settled.
     ResumesEarly,
+    /// A claim does not look whether a human has the conversation.
+    HoldIgnored,
+    /// What the agent asks under a hold waits for the person's next message.
+    AsksUnderHold,
+    /// What a human has answered is answered again after the hand-back.
+    BacklogAnswered,
 }
 
 impl Planted {
     /// Every defect.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::DuplicateAsNew,
         Self::KeyWithoutTenant,
         Self::CommitWithoutEpoch,
@@ -72,5 +78,8 @@ impl Planted {
         Self::RangeMixes,
         Self::DecidesTwice,
         Self::ResumesEarly,
+        Self::HoldIgnored,
+        Self::AsksUnderHold,
+        Self::BacklogAnswered,
     ];
 }

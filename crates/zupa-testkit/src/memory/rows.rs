@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zupa_core::store::ClaimMode;
 use zupa_core::{
     Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
-    DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact, InboundState, Lane, Number,
+    DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact, Hold, InboundState, Lane, Number,
     PlatformId, ProcessId, ReceiptLevel, Step, StoredState, TenantId, Timestamp, TurnId, TurnState,
     Wait,
 };
@@ -69,6 +69,12 @@ pub(super) struct Conversation {
     /// What the agent keeps, as the last commit left it.
     pub state: Option<StoredState>,
     pub facts: Vec<(TurnId, Fact)>,
+    /// When the agent is woken if nobody says anything before.
+    pub wake_at: Option<Timestamp>,
+    /// Who has it instead of the agent.
+    pub hold: Option<Hold>,
+    /// The turn that goes on although a human has answered: nothing of it leaves.
+    pub silenced: Option<TurnId>,
     pub audit: Vec<AuditLink>,
 }
 
@@ -105,7 +111,7 @@ pub(super) struct Holder {
 pub(super) enum Origin {
     /// A person.
     External,
-    /// A wait that was settled.
+    /// A wait that was settled, or a wake.
     Internal,
 }
 
@@ -183,6 +189,9 @@ impl Conversation {
             waits: Vec::new(),
             state: None,
             facts: Vec::new(),
+            wake_at: None,
+            hold: None,
+            silenced: None,
             audit: Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use zupa_core::desk::Decided;
 use zupa_core::store::Due;
 use zupa_core::{
     AuditEntry, Content, ConversationId, Correlation, Decision, EventId, InboundState, NewWait,
-    Number, PlatformId, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+    Number, PlatformId, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState, Wake,
 };
 
 use super::planted::Planted;
@@ -22,7 +22,7 @@ impl State {
         let mut over: Vec<_> = self
             .conversations
             .values()
-            .filter(|conversation| conversation.open.is_none())
+            .filter(|conversation| conversation.open.is_none() && conversation.hold.is_none())
             .flat_map(|conversation| {
                 conversation
                     .waits
@@ -54,6 +54,31 @@ impl State {
             if self.settle_and_resume(id, wait, WaitState::Expired, None, now)? && told.insert(id) {
                 due.extend(self.due_of(id));
             }
+        }
+        let left = limit.saturating_sub(due.len());
+        due.extend(self.wake(now, left)?);
+        Ok(due)
+    }
+
+    /// Wakes agents in conversations where nothing has happened and nothing will.
+    fn wake(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        let quiet = self.conversations.values().filter(|conversation| {
+            let is_idle = conversation.open.is_none() && conversation.pending().next().is_none();
+            is_idle && conversation.hold.is_none()
+        });
+        let mut over: Vec<_> = quiet
+            .filter_map(|conversation| Some((conversation.wake_at?, conversation.id)))
+            .filter(|(wake_at, _)| *wake_at <= now)
+            .collect();
+        over.sort_unstable();
+        over.truncate(limit);
+        let mut due = Vec::new();
+        for (_, id) in over {
+            if let Some(conversation) = self.conversations.get_mut(&id) {
+                conversation.hear_wake(Wake::Due, now)?;
+                self.accepted += 1;
+            }
+            due.extend(self.due_of(id));
         }
         Ok(due)
     }
@@ -190,6 +215,9 @@ impl Conversation {
                 .cloned()
                 .collect();
         }
+        if first_row.origin == Origin::Internal {
+            return Vec::new();
+        }
         waits
             .rev()
             .filter(|row| row.opened_behind < first && row.wait.state == WaitState::Open)
@@ -226,17 +254,26 @@ impl Conversation {
 
     /// The internal inbound of a settled wait, at the end of the line.
     fn hear_settled(&mut self, wait: WaitId, now: Timestamp) -> Result<()> {
-        let platform_id = PlatformId::parse(format!("wait:{wait}"))?;
+        // No two inbounds come of one wait.
+        self.hear_internal(EventId(wait.0), Content::Settled { wait }, now)
+    }
+
+    /// Something that nobody has said, at the end of the line.
+    pub(super) fn hear_internal(
+        &mut self,
+        event: EventId,
+        content: Content,
+        now: Timestamp,
+    ) -> Result<()> {
         let number = self.next_number();
         self.inbounds.insert(
             number,
             InboundRow {
-                // No two inbounds come of one wait.
-                event: EventId(wait.0),
+                event,
                 origin: Origin::Internal,
-                platform_id,
+                platform_id: PlatformId::parse(format!("internal:{event}"))?,
                 accepted_at: now,
-                content: Content::Settled { wait },
+                content,
                 raw: None,
                 correlation: Correlation::default(),
                 state: InboundState::Queued,

@@ -120,6 +120,18 @@ async fn every_other_defect_is_found() {
             Planted::ResumesEarly,
             "decisions::a_group_goes_on_when_nothing_of_it_is_open",
         ),
+        (
+            Planted::HoldIgnored,
+            "holds::a_held_conversation_is_left_alone",
+        ),
+        (
+            Planted::AsksUnderHold,
+            "holds::a_running_turn_is_silenced_by_a_hold",
+        ),
+        (
+            Planted::BacklogAnswered,
+            "hand_back::a_hand_back_answers_no_backlog",
+        ),
     ];
     for (defect, case) in expected {
         is_found_by(defect, &[case]).await;

@@ -1,0 +1,69 @@
+//! Writes of the desk that append to a conversation's audit.
+
+use serde::de::DeserializeOwned;
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use zupa_core::{AuditEntry, AuditHead, ConversationId, Error, ErrorKind, Outcome, Result, Retry};
+
+use crate::session::Sessions;
+use crate::store::decode;
+use crate::store::finish::{self, AuditItem};
+
+/// How often an entry is chained anew because the conversation's audit went on.
+const TRIES: u32 = 20;
+
+/// A statement with its arguments.
+pub(super) type Asking = Query<'static, Postgres, PgArguments>;
+
+/// An entry as it is chained, and the hash that it is chained to.
+pub(super) struct Chained {
+    pub link: Vec<AuditItem>,
+    pub before: Vec<u8>,
+}
+
+/// Where a conversation's audit ends.
+pub(super) fn head_of(id: ConversationId) -> Asking {
+    sqlx::query("SELECT id, audit_number, audit_hash FROM zupa.conversations WHERE id = $1")
+        .bind(id.0)
+}
+
+/// Writes what `asking` says, with the entry. `looking` finds the conversation and its
+/// head; answers none when there is no such conversation.
+///
+/// The entry is chained here, to the head as it was read, and taken only if that has
+/// not moved, which the statement answers by NULL: no row is held between two calls.
+pub(super) async fn write<A: DeserializeOwned>(
+    sessions: &Sessions,
+    attempted: &'static str,
+    entry: &AuditEntry,
+    looking: impl Fn() -> Asking,
+    asking: impl Fn(Chained) -> Asking,
+) -> Result<Option<A>> {
+    for _ in 0..TRIES {
+        let rows = sessions.all(attempted, looking()).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let conversation = ConversationId(decode::uuid(row, 0)?);
+        let mut head = AuditHead {
+            number: decode::number(row, 1)?,
+            hash: decode::digest(row, 2)?,
+        };
+        let before = head.hash.0.to_vec();
+        let link = head.append(&conversation.to_string(), entry.clone(), None);
+        let chained = Chained {
+            link: vec![finish::link(&link)],
+            before,
+        };
+        let row = sessions.one(attempted, asking(chained)).await?;
+        let written =
+            decode::maybe_json(&row, 0).map_err(|error| error.with_outcome(Outcome::Unknown))?;
+        if written.is_some() {
+            return Ok(written);
+        }
+    }
+    Err(Error::new(ErrorKind::Unavailable, attempted)
+        .with_retry(Retry::Now)
+        .with("why", "the conversation's audit went on each time"))
+}

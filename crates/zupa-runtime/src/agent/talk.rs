@@ -1,0 +1,197 @@
+//! Where the conversation stands, by the conversation machine of the core.
+//!
+//! A turn moves it once, at its end: what was heard and what came of it are one
+//! passage to a state in which it can rest. It goes into the commit with all else that
+//! the conversation keeps, fenced by the claim: of two who would move it one wins.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+use zupa_core::machine::conversation::{
+    Answer, Config, ConversationEvent as On, ConversationState as In, Facts, Next,
+};
+use zupa_core::machine::{ConversationMachine, Snapshot};
+use zupa_core::{Timestamp, WaitKind};
+
+use crate::graph::Left;
+
+/// Passages that are kept: each conversation's commit writes them.
+const HISTORY: usize = 4;
+
+static MACHINE: LazyLock<ConversationMachine> = LazyLock::new(|| {
+    ConversationMachine::new(Config {
+        history: HISTORY,
+        ..Config::default()
+    })
+});
+
+/// Where a conversation stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talk {
+    at: Snapshot<On>,
+    facts: Facts,
+    /// Operators know that a human is wanted.
+    #[serde(default)]
+    asked: bool,
+}
+
+/// What a turn of the agent came to, beside how it ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Came {
+    /// To nothing that moves the conversation: a command, a wake.
+    #[default]
+    ToNothing,
+    /// To what the graph says: an answer, a wait.
+    AsItEnded,
+    /// To the fallback text.
+    ToFallback,
+    /// To a call for a human.
+    ToHuman,
+    /// The human gives it back.
+    Back,
+    /// It begins anew.
+    Anew,
+}
+
+impl Talk {
+    /// A conversation that begins.
+    pub(super) fn begin(at: Timestamp) -> Self {
+        Self {
+            at: MACHINE.begin(at),
+            facts: Facts::default(),
+            asked: false,
+        }
+    }
+
+    /// Where it rests.
+    pub fn state(&self) -> In {
+        self.at.state()
+    }
+
+    /// Failures since something last went well.
+    pub fn failures(&self) -> u32 {
+        self.facts.failures
+    }
+
+    /// True when the next failure calls a human.
+    pub(super) fn gives_up_next(&self) -> bool {
+        self.facts.failures >= Config::default().fallback_limit
+    }
+
+    /// True when a human is wanted and no operator knows of it.
+    pub(super) fn wants_human(&self) -> bool {
+        self.state() == In::NeedsHuman && !self.asked
+    }
+
+    /// Operators were asked for a human.
+    pub(super) fn has_asked(&mut self) {
+        self.asked = true;
+    }
+
+    /// How the person has answered what was asked.
+    pub(super) fn answered(&mut self, yes: bool) {
+        self.facts.answer = if yes { Answer::Yes } else { Answer::No };
+    }
+
+    /// The session is over.
+    pub(super) fn silence(&mut self, at: Timestamp) {
+        self.go(&[On::Timeout], at);
+    }
+
+    /// The end of a turn. Who waits for a human goes on waiting, whatever is said.
+    pub(super) fn ends(&mut self, came: Came, left: Left, at: Timestamp) {
+        let (worked, next) = match (came, left) {
+            (Came::ToNothing, Left::Answered | Left::Silent | Left::Waits(_)) => return,
+            (Came::ToHuman, _) => return self.go(&[On::Escalate], at),
+            (Came::Back, _) => {
+                self.asked = false;
+                return self.go(&[On::HandBack], at);
+            }
+            (Came::Anew, _) => {
+                self.asked = false;
+                return self.go(&[On::Reset], at);
+            }
+            (_, Left::GaveUp) | (Came::ToFallback, _) => (On::Fallback, Next::Listen),
+            (Came::AsItEnded, Left::Waits(WaitKind::Reply)) => (On::AgentCompleted, Next::Confirm),
+            (Came::AsItEnded, _) => (On::AgentCompleted, Next::Listen),
+        };
+        self.go(&[On::MessageReceived, On::IntentRecognized], at);
+        self.facts.next = next;
+        self.go(&[worked], at);
+    }
+
+    /// Follows events as far as the machine takes them: an answer that completes leaves
+    /// nothing for an agent to complete.
+    fn go(&mut self, events: &[On], at: Timestamp) {
+        for event in events {
+            let moved = MACHINE.transition(&mut self.at, *event, &mut self.facts, at);
+            if moved.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(turns: &[(Came, Left)]) -> Talk {
+        let mut talk = Talk::begin(Timestamp(0));
+        for (at, (came, left)) in (1..).zip(turns) {
+            talk.ends(*came, *left, Timestamp(at));
+        }
+        talk
+    }
+
+    const WELL: (Came, Left) = (Came::AsItEnded, Left::Answered);
+    const BADLY: (Came, Left) = (Came::ToFallback, Left::Answered);
+    const DEAD: (Came, Left) = (Came::ToNothing, Left::GaveUp);
+
+    #[test]
+    fn a_turn_leads_to_where_it_can_rest() {
+        let asks = (Came::AsItEnded, Left::Waits(WaitKind::Reply));
+        assert_eq!(after(&[]).state(), In::Idle);
+        assert_eq!(after(&[WELL]).state(), In::AwaitingInput);
+        assert_eq!(after(&[WELL, asks]).state(), In::AwaitingConfirmation);
+        assert_eq!(after(&[BADLY]).state(), In::Fallback);
+        assert_eq!(after(&[DEAD]).state(), In::Fallback);
+        assert_eq!(
+            after(&[WELL, (Came::Anew, Left::Answered)]).state(),
+            In::Idle
+        );
+        let command = (Came::ToNothing, Left::Answered);
+        assert_eq!(after(&[asks, command]).state(), In::AwaitingConfirmation);
+    }
+
+    #[test]
+    fn an_answer_settles_what_was_asked() {
+        let asks = (Came::AsItEnded, Left::Waits(WaitKind::Reply));
+        for (yes, rests) in [(true, In::Completed), (false, In::AwaitingInput)] {
+            let mut talk = after(&[asks]);
+            talk.answered(yes);
+            talk.ends(WELL.0, WELL.1, Timestamp(9));
+            assert_eq!(talk.state(), rests);
+        }
+    }
+
+    #[test]
+    fn the_fourth_failure_in_a_row_calls_a_human() {
+        assert!(!after(&[BADLY, DEAD]).gives_up_next());
+        let third = after(&[BADLY, DEAD, BADLY]);
+        assert!(third.gives_up_next() && third.state() == In::Fallback);
+        let fourth = after(&[BADLY, DEAD, BADLY, DEAD]);
+        assert!(fourth.wants_human());
+        let well_between = after(&[BADLY, BADLY, WELL, BADLY, BADLY]);
+        assert_eq!(well_between.failures(), 2);
+    }
+
+    #[test]
+    fn who_waits_for_a_human_waits_until_it_is_given_back() {
+        let human = (Came::ToHuman, Left::Answered);
+        let waits = after(&[human, WELL, BADLY, DEAD]);
+        assert!(waits.wants_human());
+        let back = after(&[human, WELL, (Came::Back, Left::Silent)]);
+        assert_eq!(back.state(), In::AwaitingInput);
+    }
+}

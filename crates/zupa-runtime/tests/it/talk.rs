@@ -1,0 +1,112 @@
+//! Where a conversation stands: failures in a row call a human, and so does the person.
+
+use zupa_core::desk::Decided;
+use zupa_core::machine::conversation::ConversationState;
+use zupa_core::{Desk, ErrorKind, Wait, WaitState};
+
+use crate::support::{Act, Setup, World, decide_one, error, kept, pass, secs};
+
+async fn open(world: &World) -> Vec<Wait> {
+    world.memory.waits(Some(WaitState::Open), 10).await.unwrap()
+}
+
+async fn stands(world: &World) -> ConversationState {
+    kept(world, "ana").await.talk.unwrap().state()
+}
+
+/// A turn that the model fails for good.
+async fn fails(world: &World, text: &'static str) {
+    let act = Act::Fail(error(ErrorKind::ContentFilter));
+    world.model.on(text, [act]);
+    world.say("ana", text).await;
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_rests_where_its_turn_has_left_it() {
+    let world = Setup::web().start().await;
+    world.say("ana", "one").await;
+    world.quiet().await;
+    assert_eq!(stands(&world).await, ConversationState::AwaitingInput);
+    fails(&world, "two").await;
+    let talk = kept(&world, "ana").await.talk.unwrap();
+    assert_eq!(talk.state(), ConversationState::Fallback);
+    assert_eq!(talk.failures(), 1);
+    world.say("ana", "three").await;
+    world.quiet().await;
+    assert_eq!(kept(&world, "ana").await.talk.unwrap().failures(), 0);
+    pass(secs(20 * 60)).await;
+    assert_eq!(stands(&world).await, ConversationState::Idle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fourth_failure_in_a_row_calls_a_human() {
+    let world = Setup::web().start().await;
+    for text in ["one", "two", "three"] {
+        fails(&world, text).await;
+    }
+    assert_eq!(stands(&world).await, ConversationState::Fallback);
+    assert!(open(&world).await.is_empty());
+    fails(&world, "four").await;
+    assert_eq!(stands(&world).await, ConversationState::NeedsHuman);
+    pass(secs(5)).await;
+    world.quiet().await;
+    let [review] = &open(&world).await[..] else {
+        panic!("operators are asked once");
+    };
+    assert!(review.opened.subject.contains("takeover"));
+    fails(&world, "five").await;
+    pass(secs(5)).await;
+    assert_eq!(open(&world).await.len(), 1, "and not again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_calls_a_human_and_is_answered_until_one_comes() {
+    let setup = Setup::web();
+    let mut world = setup.start().await;
+    for text in ["/human", "/human ", "anybody?"] {
+        world.say("ana", text).await;
+        world.quiet().await;
+    }
+    let asked = "I have asked a colleague to take over.";
+    assert_eq!(world.replies("ana").await, [asked, asked, "re: anybody?"]);
+    assert_eq!(stands(&world).await, ConversationState::NeedsHuman);
+    let last = world.model.asked().pop().unwrap();
+    assert!(last.messages[0].text().contains("None has come yet"));
+    world.shutdown(secs(1)).await.unwrap();
+    drop(world);
+
+    let world = setup.start().await;
+    let [review] = &open(&world).await[..] else {
+        panic!("one review");
+    };
+    let decided = decide_one(&world, review, "bea", false).await;
+    assert!(matches!(decided, Decided::Done { .. }));
+    pass(secs(5)).await;
+    world.quiet().await;
+    assert_eq!(stands(&world).await, ConversationState::AwaitingInput);
+    assert_eq!(
+        world.replies("ana").await.len(),
+        3,
+        "nobody says anything of it"
+    );
+    world.say("ana", "/human  ").await;
+    world.quiet().await;
+    assert_eq!(open(&world).await.len(), 1, "it can be called again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_human_comes_the_person_is_told() {
+    let world = Setup::web().start().await;
+    world.say("ana", "/human").await;
+    world.quiet().await;
+    pass(secs(31 * 60)).await;
+    world.quiet().await;
+    let said = world.replies("ana").await;
+    assert_eq!(
+        said[1],
+        "None of my colleagues is free right now. I can go on helping you."
+    );
+    assert!(open(&world).await.is_empty());
+    assert_ne!(stands(&world).await, ConversationState::NeedsHuman);
+}
