@@ -19,6 +19,7 @@ mod engine_matrix;
 mod found;
 mod giving_up;
 mod graphs;
+mod guards;
 mod hooks;
 mod journal;
 mod living;

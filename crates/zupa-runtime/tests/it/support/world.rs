@@ -106,7 +106,8 @@ impl Setup {
         self.try_start_with(store, |builder| builder).await
     }
 
-    async fn try_start_with(
+    /// Both of that.
+    pub async fn try_start_with(
         &self,
         store: Arc<FaultyStore>,
         change: impl FnOnce(Builder) -> Builder,
