@@ -10,6 +10,7 @@
 mod support;
 
 mod admission;
+mod branches;
 mod bursts;
 mod commands;
 mod crash_matrix;
