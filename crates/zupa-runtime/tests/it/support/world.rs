@@ -84,6 +84,12 @@ impl Setup {
         }
     }
 
+    /// Time goes by while no process is there.
+    pub fn goes_by(&self, time: Duration) {
+        let mut wall = self.wall.lock().unwrap();
+        *wall = wall.plus(time);
+    }
+
     /// Starts a process over this store, in the current tokio runtime.
     pub async fn start(&self) -> World {
         self.start_over(FaultyStore::new(Arc::new(self.memory.clone())))
