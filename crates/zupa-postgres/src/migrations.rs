@@ -105,7 +105,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 3,
-                "67ee84e77c45239ddf5fea1b48f8641cde0821611dedd2fb6401972ee24a25f1"
+                "cff629953af85d8a2eb7101d34e946c4e4d092f3f96f6443e9c6f103ddc6fa28"
             )
         );
     }

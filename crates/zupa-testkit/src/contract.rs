@@ -56,8 +56,9 @@ use zupa_core::{Desk, Store};
 pub use crate::each;
 pub use cases::CASES;
 
-/// No case needs as long as this; one that does hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// No case needs as long as this, not even on a disk that many share; one that does
+/// hangs.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What a store's author brings: how to open it.
 #[async_trait]

@@ -42,7 +42,7 @@ pub struct Options {
     /// Seed of every decision the harness takes
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Messages to send [default: 100 a kill, 300 to 400 another fault; 10,000 with --recovery]
+    /// Messages to send [default: 100 a kill, 300 to 400 another fault; 10,000 with --recovery, 1,000 with --in-flight]
     #[arg(long)]
     pub messages: Option<u32>,
     /// Conversations, a fifth of them at the second tenant [default: 50; 1,000 with --recovery]
@@ -67,6 +67,10 @@ pub struct Options {
     /// Measure the recovery with many accepted messages instead of the kill loop
     #[arg(long)]
     pub recovery: bool,
+    /// With --recovery: every message is a turn that waits for the model when the kill
+    /// comes. Prints when all of them run again; no time is too long
+    #[arg(long, requires = "recovery")]
+    pub in_flight: bool,
     /// Messages that abort the process by themselves [default: 1; 3 in a full run; 0 with --bug]
     #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1")]
     pub poison: Option<u32>,
@@ -116,6 +120,7 @@ impl Default for Options {
             expect_caught: false,
             shop: false,
             recovery: false,
+            in_flight: false,
             poison: None,
             pauses: None,
             restarts: None,
@@ -160,6 +165,10 @@ impl Options {
             !self.recovery || self.sink.is_none(),
             "--recovery sends nothing: leave --sink out"
         );
+        ensure!(
+            !self.in_flight || self.messages == self.conversations,
+            "--in-flight has one message a conversation: try --messages and --conversations alike"
+        );
         Ok(())
     }
 
@@ -185,7 +194,9 @@ impl Options {
             self.cycles = 0;
         }
 
-        let (messages, conversations) = if self.recovery {
+        let (messages, conversations) = if self.in_flight {
+            (1_000, 1_000)
+        } else if self.recovery {
             (10_000, 1_000)
         } else {
             (acts(&self).into_iter().map(Act::messages).sum(), 50)

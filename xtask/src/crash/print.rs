@@ -25,11 +25,18 @@ impl Display for Report {
                 ready_ms,
                 first_finished_ms,
                 all_finished_ms,
+                resumed_ms,
             } = recovery;
             writeln!(
                 f,
                 "recovery   {messages} pending: ready after {ready_ms} ms, first finished after {first_finished_ms} ms, all after {all_finished_ms} ms"
             )?;
+            if let Some(resumed_ms) = resumed_ms {
+                writeln!(
+                    f,
+                    "in flight  all {messages} turns asked the model again within {resumed_ms} ms of the start"
+                )?;
+            }
         }
         if let Some(replicated) = &self.replicated {
             write!(f, "{replicated}")?;

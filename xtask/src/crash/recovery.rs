@@ -1,6 +1,9 @@
 //! Recovery with a full backlog: 10,000 messages accepted by a server that
-//! claims nothing, a kill, and the time until all of them are answered.
+//! claims nothing, a kill, and the time until all of them are answered. Or with all
+//! turns in flight: 1,000 of them wait for a model that stalls, a kill, and the time
+//! until all of them ask it again, and are answered.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -12,6 +15,7 @@ use super::check::{Check, Violation};
 use super::heal::Healed;
 use super::judge::{Judgement, judge};
 use super::life::Life;
+use super::marks::{Mark, Phase};
 use super::operator::{self, Accounting};
 use super::options::Options;
 use super::oracle::handle::Oracle;
@@ -26,6 +30,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(60);
 const FILLING: Duration = Duration::from_secs(120);
 const READY: Duration = Duration::from_secs(30);
+/// Shorter than the model may take.
+const ASKING: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Recovery {
@@ -33,6 +39,8 @@ pub struct Recovery {
     pub ready_ms: u64,
     pub first_finished_ms: u64,
     pub all_finished_ms: u64,
+    /// Of turns in flight: when the last of them asked the model again.
+    pub resumed_ms: Option<u64>,
 }
 
 pub async fn run(
@@ -47,8 +55,11 @@ pub async fn run(
         stall_percent: 0,
         hold,
     };
-    let mut life = start(stage, 1, &faults(true)).await?.0;
+    let mut life = start(stage, 1, &faults(!options.in_flight)).await?.0;
     fill(stage, script, &mut oracle).await?;
+    if options.in_flight {
+        all_asking(&mut life, script.messages).await?;
+    }
     let accounting = operator::accounting(&stage.places[0]).await?;
     let (accepted, ended) = (accounting.accepted, accounting.all_ended());
     ensure!(
@@ -62,19 +73,27 @@ pub async fn run(
     );
     life.look()?;
     let mut history = life.kill().await?;
+    oracle.tell(&Order::Answer).await?;
 
-    let (life, ready) = start(stage, 2, &faults(false)).await?;
+    let (mut life, ready) = start(stage, 2, &faults(false)).await?;
     let (first, accounting) = finished(stage, &life, 1).await?;
     let (all, accounting) = if accounting.all_ended() < accepted {
         finished(stage, &life, accepted).await?
     } else {
         (first, accounting)
     };
+    life.look()?;
+    let (resumed, lost) = if options.in_flight {
+        resumed(&history, &life.marks, life.server.spawned_at)
+    } else {
+        (None, Vec::new())
+    };
     let recovery = Recovery {
         messages: accepted,
         ready_ms: millis(ready),
         first_finished_ms: millis(first),
         all_finished_ms: millis(all),
+        resumed_ms: resumed,
     };
     history.shrink_to_fit();
     let healed = Healed {
@@ -83,7 +102,10 @@ pub async fn run(
         drained_in: Some(all),
     };
     let mut judgement = judge(stage, healed, history, &Book::default(), oracle).await?;
-    judgement.violations.extend(verdict(&recovery));
+    judgement.violations.extend(lost);
+    if !options.in_flight {
+        judgement.violations.extend(verdict(&recovery));
+    }
     Ok((recovery, judgement))
 }
 
@@ -118,6 +140,39 @@ async fn fill(stage: &Stage, script: &Script, oracle: &mut Oracle) -> anyhow::Re
         "{} messages were not accepted within {FILLING:?}",
         script.messages
     )
+}
+
+/// Waits until so many turns wait for the model.
+async fn all_asking(life: &mut Life, turns: u32) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    while begin.elapsed() < ASKING {
+        life.look()?;
+        if life.under_way.count(Phase::Model) == u64::from(turns) {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    let asking = life.under_way.count(Phase::Model);
+    bail!("{asking} of {turns} turns asked the model within {ASKING:?}")
+}
+
+/// When the last turn that had asked the model before the death asked it again, in
+/// milliseconds from the start; and the turns that never did.
+fn resumed(before: &[Mark], after: &[Mark], started_at: u64) -> (Option<u64>, Vec<Violation>) {
+    let mut again: BTreeMap<&str, u64> = BTreeMap::new();
+    for mark in after.iter().filter(|mark| mark.phase == Phase::Model) {
+        again.entry(&mark.subject).or_insert(mark.at);
+    }
+    let asked = before.iter().filter(|mark| mark.phase == Phase::Model);
+    let turns: BTreeSet<&str> = asked.map(|mark| mark.subject.as_str()).collect();
+    let lost = turns.iter().filter(|turn| !again.contains_key(*turn));
+    let lost = lost.map(|turn| {
+        let detail = format!("turn {turn} was in flight at the kill and never ran again");
+        Violation::new(Check::Turns, detail)
+    });
+    let last = turns.iter().filter_map(|turn| again.get(turn)).max();
+    let last = last.map(|at| at.saturating_sub(started_at) / 1_000);
+    (last, lost.collect())
 }
 
 /// Waits until so many messages ended, and tells when, counted from the start
@@ -168,8 +223,22 @@ mod tests {
             ready_ms: 50,
             first_finished_ms: 80,
             all_finished_ms,
+            resumed_ms: None,
         };
         assert_eq!(verdict(&after(4_999)), None);
         assert!(verdict(&after(5_000)).is_some());
+    }
+
+    #[test]
+    fn a_turn_that_never_runs_again_is_caught() -> anyhow::Result<()> {
+        let marks = |lines: &[&str]| -> anyhow::Result<Vec<Mark>> {
+            lines.iter().map(|line| Mark::parse(line)).collect()
+        };
+        let before = marks(&["t1 claimed 1", "t1 model 2", "t2 model 3"])?;
+        let both = marks(&["t1 model 5000", "t2 model 9000", "t2 model 12000"])?;
+        assert_eq!(resumed(&before, &both, 2_000), (Some(7), Vec::new()));
+        let (last, lost) = resumed(&before, &both[..1], 2_000);
+        assert_eq!((last, lost.len()), (Some(3), 1));
+        Ok(())
     }
 }

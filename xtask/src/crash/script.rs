@@ -23,6 +23,8 @@ pub struct Script {
     pub replicated: bool,
     /// No redelivery, no pauses, an instant model: fill the backlog.
     pub backlog: bool,
+    /// The model answers nothing until it is told to.
+    pub stalls: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +165,7 @@ mod tests {
             cycle_ms: 900,
             replicated: false,
             backlog: false,
+            stalls: false,
         }
     }
 

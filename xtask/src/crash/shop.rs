@@ -1,5 +1,6 @@
 //! The burger shop under kills: the example plays and judges itself, with as many kills
-//! as there are cycles. Models, tools, a confirmation and side messages are in it.
+//! as there are cycles. Models, tools, a confirmation and side messages are in it. Each
+//! order is placed once, and no call of the model whose answer was recorded is paid again.
 
 use std::process::Command;
 

@@ -58,6 +58,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
         cycle_ms: u64::try_from(cycle.as_millis())?,
         replicated: options.on_postgres() && !options.recovery,
         backlog: options.recovery,
+        stalls: options.in_flight,
     };
     let oracle = Oracle::start(script.clone(), stage.oracle_log(), stage.model).await?;
     let claims = if options.on_postgres() || options.pauses.unwrap_or(0) > 0 {

@@ -23,6 +23,8 @@ pub enum Order {
     Watch { number: u32 },
     /// No more kills: send the rest without pauses.
     Heal,
+    /// The model answers from now on.
+    Answer,
     /// Report when the followed streams have shown these numbers.
     CatchUp { numbers: Vec<(Conversation, u64)> },
 }

@@ -10,6 +10,7 @@
 mod support;
 
 mod admission;
+mod branches;
 mod bursts;
 mod commands;
 mod crash_matrix;
@@ -19,9 +20,11 @@ mod engine_matrix;
 mod found;
 mod giving_up;
 mod graphs;
+mod guards;
 mod hooks;
 mod journal;
 mod living;
+mod long_waits;
 mod news;
 mod one_message;
 mod order;
@@ -35,6 +38,7 @@ mod takeover;
 mod talk;
 mod tenants;
 mod tools;
+mod two_versions;
 mod unheard;
 mod versions;
 mod waits;

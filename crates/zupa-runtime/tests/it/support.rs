@@ -4,6 +4,7 @@
 mod fate;
 mod held_up;
 mod life;
+mod meddler;
 mod operator;
 mod puppet;
 mod records_first;
@@ -16,6 +17,7 @@ mod world;
 pub use fate::{Fate, FatedStore};
 pub use held_up::Touchy;
 pub use life::{life, pass};
+pub use meddler::{Meddle, Meddler};
 pub use operator::{conversation_of, decide, decide_one, end_session, hold, kept, release};
 pub use puppet::Act;
 pub use replicas::{Replicas, awake, away, phones, unheard};

@@ -16,7 +16,7 @@ mod stage;
 use std::path::PathBuf;
 
 use kitchen::Kitchen;
-use stage::{Line, Outcome, Play, Read, flag};
+use stage::{Line, Outcome, Play, Read, flag, paid};
 
 /// What everybody says, and what has to be in the answer.
 const LINES: [Line; 6] = [
@@ -48,6 +48,7 @@ fn main() -> Outcome<()> {
     };
     let read = play.run()?;
     check(&read, &Kitchen::at(folder.path()), play.people)?;
+    let paid = paid(folder.path())?;
     for line in &read["person0"] {
         println!("{line}");
     }
@@ -55,6 +56,7 @@ fn main() -> Outcome<()> {
         "\n{} orders of {} people, each placed once; {} kills",
         play.people, play.people, play.kills
     );
+    println!("{paid}");
     Ok(())
 }
 

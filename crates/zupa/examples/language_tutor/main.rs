@@ -12,7 +12,7 @@ mod tutor;
 
 use std::path::PathBuf;
 
-use stage::{Line, Outcome, Play, Read, flag};
+use stage::{Line, Outcome, Play, Read, flag, paid};
 
 /// What everybody says, and what has to be in the answer.
 const LINES: [Line; 5] = [
@@ -43,6 +43,7 @@ fn main() -> Outcome<()> {
     };
     let read = play.run()?;
     check(&read)?;
+    let paid = paid(folder.path())?;
     for line in &read["person0"] {
         println!("{line}");
     }
@@ -50,6 +51,7 @@ fn main() -> Outcome<()> {
         "\n{} learners, each reminded once; {} kills",
         play.people, play.kills
     );
+    println!("{paid}");
     Ok(())
 }
 

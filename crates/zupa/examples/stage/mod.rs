@@ -9,6 +9,8 @@
     reason = "who kills does it by the clock; the agent itself reads none"
 )]
 
+mod meter;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -21,6 +23,9 @@ use std::time::{Duration, Instant};
 use zupa::core::{Address, Alias, ChannelId, Content, Desk, Inbound, Number, PlatformId, TenantId};
 use zupa::runtime::{Agent, NullChannel, Runtime, Script, ScriptedModel};
 use zupa::sqlite::{SqliteConfig, SqliteStore};
+
+pub use meter::paid;
+use meter::{Meter, Metered};
 
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -41,10 +46,12 @@ pub async fn serve(folder: &Path, people: usize, agent: Agent, script: &str) -> 
     let store = SqliteStore::open(SqliteConfig::at(folder.join("store.db"))).await?;
     let store = Arc::new(store);
     let model = ScriptedModel::new(Script::parse(script)?)?;
+    let model = Meter::begin(folder, model, store.as_ref()).await?;
     let counter = address("anybody")?;
     let door = NullChannel::new(counter.channel, counter.tenant);
     let runtime = Runtime::builder(store.clone(), Arc::new(model), agent)
         .channel(Arc::new(door))
+        .edit(|graph| graph.wrap("call_model", |inner| Arc::new(Metered(inner))))
         .start()
         .await?;
     println!("ready");

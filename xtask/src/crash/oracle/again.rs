@@ -104,6 +104,7 @@ mod tests {
             cycle_ms: 900,
             replicated: false,
             backlog: false,
+            stalls: false,
         };
         script.message(
             &Conversation {

@@ -83,6 +83,7 @@ fn obey(sender: &Arc<Sender>, order: Order) {
         Order::Poison { index } => sender.poison(index),
         Order::Watch { number } => sender.watch(number),
         Order::Heal => sender.heal(),
+        Order::Answer => sender.model.answers(),
         Order::CatchUp { numbers } => sender.followed.catch_up(numbers),
     }
 }

@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use rand::Rng;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::log::{Log, Record};
 use super::stream::{Stream, chunks};
@@ -34,6 +35,7 @@ pub struct Model {
     log: Log,
     calls: AtomicU64,
     answered: Mutex<BTreeSet<Token>>,
+    answers: watch::Sender<bool>,
 }
 
 impl Model {
@@ -48,6 +50,7 @@ impl Model {
             .context("the fake model cannot listen")?;
         let port = listener.local_addr()?.port();
         let model = Arc::new(Self {
+            answers: watch::Sender::new(!script.stalls),
             script,
             log,
             calls: AtomicU64::new(0),
@@ -55,6 +58,11 @@ impl Model {
         });
         tokio::spawn(accept(listener, Arc::clone(&model)));
         Ok((port, model))
+    }
+
+    /// Answers from now on, if it did not before.
+    pub fn answers(&self) {
+        self.answers.send_replace(true);
     }
 
     /// Whether a whole answer to this message has left.
@@ -96,6 +104,8 @@ impl Model {
             tokens: asked.clone(),
             digest: digest(&body),
         });
+        // The sender lives in `self`, so it cannot be gone.
+        let _ = self.answers.subscribe().wait_for(|answers| *answers).await;
         let (delay, pause) = self.pace(&asked);
         tokio::time::sleep(delay).await;
         Ok(self.stream(call, asked, pause))

@@ -78,6 +78,11 @@ impl Shop {
         self.tool("reserve", Effect::IDEMPOTENT)
     }
 
+    /// The same, and an operator has to approve it.
+    pub fn approved_reserve(&self) -> Arc<dyn Tool> {
+        self.tool("reserve", Effect::IDEMPOTENT.approved())
+    }
+
     /// Pays: the shop can be asked.
     pub fn pay(&self) -> Arc<dyn Tool> {
         let (shop, books) = (self.clone(), self.clone());

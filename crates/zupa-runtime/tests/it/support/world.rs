@@ -84,6 +84,12 @@ impl Setup {
         }
     }
 
+    /// Time goes by while no process is there.
+    pub fn goes_by(&self, time: Duration) {
+        let mut wall = self.wall.lock().unwrap();
+        *wall = wall.plus(time);
+    }
+
     /// Starts a process over this store, in the current tokio runtime.
     pub async fn start(&self) -> World {
         self.start_over(FaultyStore::new(Arc::new(self.memory.clone())))
@@ -106,7 +112,8 @@ impl Setup {
         self.try_start_with(store, |builder| builder).await
     }
 
-    async fn try_start_with(
+    /// Both of that.
+    pub async fn try_start_with(
         &self,
         store: Arc<FaultyStore>,
         change: impl FnOnce(Builder) -> Builder,
