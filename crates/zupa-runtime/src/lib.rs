@@ -13,6 +13,7 @@ mod graph;
 mod tools;
 
 // What the path stands on.
+mod doors;
 mod faults;
 mod housekeeping;
 mod memory;
