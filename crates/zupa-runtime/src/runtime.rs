@@ -2,6 +2,7 @@
 
 mod assemble;
 mod builder;
+mod default_graph;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -53,13 +53,14 @@ impl Recall {
         if let Some(lines) = memory.recall(claimed) {
             return Ok(lines);
         }
-        // A conversation's first message has nothing before it.
-        let lines = if claimed.first() <= Number(1) {
-            Vec::new()
-        } else {
-            let limit = self.0.agent.history;
-            let read = self.0.store.history(claimed.conversation, limit).await;
-            read.map_err(Stop::Unwritten)?
+        let lines = match &self.0.store {
+            // A conversation's first message has nothing before it.
+            Some(store) if claimed.first() > Number(1) => {
+                let limit = self.0.agent.history;
+                let read = store.history(claimed.conversation, limit).await;
+                read.map_err(Stop::Unwritten)?
+            }
+            _ => Vec::new(),
         };
         memory.keep(claimed, lines.clone());
         Ok(lines)

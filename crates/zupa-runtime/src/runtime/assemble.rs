@@ -12,7 +12,8 @@ use zupa_core::store::Recovery;
 use zupa_core::{Intake, ProcessId, Result};
 
 use super::Runtime;
-use super::builder::{Builder, Wanted, built};
+use super::builder::Builder;
+use super::default_graph::default_graph;
 use crate::accept::Acceptor;
 use crate::agent::Parts;
 use crate::claim::{Dispatcher, Hiring, InFlight, Quarantine, Worker};
@@ -44,7 +45,8 @@ impl Builder {
             clock,
             ids,
             wakeup,
-            graph,
+            edits,
+            own,
             faults,
         } = self;
         let (settings, agent) = (Arc::new(settings), Arc::new(agent));
@@ -62,17 +64,17 @@ impl Builder {
         let (workers, sends) = (TaskTracker::new(), TaskTracker::new());
         let in_flight = InFlight::new(clock.clone(), settings.claim_expiry);
         let memory = Arc::new(Memory::new(agent.history));
-        let engine: Arc<dyn Engine> = match graph {
-            Wanted::Own(engine) => engine,
-            Wanted::Default(edits) => {
+        let engine: Arc<dyn Engine> = match own {
+            Some(own) => own.engine,
+            None => {
                 let parts = Parts {
                     agent: agent.clone(),
                     settings: settings.clone(),
                     model,
-                    store: store.clone(),
+                    store: Some(store.clone()),
                     memory: memory.clone(),
                 };
-                Arc::new(built(parts, edits)?)
+                Arc::new(default_graph(parts, edits)?)
             }
         };
 

@@ -5,13 +5,12 @@ use std::sync::atomic::AtomicU64;
 
 use tracing::info;
 use zupa_core::store::Life;
-use zupa_core::{Channel, Clock, Ids, Model, ProcessId, Result, Store, Wakeup};
+use zupa_core::{Channel, Clock, Error, Ids, Model, ProcessId, Result, Store, Wakeup};
 
 use super::Runtime;
-use crate::agent::{self, Agent, AgentTurn, Parts};
+use crate::agent::{Agent, AgentTurn};
 use crate::faults::Faults;
 use crate::graph::{Engine, Graph, GraphBuilder, State};
-use crate::memory::Memory;
 use crate::settings::Settings;
 use crate::system::{SystemClock, SystemIds};
 use crate::wakeup::InProcessWakeup;
@@ -26,18 +25,18 @@ pub struct Builder {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) wakeup: Arc<dyn Wakeup>,
-    pub(super) graph: Wanted,
+    pub(super) edits: Vec<Edit>,
+    pub(super) own: Option<Own>,
     pub(super) faults: Faults,
 }
 
-/// The graph that turns run.
-pub(super) enum Wanted {
-    /// The default agent's, changed so.
-    Default(Vec<Edit>),
-    /// Another.
-    Own(Arc<dyn Engine>),
+/// A graph of one's own.
+pub(super) struct Own {
+    name: String,
+    pub(super) engine: Arc<dyn Engine>,
 }
 
+/// A change of the default agent's graph.
 pub(super) type Edit = Box<dyn FnOnce(GraphBuilder<AgentTurn>) -> GraphBuilder<AgentTurn> + Send>;
 
 impl Builder {
@@ -51,47 +50,30 @@ impl Builder {
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds),
             wakeup: Arc::new(InProcessWakeup::default()),
-            graph: Wanted::Default(Vec::new()),
+            edits: Vec::new(),
+            own: None,
             faults: Faults::default(),
         }
     }
 
-    /// Changes the default agent's graph: replaces, wraps and inserts nodes. Has no
-    /// effect on a graph of one's own.
+    /// Changes the default agent's graph: replaces, wraps and inserts nodes. It cannot
+    /// stand together with [`Self::graph`].
     pub fn edit(
         mut self,
         edit: impl FnOnce(GraphBuilder<AgentTurn>) -> GraphBuilder<AgentTurn> + Send + 'static,
     ) -> Self {
-        if let Wanted::Default(edits) = &mut self.graph {
-            edits.push(Box::new(edit));
-        }
+        self.edits.push(Box::new(edit));
         self
     }
 
-    /// Runs another graph instead of the default agent's.
+    /// Runs another graph instead of the default agent's. It cannot stand together with
+    /// [`Self::edit`]: a graph of one's own is changed where it is built.
     pub fn graph<S: State>(mut self, graph: Graph<S>) -> Self {
-        self.graph = Wanted::Own(Arc::new(graph));
+        self.own = Some(Own {
+            name: graph.name().to_owned(),
+            engine: Arc::new(graph),
+        });
         self
-    }
-
-    /// Draws the graph of the default agent, as it was changed, as a Mermaid flowchart.
-    ///
-    /// *Errors*: as [`Self::start`] for a graph that is wrong.
-    pub fn mermaid(self) -> Result<String> {
-        let Wanted::Default(edits) = self.graph else {
-            return Err(zupa_core::Error::invalid(
-                "a graph of one's own draws itself",
-            ));
-        };
-        let memory = Arc::new(Memory::new(0));
-        let parts = Parts {
-            agent: Arc::new(self.agent),
-            settings: Arc::new(self.settings),
-            model: self.model,
-            store: self.store,
-            memory,
-        };
-        Ok(built(parts, edits)?.mermaid())
     }
 
     /// Adds a door. Ids are unique; a later door replaces an earlier one.
@@ -134,9 +116,11 @@ impl Builder {
     /// Recovers the store and starts the path.
     ///
     /// *Errors*: as [`Store::recover`]; [`zupa_core::ErrorKind::Invalid`] for a graph, a
-    /// tool or a type of reply that is wrong.
+    /// tool or a type of reply that is wrong, and for [`Self::edit`] together with
+    /// [`Self::graph`].
     pub async fn start(self) -> Result<Runtime> {
         self.agent.check()?;
+        self.one_graph()?;
         let process = ProcessId(self.ids.fresh());
         let now = self.clock.wall();
         let life = Life {
@@ -157,13 +141,18 @@ impl Builder {
         }
         self.assemble(process, recovery, backlog)
     }
-}
 
-pub(super) fn built(parts: Parts, edits: Vec<Edit>) -> Result<Graph<AgentTurn>> {
-    edits
-        .into_iter()
-        .fold(agent::graph(parts), |graph, edit| edit(graph))
-        .build()
+    fn one_graph(&self) -> Result<()> {
+        match &self.own {
+            Some(own) if !self.edits.is_empty() => Err(Error::invalid(
+                "`Builder::edit` changes the default agent's graph, and `Builder::graph` \
+                 names another one; keep one of the two",
+            )
+            .with("graph", &own.name)
+            .with("edits", self.edits.len())),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl std::fmt::Debug for Builder {

@@ -13,6 +13,7 @@ mod admission;
 mod bursts;
 mod commands;
 mod crash_matrix;
+mod drawing;
 mod duplicates;
 mod effects;
 mod engine_matrix;
