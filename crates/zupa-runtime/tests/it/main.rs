@@ -30,6 +30,7 @@ mod order;
 mod prompt;
 mod provider;
 mod replicas;
+mod scripted_speech;
 mod sessions;
 mod speech;
 mod tenants;

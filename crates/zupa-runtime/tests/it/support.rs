@@ -20,6 +20,6 @@ pub use operator::{decide, decide_one};
 pub use puppet::Act;
 pub use replicas::{Replicas, awake, away, phones, unheard};
 pub use shop::Shop;
-pub use speech::{MUMBLE, Mouth, Throat, voice};
+pub use speech::voice;
 pub use transcript::check;
 pub use world::{DOOR, Setup, World, door, error, inbound, secs};
