@@ -208,6 +208,11 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
+/// How long a review may be open before it is shown as overdue.
+pub fn overdue_after(config: &Config) -> Duration {
+    MINUTE * config.agent.waits.overdue_minutes
+}
+
 /// The web chats, all watching the same signs.
 pub fn chats(config: &Config, hints: &Hints) -> Result<Vec<WebChat>, Failure> {
     config

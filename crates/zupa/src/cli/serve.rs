@@ -185,6 +185,7 @@ fn parts(
         allowed_hosts: config.server.allowed_hosts.clone(),
         payload_bytes: config.limits.payload_bytes,
         admin_token,
+        overdue_after: assemble::overdue_after(config),
         readiness: readiness.clone(),
         stop: stop.clone(),
     }

@@ -136,6 +136,9 @@ pub struct Waits {
     /// Hours that operators have to approve a call. Default 48;
     /// `ZUPA__AGENT__WAITS__APPROVE_HOURS`.
     pub approve_hours: u32,
+    /// Minutes after which an open review is shown as overdue. Default 60;
+    /// `ZUPA__AGENT__WAITS__OVERDUE_MINUTES`.
+    pub overdue_minutes: u32,
 }
 
 impl Default for Waits {
@@ -143,6 +146,7 @@ impl Default for Waits {
         Self {
             confirm_minutes: 10,
             approve_hours: 48,
+            overdue_minutes: 60,
         }
     }
 }

@@ -54,6 +54,7 @@ pub const TABLE: &[Key] = &[
     key("agent.session.idle_minutes", Integer(1, 525_600), Int(15), "minutes of silence after which a message begins a new session"),
     key("agent.waits.confirm_minutes", Integer(1, 525_600), Int(10), "minutes that a person has to confirm a call"),
     key("agent.waits.approve_hours", Integer(1, 8_760), Int(48), "hours that operators have to approve a call"),
+    key("agent.waits.overdue_minutes", Integer(1, 525_600), Int(60), "minutes after which an open review is shown as overdue"),
     key("agent.texts.fallback", Text(4_096), Unset, "sent when no answer could be made; unset, the text of the language"),
 
     key("model.provider", Choice(&["openai", "scripted"]), Unset, "who completes; unset, zupa dev takes openai if OPENAI_API_KEY is set, else scripted"),
