@@ -64,6 +64,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let signals = Signals::watch()?;
     let chosen = assemble::model(&config, dev).await?;
     let agent = assemble::agent(&config)?;
+    let agent = assemble::speech(agent, &config).await?;
     let store::Opened {
         store,
         desk,
