@@ -19,7 +19,9 @@ mod why;
 
 pub use parts::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts};
 pub use readiness::{Readiness, State};
-pub use review::{Decided, Question, Review, Reviews, Settled, Verdict, decide, reviews};
+pub use review::{
+    Decided, Listed, Patience, Question, Review, Reviews, Settled, Verdict, Wanted, decide, reviews,
+};
 pub use router::router;
 pub use serve::serve;
 pub use web_chat::WebChat;

@@ -44,6 +44,8 @@ pub struct Parts {
     pub payload_bytes: usize,
     /// Opens the operator routes. An empty one opens nothing.
     pub admin_token: SecretString,
+    /// How long a review may be open before it is shown as overdue.
+    pub overdue_after: Duration,
     /// What `/readyz` says of the process.
     pub readiness: Readiness,
     /// Ends event streams, so that a drain need not wait for their readers.
@@ -90,6 +92,7 @@ pub(crate) struct Shared {
     pub(crate) hosts: AllowedHosts,
     pub(crate) payload_bytes: usize,
     pub(crate) admin: AdminToken,
+    pub(crate) overdue_after: Duration,
     pub(crate) readiness: Readiness,
     pub(crate) stop: CancellationToken,
     started: Duration,
@@ -110,6 +113,7 @@ impl Shared {
             chats: parts.chats,
             mode: parts.mode,
             payload_bytes: parts.payload_bytes,
+            overdue_after: parts.overdue_after,
             readiness: parts.readiness,
             stop: parts.stop,
         }

@@ -2,16 +2,14 @@
 //! routes and the command line, so that both show and do the same.
 
 mod decide;
+mod page;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zupa_core::{ConversationId, Desk, Result, TurnId, Wait, WaitId, WaitKind, WaitState};
+use zupa_core::{ConversationId, TurnId, Wait, WaitId, WaitKind, WaitState};
 
 pub use decide::{Settled, Verdict, decide};
-
-/// The most waits that one listing looks through: those of other kinds stand
-/// between the reviews.
-const LOOKED_THROUGH: usize = 65_536;
+pub use page::{Listed, Patience, Reviews, Wanted, reviews};
 
 /// What an operator is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,13 +64,23 @@ pub struct Decided {
     pub note: Option<String>,
 }
 
-/// A page of reviews, oldest first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reviews {
-    /// Without their subjects.
-    pub reviews: Vec<Review>,
-    /// True when there are more than were asked for.
-    pub more: bool,
+impl Question {
+    /// Every question.
+    pub const ALL: [Self; 3] = [Self::Approval, Self::UnknownEffect, Self::Other];
+
+    /// The word for it, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approval => "approval",
+            Self::UnknownEffect => "unknown_effect",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads the word for it.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
 impl Review {
@@ -118,23 +126,5 @@ impl Review {
             }),
             subject: Some(subject),
         })
-    }
-}
-
-/// Reads reviews, oldest first, at most `limit`; the open ones or all.
-///
-/// *Errors*: as [`Desk::waits`].
-pub async fn reviews(desk: &dyn Desk, state: Option<WaitState>, limit: usize) -> Result<Reviews> {
-    let mut looked = limit.saturating_add(1);
-    loop {
-        let waits = desk.waits(state, looked).await?;
-        let mut reviews: Vec<_> = waits.iter().filter_map(Review::listed).collect();
-        let all = waits.len() < looked || looked >= LOOKED_THROUGH;
-        if all || reviews.len() > limit {
-            let more = reviews.len() > limit || waits.len() >= looked;
-            reviews.truncate(limit);
-            return Ok(Reviews { reviews, more });
-        }
-        looked = looked.saturating_mul(8).min(LOOKED_THROUGH);
     }
 }

@@ -17,6 +17,9 @@ pub struct OpenAiTranscriberConfig {
     /// The server's name for the model. Default `whisper-1`, which most other
     /// servers know, too.
     pub model: String,
+    /// The language that is spoken, by its ISO 639-1 code, where a request names none.
+    /// Unset by default: the server finds out.
+    pub language: Option<String>,
     /// Sent as a bearer token. Unset by default, which sends none.
     pub api_key: Option<SecretString>,
     /// For the connection, TLS included. Default 5 s.
@@ -89,6 +92,7 @@ impl Default for OpenAiTranscriberConfig {
         Self {
             base_url: "https://api.openai.com/v1".to_owned(),
             model: "whisper-1".to_owned(),
+            language: None,
             api_key: None,
             connect_timeout: Duration::from_secs(5),
         }

@@ -16,7 +16,10 @@ use crate::speech_config::OpenAiTranscriberConfig;
 const MAX_BYTES: usize = 1 << 20;
 
 /// Speech into text, by an OpenAI-compatible server.
-pub struct OpenAiTranscriber(Server);
+pub struct OpenAiTranscriber {
+    server: Server,
+    language: Option<String>,
+}
 
 #[derive(Deserialize)]
 struct Answer {
@@ -35,23 +38,27 @@ impl OpenAiTranscriber {
             config.api_key,
             config.connect_timeout,
         )?;
-        Ok(Self(server))
+        Ok(Self {
+            server,
+            language: config.language,
+        })
     }
 }
 
 #[async_trait]
 impl Transcriber for OpenAiTranscriber {
     fn name(&self) -> &str {
-        self.0.model()
+        self.server.model()
     }
 
     async fn transcribe(&self, request: TranscriptionRequest) -> Result<String> {
-        let server = &self.0;
+        let server = &self.server;
         let TranscriptionRequest {
             audio,
             language,
             timeout,
         } = request;
+        let language = language.as_deref().or(self.language.as_deref());
         let form = form(&audio, server.model(), language);
         let request = server
             .post("/audio/transcriptions")
@@ -64,7 +71,7 @@ impl Transcriber for OpenAiTranscriber {
 }
 
 /// Servers tell the format by the file's name, so it always has one.
-fn form(audio: &Audio, model: &str, language: Option<String>) -> Form {
+fn form(audio: &Audio, model: &str, language: Option<&str>) -> Form {
     let named = || Part::bytes(audio.bytes.to_vec()).file_name(file_name(&audio.mime));
     // A type that cannot be sent is left out: the name says the same.
     let file = named().mime_str(&audio.mime).unwrap_or_else(|_| named());
@@ -73,7 +80,7 @@ fn form(audio: &Audio, model: &str, language: Option<String>) -> Form {
         .text("response_format", "json")
         .part("file", file);
     match language {
-        Some(language) => form.text("language", language),
+        Some(language) => form.text("language", language.to_owned()),
         None => form,
     }
 }
@@ -101,7 +108,7 @@ fn file_name(mime: &str) -> &'static str {
 
 impl fmt::Debug for OpenAiTranscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OpenAiTranscriber({})", self.0)
+        write!(f, "OpenAiTranscriber({})", self.server)
     }
 }
 

@@ -23,8 +23,8 @@ use zupa_core::{
 
 use crate::agent::Agent;
 use crate::claim::{Hiring, Permit, Started};
+use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
-use crate::runtime::Doors;
 use crate::settings::Settings;
 use crate::writer::{Pending, Reception, Writer};
 

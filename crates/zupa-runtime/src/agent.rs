@@ -61,7 +61,8 @@ pub(crate) struct Parts {
     pub agent: Arc<Agent>,
     pub settings: Arc<Settings>,
     pub model: Arc<dyn Model>,
-    pub store: Arc<dyn Store>,
+    /// None where the graph is only drawn.
+    pub store: Option<Arc<dyn Store>>,
     pub memory: Arc<Memory>,
 }
 

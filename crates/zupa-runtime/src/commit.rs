@@ -26,11 +26,11 @@ use zupa_core::{
 use crate::agent::Agent;
 use crate::claim::{Held, Next};
 use crate::deliver::DeliveryQueue;
+use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::graph::Engine;
 use crate::memory::Memory;
 use crate::retry::{self, Pauses, may_pass};
-use crate::runtime::Doors;
 use crate::settings::Settings;
 use crate::turn::{Journal, Noted, Run};
 use crate::writer::Writer;

@@ -20,9 +20,9 @@ use zupa_core::{
     Number, Outcome, Outgoing, Stage, Store,
 };
 
+use crate::doors::Doors;
 use crate::faults::Faults;
 use crate::retry::{self, Pauses, may_pass};
-use crate::runtime::Doors;
 use crate::settings::Settings;
 use crate::writer::Writer;
 

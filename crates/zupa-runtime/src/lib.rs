@@ -13,6 +13,7 @@ mod graph;
 mod tools;
 
 // What the path stands on.
+mod doors;
 mod faults;
 mod housekeeping;
 mod memory;
@@ -41,7 +42,9 @@ pub use graph::{
 };
 pub use null_channel::NullChannel;
 pub use runtime::{Builder, Drained, Runtime};
-pub use scripted::{Rule, Script, ScriptedCall, ScriptedModel};
+pub use scripted::{
+    Rule, Script, ScriptedCall, ScriptedModel, ScriptedSynthesizer, ScriptedTranscriber,
+};
 pub use settings::{JournalMode, Settings};
 pub use system::{SystemClock, SystemIds, SystemSecrets};
 pub use tools::{Confirm, ToolFn, Tools, tool};

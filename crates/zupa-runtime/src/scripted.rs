@@ -20,6 +20,8 @@
 //! delay_ms = 200
 //! ```
 
+mod speech;
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +34,8 @@ use zupa_core::{
     Error, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, Result, ToolCall,
     Usage,
 };
+
+pub use speech::{ScriptedSynthesizer, ScriptedTranscriber};
 
 /// How many of the last requests are kept.
 const KEPT: usize = 1_024;

@@ -32,8 +32,10 @@ pub struct Settings {
     pub journal: JournalMode,
     /// Longest call of a tool. Default: 10 s.
     pub tool_timeout: Duration,
-    /// Longest call that turns speech into text or text into speech. Default: 15 s.
-    pub speech_timeout: Duration,
+    /// Longest call that turns speech into text. Default: 15 s.
+    pub transcriber_timeout: Duration,
+    /// Longest call that turns text into speech. Default: 15 s.
+    pub synthesizer_timeout: Duration,
     /// Rounds of tool calls in one turn, after which the model has to answer.
     /// Default: 8.
     pub tool_rounds: u32,
@@ -79,7 +81,8 @@ impl Default for Settings {
             model_timeout: Duration::from_secs(30),
             journal: JournalMode::Step,
             tool_timeout: Duration::from_secs(10),
-            speech_timeout: Duration::from_secs(15),
+            transcriber_timeout: Duration::from_secs(15),
+            synthesizer_timeout: Duration::from_secs(15),
             tool_rounds: 8,
             turn_tokens: 200_000,
             channel_timeout: Duration::from_secs(10),

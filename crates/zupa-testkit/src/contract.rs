@@ -36,6 +36,7 @@ pub mod retry;
 pub mod rivals;
 pub mod say;
 pub mod settle;
+pub mod speech;
 pub mod state;
 pub mod timers;
 pub mod wakes;

@@ -14,6 +14,7 @@ mod places;
 mod secrets;
 mod sql;
 mod tls;
+mod translations;
 mod tree;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -50,6 +51,7 @@ pub fn run() -> Result<()> {
         findings.extend(FILE_RULES.iter().flat_map(|rule| rule(file)));
     }
     findings.extend(links::check(&files));
+    findings.extend(translations::check(&files));
     findings.extend(arrows::check(&cargo_text(&[
         "metadata",
         "--no-deps",

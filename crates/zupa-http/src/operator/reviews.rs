@@ -8,12 +8,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use zupa_core::{WaitId, WaitState};
+use zupa_core::{ErrorKind, WaitId, WaitState};
 
 use super::Admin;
 use crate::parts::Shared;
 use crate::problem::{Fault, Problem};
-use crate::review::{self, Review};
+use crate::review::{self, Patience, Question, Review, Wanted};
 
 /// Reviews in an answer, unless it is asked for fewer or more.
 const USUAL: usize = 100;
@@ -21,11 +21,13 @@ const USUAL: usize = 100;
 /// Reviews in an answer at most.
 const MOST: usize = 500;
 
-/// Which reviews, and how many.
+/// Which reviews, and how many, as the query spells it.
 #[derive(Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct Asked {
     state: Option<String>,
+    kind: Option<String>,
     limit: Option<String>,
+    after: Option<String>,
 }
 
 /// `GET /api/v1/reviews`: without what they are about, which may hold what a
@@ -33,16 +35,41 @@ pub(crate) struct Wanted {
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     _: Admin,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(wanted) =
-        wanted.map_err(|_| bad_query("query", "malformed", "the query cannot be read"))?;
-    let state = match wanted.state.as_deref() {
-        None | Some("open") => Some(WaitState::Open),
-        Some("all") => None,
-        Some(_) => return Err(bad_query("state", "not_allowed", "`open` or `all`")),
+    let Query(asked) =
+        asked.map_err(|_| bad_query("query", "malformed", "the query cannot be read"))?;
+    let wanted = wanted(&asked)?;
+    let patience = Patience {
+        now: shared.clock.wall(),
+        overdue_after: shared.overdue_after,
     };
-    let limit = match wanted.limit.as_deref().map(str::parse) {
+    let reviews = review::reviews(shared.desk.as_ref(), wanted, patience)
+        .await
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => no_such_cursor(),
+            _ => Problem::from_error(&error),
+        })?;
+    Ok(Json(reviews).into_response())
+}
+
+fn wanted(asked: &Asked) -> Result<Wanted, Problem> {
+    let state = match asked.state.as_deref() {
+        None => Some(WaitState::Open),
+        Some("all") => None,
+        Some(word) => Some(WaitState::parse(word).ok_or_else(|| {
+            let known = WaitState::ALL.map(WaitState::as_str).join("`, `");
+            bad_query("state", "not_allowed", &format!("`{known}` or `all`"))
+        })?),
+    };
+    let kind = match asked.kind.as_deref() {
+        None => None,
+        Some(word) => Some(Question::parse(word).ok_or_else(|| {
+            let known = Question::ALL.map(Question::as_str).join("`, `");
+            bad_query("kind", "not_allowed", &format!("one of `{known}`"))
+        })?),
+    };
+    let limit = match asked.limit.as_deref().map(str::parse) {
         None => USUAL,
         Some(Ok(limit)) if (1..=MOST).contains(&limit) => limit,
         Some(_) => {
@@ -50,10 +77,20 @@ pub(crate) async fn list(
             return Err(bad_query("limit", "out_of_range", &allowed));
         }
     };
-    let reviews = review::reviews(shared.desk.as_ref(), state, limit)
-        .await
-        .map_err(|error| Problem::from_error(&error))?;
-    Ok(Json(reviews).into_response())
+    let after = match asked.after.as_deref() {
+        None => None,
+        Some(id) => Some(WaitId::parse(id).map_err(|_| no_such_cursor())?),
+    };
+    Ok(Wanted {
+        state,
+        kind,
+        after,
+        limit,
+    })
+}
+
+fn no_such_cursor() -> Problem {
+    bad_query("after", "unknown", "the id of a review, as in `next`")
 }
 
 /// `GET /api/v1/reviews/{id}`: with all that is needed to decide.

@@ -26,6 +26,12 @@ pub use desk::FakeDesk;
 
 pub const TOKEN: &str = "the-admin-token";
 
+/// What the clock shows: a thousand seconds.
+pub const NOW: Timestamp = Timestamp(1_000_000_000);
+
+/// How long a review may be open.
+pub const OVERDUE_AFTER: Duration = Duration::from_secs(60);
+
 /// An event id that every accepted message gets.
 pub const EVENT: EventId = EventId(Uuid::from_u128(0xE));
 
@@ -52,7 +58,7 @@ struct FakeClock;
 
 impl Clock for FakeClock {
     fn wall(&self) -> Timestamp {
-        Timestamp(0)
+        NOW
     }
     fn monotonic(&self) -> Duration {
         Duration::ZERO
@@ -148,6 +154,7 @@ impl App {
             allowed_hosts: vec!["chat.example".into()],
             payload_bytes: DEFAULT_PAYLOAD_BYTES,
             admin_token: TOKEN.to_owned().into(),
+            overdue_after: OVERDUE_AFTER,
             readiness: readiness.clone(),
             stop: stop.clone(),
         });

@@ -11,6 +11,7 @@ mod health;
 mod messages;
 mod operator;
 mod phone;
+mod review_pages;
 mod reviews;
 mod serve;
 mod web_chat;

@@ -57,11 +57,12 @@ async fn a_list_tells_what_and_how_long_but_not_what_was_said() {
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.json,
-        json!({ "more": false, "reviews": [{
+        json!({ "more": false, "next": null, "overdue": 1, "reviews": [{
             "id": id(1), "conversation": CONVERSATION, "turn": Uuid::from_u128(0xA),
             "kind": "approval", "what": "refund", "state": "open",
             "since": "1970-01-01T00:00:01Z", "until": "1970-01-01T00:00:05Z",
             "settled_at": null, "decision": null,
+            "age_seconds": 999, "expires_in_seconds": 0, "overdue": true,
         }] })
     );
     app.decide(id(1), r#"{"approved":true,"note":"canary"}"#)

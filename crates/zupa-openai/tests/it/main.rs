@@ -9,6 +9,7 @@ mod answers;
 mod bad_answers;
 mod calls;
 mod cancel;
+mod contract;
 mod golden;
 mod lenient;
 mod logs;

@@ -152,6 +152,21 @@ async fn an_upload_holds_the_file_the_model_and_the_format() {
 }
 
 #[tokio::test]
+async fn the_configured_language_counts_where_a_request_names_none() {
+    for (asked, sent) in [(None, "pt"), (Some("en"), "en")] {
+        let server = Server::start(ok("application/json", r#"{"text":"hi"}"#)).await;
+        let ear = OpenAiTranscriber::new(OpenAiTranscriberConfig {
+            base_url: server.base_url.clone(),
+            language: Some("pt".to_owned()),
+            ..OpenAiTranscriberConfig::default()
+        });
+        ear.unwrap().transcribe(heard(asked)).await.unwrap();
+        let part = format!("Content-Disposition: form-data; name=\"language\"\r\n\r\n{sent}");
+        assert_eq!(parts(&server.seen()[0])[3], part);
+    }
+}
+
+#[tokio::test]
 async fn a_request_for_speech_holds_the_text_the_voice_and_the_format() {
     let server = Server::start(ok("audio/opus", "OggS…")).await;
     let audio = synthesizer(&server.base_url).synthesize(said()).await;

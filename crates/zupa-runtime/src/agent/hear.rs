@@ -68,7 +68,7 @@ async fn words(
     run: &Run,
 ) -> CoreResult<String> {
     let audio = fetch(parts, content, run).await?;
-    let timeout = speak::time(parts, run);
+    let timeout = speak::time(parts.settings.transcriber_timeout, run);
     let request = TranscriptionRequest {
         audio,
         language: None,

@@ -54,13 +54,14 @@ async fn read(parts: &Parts, cx: &Cx) -> Result<Vec<Message>, Stop> {
     if let Some(lines) = memory.recall(claimed) {
         return Ok(lines);
     }
-    // A conversation's first message has nothing before it.
-    let lines = if claimed.first() <= Number(1) {
-        Vec::new()
-    } else {
-        let limit = parts.agent.history;
-        let read = parts.store.history(claimed.conversation, limit).await;
-        read.map_err(Stop::Unwritten)?
+    let lines = match &parts.store {
+        // A conversation's first message has nothing before it.
+        Some(store) if claimed.first() > Number(1) => {
+            let limit = parts.agent.history;
+            let read = store.history(claimed.conversation, limit).await;
+            read.map_err(Stop::Unwritten)?
+        }
+        _ => Vec::new(),
     };
     memory.keep(claimed, lines.clone());
     Ok(lines)

@@ -36,7 +36,13 @@ pub(super) async fn outbound(parts: &Parts, text: &str, cx: &Cx) -> Result<Outbo
     run.may_go_on()?;
     // The last moment: what comes now is paid for.
     run.claim.check()?;
-    match say(synthesizer.as_ref(), text, time(parts, run)).await {
+    match say(
+        synthesizer.as_ref(),
+        text,
+        time(parts.settings.synthesizer_timeout, run),
+    )
+    .await
+    {
         Ok(audio) => Ok(Outbound {
             content: Content::Voice {
                 audio,
@@ -55,8 +61,8 @@ pub(super) async fn outbound(parts: &Parts, text: &str, cx: &Cx) -> Result<Outbo
 }
 
 /// How long a call of either direction may take.
-pub(super) fn time(parts: &Parts, run: &Run) -> Duration {
-    parts.settings.speech_timeout.min(left(run))
+pub(super) fn time(most: Duration, run: &Run) -> Duration {
+    most.min(left(run))
 }
 
 /// What is left of the turn for speech.

@@ -14,9 +14,9 @@ use zupa_core::{
 
 use super::InFlight;
 use crate::commit::{Committer, End};
+use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::graph::Engine;
-use crate::runtime::Doors;
 use crate::settings::Settings;
 use crate::turn::{Path, Run};
 use crate::writer::Writer;

@@ -14,9 +14,9 @@ use zupa_core::{
 use super::{Journal, Noted, Stop};
 use crate::claim::Held;
 use crate::deliver::DeliveryQueue;
+use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::retry::{Pauses, may_pass};
-use crate::runtime::Doors;
 use crate::settings::{JournalMode, Settings};
 use crate::writer::Writer;
 

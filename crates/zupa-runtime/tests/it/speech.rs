@@ -9,11 +9,9 @@ use zupa_core::{
     Retry,
 };
 use zupa_runtime::Modality;
-use zupa_testkit::{Call, Fault};
+use zupa_testkit::{Call, Fault, MUMBLE, Mouth, Throat};
 
-use crate::support::{
-    Act, MUMBLE, Mouth, Setup, Throat, World, door, error, inbound, life, secs, voice,
-};
+use crate::support::{Act, Setup, World, door, error, inbound, life, secs, voice};
 
 const ASKED: &str = "I could not understand your voice message. Please write it to me.";
 
@@ -137,12 +135,13 @@ async fn whether_an_answer_is_spoken_is_a_matter_of_modality_and_channel() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_spoken_is_remembered_as_its_words() {
-    let (setup, _) = speaking(phone(), Modality::Voice);
+    let (setup, mouth) = speaking(phone(), Modality::Voice);
     let world = setup.start().await;
     hand_in(&world, vec![inbound("ana", "m1", "one")]).await;
     hand_in(&world, vec![inbound("ana", "m2", "two")]).await;
     assert_eq!(last_prompt(&setup), ["one", "re: one", "two"]);
     assert_eq!(sent(&setup), ["voice: re: one", "voice: re: two"]);
+    assert_eq!(mouth.bounds(), [Content::VOICE_BYTES; 2]);
     // As another process reads it.
     drop(world);
     let world = setup.start().await;

@@ -22,6 +22,6 @@ pub use operator::{conversation_of, decide, decide_one, end_session, hold, kept,
 pub use puppet::Act;
 pub use replicas::{Replicas, awake, away, phones, unheard};
 pub use shop::Shop;
-pub use speech::{MUMBLE, Mouth, Throat, voice};
+pub use speech::voice;
 pub use transcript::check;
 pub use world::{DOOR, Setup, World, door, error, inbound, secs};

@@ -11,3 +11,4 @@ mod channel;
 mod faults;
 mod memory;
 mod planted;
+mod speech;

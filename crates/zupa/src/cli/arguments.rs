@@ -145,9 +145,19 @@ pub enum ReviewsCommand {
 /// Which reviews.
 #[derive(Debug, Args)]
 pub struct ListReviews {
-    /// Those that are settled, too.
-    #[arg(long)]
+    /// Those that are settled, too: the same as `--state all`.
+    #[arg(long, conflicts_with = "state")]
     pub all: bool,
+    /// Those that stand so.
+    #[arg(long, value_parser = ["open", "decided", "expired", "cancelled", "all"], default_value = "open")]
+    pub state: String,
+    /// Those that ask this: may the call be made, did it take place, or a question of
+    /// a graph of one's own.
+    #[arg(long, value_parser = ["approval", "unknown_effect", "other"])]
+    pub kind: Option<String>,
+    /// Those behind this one.
+    #[arg(long, value_name = "ID")]
+    pub after: Option<String>,
     /// At most so many.
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub limit: u16,

@@ -1,5 +1,7 @@
 //! From configuration to parts: model, agent, settings, doors.
 
+mod speech;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use zupa_core::{Alias, Burst, ChannelId, Digest, Hints, Model, SecretRef, Secret
 use zupa_http::WebChat;
 use zupa_openai::{OpenAiConfig, OpenAiModel, Structured};
 use zupa_runtime::{Agent, JournalMode, Language, Script, ScriptedModel, Settings, SystemSecrets};
+
+pub use speech::speech;
 
 use super::environment;
 use super::failure::{Code, Failure};
@@ -57,15 +61,7 @@ async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
                 .try_this("name = \"…\" in [model], as the provider spells it"));
         }
     };
-    let reference = match &wanted.api_key {
-        Some(reference) => Some(reference.clone()),
-        None if has_key() => Some(SecretRef::Env(KEY_VARIABLE.to_owned())),
-        None => None,
-    };
-    let api_key = match &reference {
-        Some(reference) => Some(secret(reference, "model.api_key").await?),
-        None => None,
-    };
+    let api_key = key(wanted.api_key.as_ref(), "model.api_key").await?;
     let policy = &config.policy.model;
     let model = OpenAiModel::new(OpenAiConfig {
         base_url: wanted.base_url.clone(),
@@ -86,6 +82,16 @@ async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
         words: format!("{name} at {}", wanted.base_url),
         scripted: false,
     })
+}
+
+/// The key of a provider: the one that is named, or OpenAI's if it is there.
+async fn key(named: Option<&SecretRef>, at: &str) -> Result<Option<SecretString>, Failure> {
+    let reference = match named {
+        Some(reference) => reference.clone(),
+        None if has_key() => SecretRef::Env(KEY_VARIABLE.to_owned()),
+        None => return Ok(None),
+    };
+    secret(&reference, at).await.map(Some)
 }
 
 /// A secret that is named and not there is a mistake in the configuration, not a
@@ -188,6 +194,8 @@ pub fn settings(config: &Config) -> Settings {
         turn_timeout: Duration::from_millis(policy.turn.timeout_ms),
         model_timeout: Duration::from_millis(policy.model.timeout_ms),
         tool_timeout: Duration::from_millis(policy.tool.timeout_ms),
+        transcriber_timeout: Duration::from_millis(policy.transcriber.timeout_ms),
+        synthesizer_timeout: Duration::from_millis(policy.synthesizer.timeout_ms),
         journal: match config.agent.journal {
             Journal::Step => JournalMode::Step,
             Journal::Turn => JournalMode::Turn,
@@ -206,6 +214,11 @@ pub fn settings(config: &Config) -> Settings {
         config: Digest(config.hash()),
         ..Settings::default()
     }
+}
+
+/// How long a review may be open before it is shown as overdue.
+pub fn overdue_after(config: &Config) -> Duration {
+    MINUTE * config.agent.waits.overdue_minutes
 }
 
 /// The web chats, all watching the same signs.

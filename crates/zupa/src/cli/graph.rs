@@ -1,22 +1,22 @@
-//! `zupa graph`: the agent's graph as it runs here. The configured store and model
-//! are left alone.
+//! `zupa graph`: the agent's graph as it runs here. No store and no model is opened.
 
 use std::sync::Arc;
 
-use zupa_runtime::{Runtime, Script, ScriptedModel};
+use zupa_runtime::{Runtime, ScriptedTranscriber};
 
 use super::arguments::Global;
 use super::failure::{Code, Failure};
-use super::{assemble, check, print, store};
+use super::{assemble, check, print};
 
 /// Runs `zupa graph`.
 pub async fn graph(global: &Global) -> Result<Code, Failure> {
     let config = check::load(global, &[])?;
-    let agent = assemble::agent(&config)?;
-    // The edges are the same whatever answers and whatever keeps.
-    let model = ScriptedModel::new(Script::default())?;
-    let opened = store::forgetful(&config).await?;
-    let drawn = Runtime::builder(opened.store.clone(), Arc::new(model), agent).mermaid()?;
+    let mut agent = assemble::agent(&config)?;
+    if config.transcriber.provider.is_some() {
+        // Who hears may fail to understand, whoever it is.
+        agent = agent.hears(Arc::new(ScriptedTranscriber));
+    }
+    let drawn = Runtime::draw(agent, |graph| graph)?;
     print::line(format_args!("{}", drawn.trim_end()));
     Ok(Code::Ok)
 }

@@ -1,18 +1,22 @@
 //! `zupa reviews`: what turns wait for operators to decide.
 
+use std::net::SocketAddr;
+
 use hyper::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use zupa::config::Config;
-use zupa_core::{Clock, Digest, WaitId, WaitState};
-use zupa_http::{Question, Review, Reviews, Settled, Verdict, decide, reviews as read};
+use zupa_core::{Clock, Digest, ErrorKind, WaitId, WaitState};
+use zupa_http::{
+    Listed, Patience, Question, Review, Reviews, Settled, Verdict, Wanted, decide, reviews as read,
+};
 use zupa_runtime::SystemClock;
 
 use super::arguments::{Decide, Global, ListReviews, ReviewId, ReviewsCommand};
 use super::failure::{Code, Failure};
 use super::source::Source;
-use super::{check, operator, print};
+use super::{assemble, check, operator, print};
 
 /// Runs `zupa reviews …`.
 pub async fn reviews(global: &Global, command: &ReviewsCommand) -> Result<Code, Failure> {
@@ -25,44 +29,96 @@ pub async fn reviews(global: &Global, command: &ReviewsCommand) -> Result<Code, 
     }
 }
 
-async fn list(config: &Config, wanted: &ListReviews) -> Result<Code, Failure> {
-    let (state, word) = match wanted.all {
-        true => (None, "all"),
-        false => (Some(WaitState::Open), "open"),
+async fn list(config: &Config, asked: &ListReviews) -> Result<Code, Failure> {
+    let after = asked.after.as_deref().map(parse).transpose()?;
+    let state = if asked.all { "all" } else { &asked.state };
+    let wanted = Wanted {
+        // What is no state is `all`: the arguments were checked when they were read.
+        state: WaitState::parse(state),
+        kind: asked.kind.as_deref().and_then(Question::parse),
+        after,
+        limit: usize::from(asked.limit),
     };
     let found = match Source::open(config).await? {
         Source::Store(opened) => {
-            read(opened.desk.as_ref(), state, usize::from(wanted.limit)).await?
+            let patience = Patience {
+                now: SystemClock::default().wall(),
+                overdue_after: assemble::overdue_after(config),
+            };
+            read(opened.desk.as_ref(), wanted, patience)
+                .await
+                .map_err(|error| match (error.kind(), after) {
+                    (ErrorKind::NotFound, Some(after)) => unknown(&after.to_string()),
+                    _ => error.into(),
+                })?
         }
-        Source::Server(server) => {
-            let path = format!("/api/v1/reviews?state={word}&limit={}", wanted.limit);
-            operator::get::<Reviews>(&server, &path)
-                .await?
-                .ok_or_else(|| Failure::new(Code::Failed, "the server knows no reviews"))?
-        }
+        Source::Server(server) => from_server(&server, state, wanted).await?,
     };
-    if wanted.output.json {
+    if asked.output.json {
         versioned(&found)?;
         return Ok(Code::Ok);
     }
-    for review in &found.reviews {
-        let until = match (&review.settled_at, &review.until) {
-            (Some(at), _) => format!("{} {at}", ended(review)),
-            (None, Some(until)) => format!("until {until}"),
-            (None, None) => "without end".to_owned(),
-        };
-        let (id, conversation) = (review.id, review.conversation);
-        let (what, since) = (about(review), &review.since);
-        print::line(format_args!(
-            "{id}  {what}  conversation {conversation}  since {since}  {until}"
-        ));
+    for listed in &found.reviews {
+        print::line(format_args!("{}", line(listed)));
     }
     if found.reviews.is_empty() {
         eprintln!("nothing to decide");
-    } else if found.more {
-        eprintln!("there are more; --limit shows up to 500");
+    }
+    if found.overdue > 0 {
+        eprintln!("{} of these overdue", found.overdue);
+    }
+    match found.next {
+        Some(next) => eprintln!("there are more: --after {next}"),
+        None if found.more => eprintln!("there are more, behind those that were looked through"),
+        None => {}
     }
     Ok(Code::Ok)
+}
+
+async fn from_server(
+    server: &(SocketAddr, String),
+    state: &str,
+    wanted: Wanted,
+) -> Result<Reviews, Failure> {
+    let mut path = format!("/api/v1/reviews?state={state}&limit={}", wanted.limit);
+    if let Some(kind) = wanted.kind {
+        path.push_str(&format!("&kind={}", kind.as_str()));
+    }
+    if let Some(after) = wanted.after {
+        path.push_str(&format!("&after={after}"));
+        let known: Option<Review> =
+            operator::get(server, &format!("/api/v1/reviews/{after}")).await?;
+        known.ok_or_else(|| unknown(&after.to_string()))?;
+    }
+    operator::get::<Reviews>(server, &path)
+        .await?
+        .ok_or_else(|| Failure::new(Code::Failed, "the server knows no reviews"))
+}
+
+fn line(listed: &Listed) -> String {
+    let review = &listed.review;
+    let (id, conversation) = (review.id, review.conversation);
+    let (what, since) = (about(review), &review.since);
+    let age = span(listed.age_seconds);
+    let until = match (&review.settled_at, &review.until, listed.expires_in_seconds) {
+        (Some(at), _, _) => format!("{} {at}", ended(review)),
+        (None, Some(until), Some(left)) => format!("until {until} (in {})", span(left)),
+        (None, _, _) => "without end".to_owned(),
+    };
+    let overdue = if listed.overdue { "  overdue" } else { "" };
+    format!(
+        "{id}  {what}  conversation {conversation}  since {since} (for {age})  {until}{overdue}"
+    )
+}
+
+/// A time in its two largest units.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
 }
 
 async fn show(config: &Config, wanted: &ReviewId) -> Result<Code, Failure> {
@@ -254,6 +310,21 @@ fn versioned<T: Serialize>(value: &T) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_told_in_its_two_largest_units() {
+        let told = [59, 60, 3_599, 3_600, 86_399, 86_400, 176_400].map(span);
+        let wanted = [
+            "59 s",
+            "1 min",
+            "59 min",
+            "1 h 0 min",
+            "23 h 59 min",
+            "1 d 0 h",
+            "2 d 1 h",
+        ];
+        assert_eq!(told, wanted);
+    }
 
     #[test]
     fn what_a_person_said_cannot_move_the_cursor() {

@@ -64,6 +64,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let signals = Signals::watch()?;
     let chosen = assemble::model(&config, dev).await?;
     let agent = assemble::agent(&config)?;
+    let agent = assemble::speech(agent, &config).await?;
     let store::Opened {
         store,
         desk,
@@ -185,6 +186,7 @@ fn parts(
         allowed_hosts: config.server.allowed_hosts.clone(),
         payload_bytes: config.limits.payload_bytes,
         admin_token,
+        overdue_after: assemble::overdue_after(config),
         readiness: readiness.clone(),
         stop: stop.clone(),
     }

@@ -47,8 +47,8 @@ pub async fn open(config: &Config, purpose: Purpose) -> Result<Opened, Failure> 
     }
 }
 
-/// Opens a store that goes with the process, whatever the configuration names.
-pub async fn forgetful(config: &Config) -> Result<Opened, Failure> {
+/// Opens a store that goes with the process.
+async fn forgetful(config: &Config) -> Result<Opened, Failure> {
     let folder = Folder::make()?;
     let mut sqlite = sqlite(config, &folder.path.join("zupa.db"));
     // There is nothing to survive for.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use zupa_core::SecretRef;
 
-use super::secret;
+use super::{Modality, secret};
 
 /// The agent, `[agent]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +34,10 @@ pub struct Agent {
     /// Earlier messages that the model sees. Default 20;
     /// `ZUPA__AGENT__HISTORY_MESSAGES`.
     pub history_messages: usize,
+    /// Whether answers are spoken or written, where the channel carries voice.
+    /// Unset by default: with a synthesizer `mirror`, else `text`;
+    /// `ZUPA__AGENT__MODALITY`.
+    pub modality: Option<Modality>,
     /// Messages that come in quick succession, `[agent.burst]`.
     pub burst: Burst,
     /// When a conversation begins anew, `[agent.session]`.
@@ -55,6 +59,7 @@ impl Default for Agent {
             admins: Vec::new(),
             journal: Journal::default(),
             history_messages: 20,
+            modality: None,
             burst: Burst::default(),
             session: Session::default(),
             waits: Waits::default(),
@@ -136,6 +141,9 @@ pub struct Waits {
     /// Hours that operators have to approve a call. Default 48;
     /// `ZUPA__AGENT__WAITS__APPROVE_HOURS`.
     pub approve_hours: u32,
+    /// Minutes after which an open review is shown as overdue. Default 60;
+    /// `ZUPA__AGENT__WAITS__OVERDUE_MINUTES`.
+    pub overdue_minutes: u32,
 }
 
 impl Default for Waits {
@@ -143,6 +151,7 @@ impl Default for Waits {
         Self {
             confirm_minutes: 10,
             approve_hours: 48,
+            overdue_minutes: 60,
         }
     }
 }
@@ -201,11 +210,11 @@ impl Default for Model {
     }
 }
 
-/// Who completes.
+/// Who does the work of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
-    /// OpenAI's chat completions, or a server that speaks them.
+    /// OpenAI, or a server that speaks as it does.
     Openai,
     /// Fixed rules, no network.
     Scripted,

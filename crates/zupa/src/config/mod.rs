@@ -25,6 +25,7 @@ mod rules;
 pub mod schema;
 mod secret;
 mod show;
+mod speech;
 mod store;
 mod suggest;
 mod table;
@@ -45,6 +46,7 @@ pub use policy::{CallPolicy, ModelPolicy, Policies};
 pub use problem::{Origin, Problem};
 pub use secret::SecretText;
 pub use show::Row;
+pub use speech::{AudioFormat, Modality, Synthesizer, Transcriber};
 pub use store::{Durability, Engine, Store, StoreUrl};
 pub use tools::{HttpTool, Mcp, Method, ToolEffect};
 
@@ -75,6 +77,10 @@ pub struct Config {
     pub agent: Agent,
     /// What the agent thinks with, `[model]`.
     pub model: Model,
+    /// What it hears with, `[transcriber]`.
+    pub transcriber: Transcriber,
+    /// What it speaks with, `[synthesizer]`.
+    pub synthesizer: Synthesizer,
     /// The doors, `[[channel]]`. Default one web chat `main`; `ZUPA__CHANNEL`.
     #[serde(rename = "channel")]
     pub channels: Vec<Channel>,
@@ -109,6 +115,8 @@ impl Default for Config {
             store: Store::default(),
             agent: Agent::default(),
             model: Model::default(),
+            transcriber: Transcriber::default(),
+            synthesizer: Synthesizer::default(),
             channels: vec![Channel::default()],
             http_tools: Vec::new(),
             mcp: Vec::new(),

@@ -11,6 +11,12 @@ pub struct Policies {
     /// Calls of a tool, `[policy.tool]`. Default 10000 ms;
     /// `ZUPA__POLICY__TOOL__TIMEOUT_MS`.
     pub tool: CallPolicy,
+    /// Calls that turn speech into text, `[policy.transcriber]`. Default
+    /// 15000 ms; `ZUPA__POLICY__TRANSCRIBER__TIMEOUT_MS`.
+    pub transcriber: CallPolicy,
+    /// Calls that turn text into speech, `[policy.synthesizer]`. Default
+    /// 15000 ms; `ZUPA__POLICY__SYNTHESIZER__TIMEOUT_MS`.
+    pub synthesizer: CallPolicy,
     /// Calls of the store, `[policy.store]`. Default 5000 ms;
     /// `ZUPA__POLICY__STORE__TIMEOUT_MS`.
     pub store: CallPolicy,
@@ -27,6 +33,8 @@ impl Default for Policies {
         Self {
             model: ModelPolicy::default(),
             tool: CallPolicy { timeout_ms: 10_000 },
+            transcriber: CallPolicy { timeout_ms: 15_000 },
+            synthesizer: CallPolicy { timeout_ms: 15_000 },
             store: CallPolicy { timeout_ms: 5_000 },
             channel: CallPolicy { timeout_ms: 10_000 },
             turn: CallPolicy {

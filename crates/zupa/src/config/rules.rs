@@ -1,5 +1,6 @@
 //! The rules between keys: what may not stand together, and what `prod` refuses.
 
+mod speech;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.one_password();
     rules.backoff();
     rules.channel_ids();
+    rules.modality();
+    rules.speech_without_provider();
     rules.http_tools();
     rules.mcp_servers();
     rules.prod();
@@ -38,6 +41,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Problem> {
     };
     rules.open_listen();
     rules.open_admins();
+    rules.unused_synthesizer();
     if config.profile != Profile::Prod {
         rules.literals();
         rules.memory();

@@ -111,6 +111,8 @@ impl Config {
         let single = [
             ("store.password", &self.store.password),
             ("model.api_key", &self.model.api_key),
+            ("transcriber.api_key", &self.transcriber.api_key),
+            ("synthesizer.api_key", &self.synthesizer.api_key),
             ("web_chat.session_secret", &self.web_chat.session_secret),
         ];
         let single = single.into_iter().filter_map(|(path, secret)| {

@@ -48,12 +48,14 @@ pub const TABLE: &[Key] = &[
     key("agent.admins", Texts(255), Empty, "aliases, as their channels spell them, whose commands are those of administrators"),
     key("agent.journal", Choice(&["step", "turn"]), Str("step"), "when results of effects are recorded"),
     key("agent.history_messages", Integer(0, 1_000), Int(20), "earlier messages that the model sees"),
+    key("agent.modality", Choice(&["text", "voice", "mirror", "dynamic"]), Unset, "whether answers are spoken, where the channel carries voice: never, always, to whoever spoke, or what can be listened to; unset, mirror with a synthesizer, else text"),
     key("agent.burst.silence_ms", Integer(0, 60_000), Int(0), "milliseconds of silence that end a burst of messages; 0 answers at once"),
     key("agent.burst.max_wait_ms", Integer(1, 600_000), Int(5_000), "milliseconds after which a burst ends anyway"),
     key("agent.burst.max_count", Integer(1, 1_000), Int(20), "messages after which a burst ends anyway"),
     key("agent.session.idle_minutes", Integer(1, 525_600), Int(15), "minutes of silence after which a message begins a new session"),
     key("agent.waits.confirm_minutes", Integer(1, 525_600), Int(10), "minutes that a person has to confirm a call"),
     key("agent.waits.approve_hours", Integer(1, 8_760), Int(48), "hours that operators have to approve a call"),
+    key("agent.waits.overdue_minutes", Integer(1, 525_600), Int(60), "minutes after which an open review is shown as overdue"),
     key("agent.texts.fallback", Text(4_096), Unset, "sent when no answer could be made; unset, the text of the language"),
 
     key("model.provider", Choice(&["openai", "scripted"]), Unset, "who completes; unset, zupa dev takes openai if OPENAI_API_KEY is set, else scripted"),
@@ -64,6 +66,19 @@ pub const TABLE: &[Key] = &[
     key("model.temperature", Number(0.0, 2.0), Unset, "sampling temperature; unset, the provider's"),
     key("model.max_tokens", Integer(1, 10_000_000), Unset, "tokens of one completion; unset, the provider's"),
     key("model.structured", Choice(&["native", "prompt"]), Str("native"), "who holds answers to a form; native: the server; prompt: the model is told, for servers that cannot"),
+
+    key("transcriber.provider", Choice(&["openai", "scripted"]), Unset, "who writes down voice messages; unset, nobody does"),
+    key("transcriber.base_url", HttpUrl, Str("https://api.openai.com/v1"), "where the provider listens"),
+    key("transcriber.name", Text(256), Str("whisper-1"), "the provider's name for the model"),
+    key("transcriber.api_key", Secret, Unset, "the provider's key, by reference; unset, OPENAI_API_KEY if it is set"),
+    key("transcriber.language", Text(16), Unset, "the language that people speak, by its ISO 639-1 code; unset, the provider finds out"),
+
+    key("synthesizer.provider", Choice(&["openai", "scripted"]), Unset, "who says answers aloud; unset, nobody does"),
+    key("synthesizer.base_url", HttpUrl, Str("https://api.openai.com/v1"), "where the provider listens"),
+    key("synthesizer.name", Text(256), Str("tts-1"), "the provider's name for the model"),
+    key("synthesizer.api_key", Secret, Unset, "the provider's key, by reference; unset, OPENAI_API_KEY if it is set"),
+    key("synthesizer.voice", Text(256), Str("alloy"), "the provider's name for the voice"),
+    key("synthesizer.format", Choice(&["opus", "mp3", "aac", "flac", "wav"]), Str("opus"), "what spoken answers are encoded as; phones show opus as a voice message"),
 
     key("channel", Tables, OneWebChat, "the doors; setting any replaces the default one"),
     key("channel[].id", Name, Required, "name of the door, unique in the installation"),
@@ -104,6 +119,8 @@ pub const TABLE: &[Key] = &[
     key("policy.model.base_ms", Integer(1, HOUR), Int(1_000), "milliseconds before the first retry, doubled for each further one"),
     key("policy.model.cap_ms", Integer(1, HOUR), Int(30_000), "milliseconds before a retry at most"),
     key("policy.tool.timeout_ms", Integer(1, HOUR), Int(10_000), "milliseconds of one call of a tool"),
+    key("policy.transcriber.timeout_ms", Integer(1, HOUR), Int(15_000), "milliseconds of one call that turns speech into text"),
+    key("policy.synthesizer.timeout_ms", Integer(1, HOUR), Int(15_000), "milliseconds of one call that turns text into speech"),
     key("policy.store.timeout_ms", Integer(1, HOUR), Int(5_000), "milliseconds of one call of the store"),
     key("policy.channel.timeout_ms", Integer(1, HOUR), Int(10_000), "milliseconds of one send"),
     key("policy.turn.timeout_ms", Integer(1, HOUR), Int(120_000), "milliseconds of a whole turn"),
@@ -129,7 +146,6 @@ pub const TABLE: &[Key] = &[
 pub(super) const LATER: &[&str] = &[
     "intake", "redis", "dlq", "idempotency", "operator",
     "agent.on_model_down", "agent.texts.overload", "agent.texts.model_down",
-    "policy.transcriber", "policy.synthesizer",
     "policy.model.total_timeout_ms", "policy.model.jitter", "policy.model.budget", "policy.model.breaker",
     "limits.per_user_per_minute", "limits.per_tenant_per_minute",
 ];

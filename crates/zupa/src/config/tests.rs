@@ -3,6 +3,7 @@
 mod drift;
 mod layers;
 mod redaction;
+mod speech;
 mod stores;
 mod tools;
 

@@ -1,6 +1,6 @@
 //! The agent's graph as it is printed.
 
-use crate::support::home::Home;
+use crate::support::home::{Home, ZUPA, ran};
 
 /// Nodes and edges by name, in the order in which they are printed.
 const DEFAULT: &str = "\
@@ -29,6 +29,10 @@ fn the_default_agents_graph_is_printed_and_nothing_is_opened() {
     let drawn = home.run(&["graph"]).good().stdout;
     assert_eq!(edges(&drawn), DEFAULT, "{drawn}");
     assert!(!home.path().join(".zupa").exists());
+    // Nothing is made elsewhere either.
+    let mut command = home.command(ZUPA);
+    let nowhere = home.path().join("nowhere");
+    ran(command.arg("graph").env("TMPDIR", nowhere)).good();
     let open = home.run(&[
         "graph",
         "--set",
@@ -37,6 +41,16 @@ fn the_default_agents_graph_is_printed_and_nothing_is_opened() {
     assert!(
         open.code == 0 || open.stderr.contains("without the feature postgres"),
         "{open:#?}"
+    );
+}
+
+#[test]
+fn who_hears_may_fail_to_understand() {
+    let home = Home::with("[transcriber]\nprovider = 'openai'\napi_key = 'env:NOBODY_SET_IT'\n");
+    let drawn = home.run(&["graph"]).good().stdout;
+    assert!(
+        edges(&drawn).contains("resolve_content -> (end)"),
+        "{drawn}"
     );
 }
 

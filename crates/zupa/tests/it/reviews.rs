@@ -177,6 +177,45 @@ fn a_call_is_rejected_through_the_server_that_holds_the_store() {
 }
 
 #[test]
+fn a_list_is_cut_by_kind_state_and_place_and_shows_how_long_it_takes() {
+    let (home, id) = parked();
+    let ask = || {
+        let none = |arguments: &[&str]| {
+            let ran = home.run(&[&["reviews", "ls"], arguments].concat()).good();
+            assert!(ran.stdout.is_empty(), "{ran:#?}");
+        };
+        let list = home.run(&["reviews", "ls", "--kind", "approval"]).good();
+        assert!(list.stdout.starts_with(&id), "{list:#?}");
+        for words in ["(for ", "  until ", "(in 1 d 23 h)"] {
+            assert!(list.stdout.contains(words), "{words} in {list:#?}");
+        }
+        assert!(!list.stdout.contains("overdue"), "{list:#?}");
+        none(&["--kind", "unknown_effect"]);
+        none(&["--state", "decided"]);
+        none(&["--after", &id]);
+        home.run(&[
+            "reviews",
+            "ls",
+            "--after",
+            &id.replace(&id[..8], "00000000"),
+        ])
+        .refused(5, &["00000000"]);
+        for wrong in [
+            &["--kind", "timer"][..],
+            &["--state", "closed"],
+            &["--all", "--state", "open"],
+        ] {
+            let ran = home.run(&[&["reviews", "ls"], wrong].concat());
+            assert_eq!(ran.code, 2, "{ran:#?}");
+        }
+    };
+    ask();
+    let server = home.serve().ready();
+    ask();
+    server.stop();
+}
+
+#[test]
 fn an_unknown_review_exits_5_and_a_wrong_wish_2() {
     let (home, _) = parked();
     let nobody = "00000000-0000-0000-0000-000000000001";

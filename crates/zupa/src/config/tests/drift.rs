@@ -162,6 +162,14 @@ fn the_documentation_has_one_line_per_key() {
 }
 
 #[test]
+fn the_page_of_the_configuration_is_the_table() {
+    let page = include_str!("../../../../../docs/configuration.md");
+    let table: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();
+    let wanted = schema::markdown();
+    assert_eq!(table, wanted.lines().collect::<Vec<_>>(), "\n{wanted}");
+}
+
+#[test]
 fn no_later_key_is_in_the_table() {
     for later in super::super::table::LATER {
         assert!(keys::find(later).is_none(), "{later}");

@@ -117,6 +117,9 @@ fn every_secret_key_is_in_the_list_of_secrets() {
         .map(|key| key.path)
         .collect();
     let mut text = String::new();
+    for section in ["transcriber", "synthesizer"] {
+        text.push_str(&format!("{section}.provider = 'openai'\n"));
+    }
     for path in &paths {
         text.push_str(&format!("{path} = 'env:X'\n"));
     }

@@ -1,0 +1,192 @@
+//! Putting the path together: each stop gets what it needs, and runs.
+//!
+//! What arrives: a checked agent, and a store that was recovered. What leaves: the
+//! tasks of the path, all running.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zupa_core::store::Recovery;
+use zupa_core::{Intake, ProcessId, Result};
+
+use super::Runtime;
+use super::builder::Builder;
+use super::default_graph::default_graph;
+use crate::accept::Acceptor;
+use crate::agent::Parts;
+use crate::claim::{Dispatcher, Hiring, InFlight, Quarantine, Worker};
+use crate::commit::Committer;
+use crate::deliver::{Deliverer, DeliveryQueue, Hands};
+use crate::doors::Doors;
+use crate::graph::Engine;
+use crate::housekeeping::Housekeeper;
+use crate::memory::Memory;
+use crate::turn::Path;
+use crate::writer::{HealthReport, Writer};
+
+/// Batches of doors that may wait for `accept`.
+const INTAKE: usize = 1_024;
+
+impl Builder {
+    pub(super) fn assemble(
+        self,
+        process: ProcessId,
+        recovery: Recovery,
+        backlog: Arc<AtomicU64>,
+    ) -> Result<Runtime> {
+        let Self {
+            store,
+            model,
+            agent,
+            settings,
+            channels,
+            clock,
+            ids,
+            wakeup,
+            edits,
+            own,
+            faults,
+        } = self;
+        let (settings, agent) = (Arc::new(settings), Arc::new(agent));
+        let doors = Doors::new(channels);
+        let (report, health) = HealthReport::channel();
+        let (writer, writing) = Writer::start(store.clone(), clock.clone(), report.clone());
+        let (intake, queue) = Intake::channel(INTAKE);
+        let hands = Hands::default();
+        let (deliveries, delivery_intake) = DeliveryQueue::channel(hands.clone());
+        let (intake_stop, turns_stop, last_stop) = (
+            CancellationToken::new(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let (workers, sends) = (TaskTracker::new(), TaskTracker::new());
+        let in_flight = InFlight::new(clock.clone(), settings.claim_expiry);
+        let memory = Arc::new(Memory::new(agent.history));
+        let engine: Arc<dyn Engine> = match own {
+            Some(own) => own.engine,
+            None => {
+                let parts = Parts {
+                    agent: agent.clone(),
+                    settings: settings.clone(),
+                    model,
+                    store: Some(store.clone()),
+                    memory: memory.clone(),
+                };
+                Arc::new(default_graph(parts, edits)?)
+            }
+        };
+
+        let (hiring, hired) = Hiring::closed(settings.turns_in_flight);
+        let acceptor = Arc::new(Acceptor {
+            process,
+            writer: writer.clone(),
+            wakeup: wakeup.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            doors: doors.clone(),
+            agent: agent.clone(),
+            settings: settings.clone(),
+            backlog: backlog.clone(),
+            hiring: hiring.clone(),
+            loads: engine.loads(),
+            faults: faults.clone(),
+        });
+        let worker = Arc::new(Worker {
+            process,
+            writer: writer.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            doors: doors.clone(),
+            settings: settings.clone(),
+            path: Arc::new(Path {
+                writer: writer.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                doors: doors.clone(),
+                settings: settings.clone(),
+                deliveries: deliveries.clone(),
+                wakeup: wakeup.clone(),
+                stopping: turns_stop.clone(),
+                faults: faults.clone(),
+            }),
+            engine: engine.clone(),
+            committer: Committer {
+                engine: engine.clone(),
+                writer: writer.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                doors: doors.clone(),
+                agent,
+                settings: settings.clone(),
+                deliveries: deliveries.clone(),
+                memory,
+                wakeup: wakeup.clone(),
+                backlog: backlog.clone(),
+                hooks: workers.clone(),
+                faults: faults.clone(),
+            },
+            in_flight: in_flight.clone(),
+            stopping: turns_stop.clone(),
+            faults: faults.clone(),
+        });
+        let dispatcher = Dispatcher {
+            store: store.clone(),
+            wakeup,
+            clock: clock.clone(),
+            settings: settings.clone(),
+            worker,
+            quarantine: Quarantine {
+                hiring: hiring.clone(),
+                lane: Arc::default(),
+                deadline: settings.turn_timeout + settings.claim_expiry,
+            },
+            alone: Quarantine::alone(&recovery.suspects),
+            hiring,
+            hired,
+            workers: workers.clone(),
+        };
+        let deliverer = Arc::new(Deliverer {
+            store: store.clone(),
+            writer: writer.clone(),
+            clock: clock.clone(),
+            ids,
+            doors,
+            settings: settings.clone(),
+            sends: sends.clone(),
+            hands,
+            faults,
+        });
+        let housekeeper = Housekeeper {
+            process,
+            health: report,
+            store: store.clone(),
+            writer,
+            clock,
+            settings,
+            in_flight: in_flight.clone(),
+            backlog,
+        };
+
+        let accepting = tokio::spawn(acceptor.run(queue, intake_stop.clone()));
+        let dispatching = tokio::spawn(dispatcher.run(turns_stop.clone()));
+        let delivering = tokio::spawn(deliverer.run(delivery_intake, last_stop.clone()));
+        let housekeeping = tokio::spawn(housekeeper.run(last_stop.clone()));
+        Ok(Runtime {
+            process,
+            store,
+            intake,
+            recovery,
+            health,
+            in_flight,
+            intake_stop,
+            turns_stop,
+            last_stop,
+            workers,
+            sends,
+            tasks: vec![accepting, dispatching, delivering, housekeeping],
+            writing,
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! What a runtime is made of, gathered before it starts.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tracing::info;
+use zupa_core::store::Life;
+use zupa_core::{Channel, Clock, Error, Ids, Model, ProcessId, Result, Store, Wakeup};
+
+use super::Runtime;
+use crate::agent::{Agent, AgentTurn};
+use crate::faults::Faults;
+use crate::graph::{Engine, Graph, GraphBuilder, State};
+use crate::settings::Settings;
+use crate::system::{SystemClock, SystemIds};
+use crate::wakeup::InProcessWakeup;
+
+/// Assembles a [`Runtime`]. A store, a model and an agent are required.
+pub struct Builder {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) model: Arc<dyn Model>,
+    pub(super) agent: Agent,
+    pub(super) settings: Settings,
+    pub(super) channels: Vec<Arc<dyn Channel>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+    pub(super) wakeup: Arc<dyn Wakeup>,
+    pub(super) edits: Vec<Edit>,
+    pub(super) own: Option<Own>,
+    pub(super) faults: Faults,
+}
+
+/// A graph of one's own.
+pub(super) struct Own {
+    name: String,
+    pub(super) engine: Arc<dyn Engine>,
+}
+
+/// A change of the default agent's graph.
+pub(super) type Edit = Box<dyn FnOnce(GraphBuilder<AgentTurn>) -> GraphBuilder<AgentTurn> + Send>;
+
+impl Builder {
+    pub(super) fn new(store: Arc<dyn Store>, model: Arc<dyn Model>, agent: Agent) -> Self {
+        Self {
+            store,
+            model,
+            agent,
+            settings: Settings::default(),
+            channels: Vec::new(),
+            clock: Arc::new(SystemClock::default()),
+            ids: Arc::new(SystemIds),
+            wakeup: Arc::new(InProcessWakeup::default()),
+            edits: Vec::new(),
+            own: None,
+            faults: Faults::default(),
+        }
+    }
+
+    /// Changes the default agent's graph: replaces, wraps and inserts nodes. It cannot
+    /// stand together with [`Self::graph`].
+    pub fn edit(
+        mut self,
+        edit: impl FnOnce(GraphBuilder<AgentTurn>) -> GraphBuilder<AgentTurn> + Send + 'static,
+    ) -> Self {
+        self.edits.push(Box::new(edit));
+        self
+    }
+
+    /// Runs another graph instead of the default agent's. It cannot stand together with
+    /// [`Self::edit`]: a graph of one's own is changed where it is built.
+    pub fn graph<S: State>(mut self, graph: Graph<S>) -> Self {
+        self.own = Some(Own {
+            name: graph.name().to_owned(),
+            engine: Arc::new(graph),
+        });
+        self
+    }
+
+    /// Adds a door. Ids are unique; a later door replaces an earlier one.
+    pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
+        self.channels.push(channel);
+        self
+    }
+
+    /// Sets limits and times.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Replaces the machine's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Replaces the machine's ids.
+    pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// Replaces the hints that work exists. The default stays in this process.
+    pub fn wakeup(mut self, wakeup: Arc<dyn Wakeup>) -> Self {
+        self.wakeup = wakeup;
+        self
+    }
+
+    /// Plants faults, for the kill harness.
+    #[cfg(feature = "faults")]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Recovers the store and starts the path.
+    ///
+    /// *Errors*: as [`Store::recover`]; [`zupa_core::ErrorKind::Invalid`] for a graph, a
+    /// tool or a type of reply that is wrong, and for [`Self::edit`] together with
+    /// [`Self::graph`].
+    pub async fn start(self) -> Result<Runtime> {
+        self.agent.check()?;
+        self.one_graph()?;
+        let process = ProcessId(self.ids.fresh());
+        let now = self.clock.wall();
+        let life = Life {
+            process,
+            now,
+            expires_at: now.plus(self.settings.claim_expiry),
+            stale: 0,
+        };
+        let recovery = self.store.recover(life).await?;
+        let backlog = Arc::new(AtomicU64::new(self.store.backlog().await?));
+        if recovery.unclean || recovery.turns_resumed > 0 {
+            info!(
+                recovery.turns_resumed,
+                recovery.deliveries_in_doubt,
+                suspects = recovery.suspects.len(),
+                "recovered from an unclean end"
+            );
+        }
+        self.assemble(process, recovery, backlog)
+    }
+
+    fn one_graph(&self) -> Result<()> {
+        match &self.own {
+            Some(own) if !self.edits.is_empty() => Err(Error::invalid(
+                "`Builder::edit` changes the default agent's graph, and `Builder::graph` \
+                 names another one; keep one of the two",
+            )
+            .with("graph", &own.name)
+            .with("edits", self.edits.len())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Builder({})", self.agent.name)
+    }
+}
