@@ -1,6 +1,7 @@
 //! The tools of an agent, and plain functions as tools.
 
 mod function;
+mod schema;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,8 +9,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use zupa_core::{Error, Result, Tool, ToolSpec};
 
+use schema::Schema;
+
 pub(crate) use function::schema_of;
 pub use function::{ToolFn, tool};
+pub(crate) use schema::object;
 
 /// Asks the person about a call, from its arguments.
 pub type Confirm = Arc<dyn Fn(&Value) -> String + Send + Sync>;
@@ -23,12 +27,18 @@ pub struct Tools(Vec<Known>);
 pub(crate) struct Known {
     pub tool: Arc<dyn Tool>,
     pub confirm: Option<Confirm>,
+    pub schema: Schema,
 }
 
 impl Tools {
     /// Adds a tool.
     pub fn add(&mut self, tool: Arc<dyn Tool>, confirm: Option<Confirm>) {
-        self.0.push(Known { tool, confirm });
+        let schema = Schema::of(&tool.spec().parameters);
+        self.0.push(Known {
+            tool,
+            confirm,
+            schema,
+        });
     }
 
     /// What a model is told of them.
@@ -46,11 +56,17 @@ impl Tools {
     /// Checks them all.
     ///
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`], naming the tool: two of one name, a
-    /// name that providers do not take, a schema that is no object.
+    /// name that providers do not take, a schema that is no object or no JSON Schema, that
+    /// refers to something outside itself, or has a pattern that looks around.
     pub fn check(&self) -> Result<()> {
         for (place, known) in self.0.iter().enumerate() {
             let spec = known.tool.spec();
             spec.check()?;
+            if let Some(wrong) = known.schema.wrong() {
+                return Err(Error::invalid("the schema of a tool's arguments is none")
+                    .with("tool", &spec.name)
+                    .with("why", wrong));
+            }
             let twice = self.0[..place]
                 .iter()
                 .any(|other| other.tool.spec().name == spec.name);

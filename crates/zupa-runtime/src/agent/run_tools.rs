@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 use zupa_core::{Digest, ToolCall};
 
 use super::state::Result as CallResult;
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
 use crate::remind;
+use crate::tools::object;
 use crate::turn::{Called, Cx, PlannedCall, Stop};
 
 /// Calls of one round; what is more is not made.
@@ -101,8 +101,10 @@ impl RunTools {
                 format!("there is no tool named {}", call.name),
             ));
         };
-        let arguments =
-            arguments_of(call).map_err(|wrong| Called::refused("invalid_arguments", wrong))?;
+        let arguments = known
+            .schema
+            .read(&call.arguments)
+            .map_err(|wrong| Called::refused("invalid_arguments", wrong))?;
         let mut decision = None;
         for (needed, decisions) in [
             (known.confirm.is_some(), &turn.confirmed),
@@ -157,24 +159,10 @@ fn set_reminders(called: &Called, cx: &mut Cx) -> Result<Option<String>, Stop> {
     Ok(told)
 }
 
-/// The arguments of a call: an object, or what is wrong with them. Nothing at all is no
-/// arguments.
-pub(super) fn arguments_of(call: &ToolCall) -> Result<Value, String> {
-    let text = match call.arguments.trim() {
-        "" => "{}",
-        text => text,
-    };
-    match serde_json::from_str::<Value>(text) {
-        Ok(arguments) if arguments.is_object() => Ok(arguments),
-        Ok(_) => Err("not a JSON object".into()),
-        Err(source) => Err(format!("not JSON: {source}")),
-    }
-}
-
 /// Names a call by its tool and canonical arguments: members are in the order of their
 /// names.
 fn name_of(call: &ToolCall) -> String {
-    Digest::of_json(&(&call.name, arguments_of(call).unwrap_or_default())).to_hex()
+    Digest::of_json(&(&call.name, object(&call.arguments).unwrap_or_default())).to_hex()
 }
 
 fn cut(mut text: String) -> String {

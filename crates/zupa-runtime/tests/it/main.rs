@@ -10,6 +10,7 @@
 mod support;
 
 mod admission;
+mod arguments;
 mod bursts;
 mod commands;
 mod crash_matrix;
