@@ -44,6 +44,6 @@ pub use scripted::{Rule, Script, ScriptedCall, ScriptedModel};
 pub use settings::{JournalMode, Settings};
 pub use system::{SystemClock, SystemIds, SystemSecrets};
 pub use tools::{Confirm, ToolFn, Tools, tool};
-pub use turn::{Cx, Review, Stop};
+pub use turn::{Called, Cx, Review, Stop};
 pub use wakeup::InProcessWakeup;
 pub use writer::Health;

@@ -6,8 +6,10 @@ mod schema;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use serde_json::Value;
-use zupa_core::{Error, Result, Tool, ToolSpec};
+use serde_json::{Value, json};
+use zupa_core::{Digest, Error, Result, Tool, ToolSpec};
+
+use crate::graph::Question;
 
 use schema::Schema;
 
@@ -31,6 +33,38 @@ pub(crate) struct Known {
 }
 
 impl Tools {
+    /// These tools, for a graph of one's own.
+    ///
+    /// *Errors*: as [`Self::check`].
+    pub fn of(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self> {
+        let mut all = Self::default();
+        for tool in tools {
+            all.add(tool, None);
+        }
+        all.check()?;
+        Ok(all)
+    }
+
+    /// Asks operators whether a call may be made. A graph of one's own waits for it, and
+    /// then makes the call with [`crate::Cx::call_tool`].
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a tool that is unknown, or
+    /// arguments that do not fit.
+    pub fn approval(&self, name: &str, arguments: &Value) -> Result<Question> {
+        let known = self.get(name).ok_or_else(|| {
+            Error::invalid("an approval is for a tool that is unknown").with("tool", name)
+        })?;
+        known.schema.check(arguments).map_err(|_wrong| {
+            Error::invalid("an approval is for arguments that do not fit").with("tool", name)
+        })?;
+        Ok(Question::decision(json!({
+            "approve": name,
+            "digest": bound(name, arguments),
+            "class": known.tool.effect().class.as_str(),
+            "arguments": arguments,
+        })))
+    }
+
     /// Adds a tool.
     pub fn add(&mut self, tool: Arc<dyn Tool>, confirm: Option<Confirm>) {
         let schema = Schema::of(&tool.spec().parameters);
@@ -76,6 +110,11 @@ impl Tools {
         }
         Ok(())
     }
+}
+
+/// Binds an approval to what would be done.
+pub(crate) fn bound(name: &str, arguments: &Value) -> String {
+    Digest::of_json(&(name, arguments)).to_hex()
 }
 
 impl Debug for Tools {

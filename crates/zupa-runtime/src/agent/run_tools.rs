@@ -12,10 +12,8 @@ use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
 use crate::remind;
 use crate::tools::object;
-use crate::turn::{Called, Cx, PlannedCall, Stop};
+use crate::turn::{Called, Cx, MAX_CALLS, PlannedCall, Stop, Which, evidence};
 
-/// Calls of one round; what is more is not made.
-const CALLS: usize = 32;
 /// The most that the model is told of one result, in bytes.
 const MAX_RESULT: usize = 64 * 1024;
 
@@ -29,14 +27,14 @@ impl Node<AgentTurn> for RunTools {
         let mut which: HashMap<usize, u32> = HashMap::new();
         let mut taken = turn.ended_calls.clone();
         for (place, call) in turn.calls.iter().enumerate() {
-            if place >= CALLS {
-                let said = format!("at most {CALLS} calls at once");
+            if place >= MAX_CALLS {
+                let said = format!("at most {MAX_CALLS} calls at once");
                 refused.insert(place, Called::refused("too_many_calls", said));
                 continue;
             }
             match self.plan(turn, place, call, &mut taken) {
-                Ok(call) => {
-                    which.insert(place, call.which);
+                Ok((call, which_of)) => {
+                    which.insert(place, which_of);
                     planned.push(call);
                 }
                 Err(answer) => {
@@ -55,7 +53,9 @@ impl Node<AgentTurn> for RunTools {
                 },
             };
             let late = set_reminders(&called, cx)?;
-            cx.audit("tool.called", self.evidence(call, &called, made));
+            let known = self.0.agent.tools.get(&call.name);
+            let class = known.map(|known| known.tool.effect().class);
+            cx.audit("tool.called", evidence(&call.name, class, &called, made));
             results.push(CallResult {
                 call: call.id.clone(),
                 text: late.unwrap_or_else(|| cut(called.for_model())),
@@ -74,19 +74,6 @@ impl Node<AgentTurn> for RunTools {
 }
 
 impl RunTools {
-    /// What the audit says of a call: its class and its end, no arguments.
-    fn evidence(&self, call: &ToolCall, called: &Called, made: bool) -> String {
-        let known = self.0.agent.tools.get(&call.name);
-        let class = known.map_or("unknown", |known| known.tool.effect().class.as_str());
-        let end = match called {
-            Called::Output(_) => "done",
-            Called::Error { unknown: true, .. } => "unknown",
-            Called::Error { kind, .. } if made => kind,
-            Called::Error { kind, .. } => return format!("{}: not made, {kind}", call.name),
-        };
-        format!("{}: {class}, {end}", call.name)
-    }
-
     /// A call that can be made, or what the model is told instead.
     fn plan(
         &self,
@@ -94,7 +81,7 @@ impl RunTools {
         place: usize,
         call: &ToolCall,
         taken: &mut BTreeMap<String, Vec<u32>>,
-    ) -> Result<PlannedCall, Called> {
+    ) -> Result<(PlannedCall, u32), Called> {
         let Some(known) = self.0.agent.tools.get(&call.name) else {
             return Err(Called::refused(
                 "unknown_tool",
@@ -125,14 +112,14 @@ impl RunTools {
             .unwrap_or_default();
         taken.push(which);
         let planned = PlannedCall {
-            place,
+            key: format!("{}/{place}", call.name),
             tool: known.tool.clone(),
             arguments,
-            which,
+            which: Which::Equal(which),
             decision,
             state: turn.kept.agent.clone(),
         };
-        Ok(planned)
+        Ok((planned, which))
     }
 }
 

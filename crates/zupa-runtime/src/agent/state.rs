@@ -35,13 +35,13 @@ pub struct AgentTurn {
     /// What the model said last.
     pub reply: String,
     /// The prompt of the next call.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prompt: Vec<Prompt>,
     /// Earlier lines of the conversation, as of today.
     #[serde(skip)]
     pub history: Option<Vec<Message>>,
     /// What goes out.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbound: Vec<Outbound>,
     /// What the conversation keeps.
     #[serde(skip)]
@@ -162,6 +162,8 @@ impl State for AgentTurn {
             Update::History(lines) => self.history = Some(lines),
             Update::Prompt(prompt) => self.prompt = prompt,
             Update::Answered(mut completion) => {
+                // It is made anew for the next call, and need not be parked.
+                self.prompt.clear();
                 name_apart(&mut completion.calls);
                 self.reply = completion.text.clone();
                 self.calls.clone_from(&completion.calls);

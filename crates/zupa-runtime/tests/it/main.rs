@@ -26,10 +26,13 @@ mod living;
 mod news;
 mod one_message;
 mod order;
+mod own_effects;
 
 mod prompt;
 mod provider;
+mod purse;
 mod replicas;
+mod reviewed;
 mod sessions;
 mod speech;
 mod tenants;
