@@ -101,6 +101,10 @@ impl RunTools {
                 _ if !needed => {}
                 Some(decided) if decided.approved => decision = Some(decided.clone()),
                 Some(decided) => return Err(Called::refused("rejected", decided.note.clone())),
+                None if turn.kept.waiting.contains_key(&name_of(call)) => {
+                    let said = "this very call waits for an approval already; nothing was done now";
+                    return Err(Called::refused("waiting", said));
+                }
                 None => return Err(Called::refused("rejected", "nobody has agreed to it")),
             }
         }
@@ -148,7 +152,7 @@ fn set_reminders(called: &Called, cx: &mut Cx) -> Result<Option<String>, Stop> {
 
 /// Names a call by its tool and canonical arguments: members are in the order of their
 /// names.
-fn name_of(call: &ToolCall) -> String {
+pub(super) fn name_of(call: &ToolCall) -> String {
     Digest::of_json(&(&call.name, object(&call.arguments).unwrap_or_default())).to_hex()
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use zupa_core::turn::Message;
 use zupa_core::{Completion, Decision, Number, Outbound, Prompt, Role, Timestamp, ToolCall, patch};
 
+use super::run_tools::name_of;
 use crate::graph::State;
 
 /// Voice messages whose words are kept.
@@ -57,6 +58,10 @@ pub struct Kept {
     /// The session that is open.
     #[serde(default)]
     pub session: Session,
+    /// Calls that operators were asked about, by tool and arguments, and until when: they
+    /// are not asked again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waiting: BTreeMap<String, Timestamp>,
     /// What was heard in voice messages of the newest lines, by their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<(Number, String)>,
@@ -106,6 +111,8 @@ pub enum Update {
         confirmed: Vec<(String, Decision)>,
         /// By operators, by the calls' ids.
         approved: Vec<(String, Decision)>,
+        /// Calls that operators are asked about now, by tool and arguments, and until when.
+        asked: BTreeMap<String, Timestamp>,
         /// When the person was last heard.
         heard_at: Option<Timestamp>,
     },
@@ -180,8 +187,14 @@ impl State for AgentTurn {
             Update::Decided {
                 confirmed,
                 approved,
+                asked,
                 heard_at,
             } => {
+                let decided = |call: &&ToolCall| approved.iter().any(|(id, _)| *id == call.id);
+                for call in self.calls.iter().filter(decided) {
+                    self.kept.waiting.remove(&name_of(call));
+                }
+                self.kept.waiting.extend(asked);
                 self.confirmed.extend(confirmed);
                 self.approved.extend(approved);
                 let last_at = &mut self.kept.session.last_at;
