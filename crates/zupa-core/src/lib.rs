@@ -54,8 +54,8 @@ pub use id::{
 pub use inbound::{Correlation, Inbound, Receipt, ReceiptNews};
 pub use intake::{Delivered, Intake, IntakeAnswer, IntakeBatch};
 pub use model::{
-    Completion, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Prompt, ReplySchema,
-    Role, Usage,
+    Completion, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Price, Prompt,
+    ReplySchema, Role, Usage,
 };
 pub use outbound::{DeliveryId, DeliveryState, Lane, Outbound, ReceiptLevel};
 pub use secrets::{SecretRef, Secrets};

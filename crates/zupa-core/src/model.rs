@@ -194,6 +194,25 @@ pub struct Usage {
     pub output_tokens: u64,
 }
 
+/// What a model's tokens cost, in millionths of a unit of whatever currency the limits are
+/// in. Default: nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// Of a million tokens of prompts.
+    pub input_micros_per_million: u64,
+    /// Of a million tokens of answers.
+    pub output_micros_per_million: u64,
+}
+
+impl Price {
+    /// What a call cost, in millionths of a millionth of a unit: nothing is rounded.
+    pub fn parts(&self, usage: Usage) -> u128 {
+        let input = u128::from(usage.input_tokens) * u128::from(self.input_micros_per_million);
+        let output = u128::from(usage.output_tokens) * u128::from(self.output_micros_per_million);
+        input.saturating_add(output)
+    }
+}
+
 /// A whole answer.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Completion {

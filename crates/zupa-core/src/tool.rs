@@ -240,7 +240,8 @@ pub trait Tool: Debug + Send + Sync + 'static {
 
     /// Calls it.
     ///
-    /// *Behaviour*: arguments are a JSON object that the implementation checks.
+    /// *Behaviour*: arguments are a JSON object that fits the schema of [`Self::spec`];
+    /// what the schema does not say the implementation checks.
     /// Keeps to `cx.timeout`. Never retries by itself.
     /// *Errors*: go back to the model as the call's result; they MUST say
     /// whether the effect took place ([`crate::Outcome`]).

@@ -117,7 +117,7 @@ impl TurnState {
 }
 
 /// An inbound as a claim hands it to the turn.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claimed {
     /// Our id of it.
     pub event: EventId,

@@ -107,7 +107,7 @@ impl Review {
         let (kind, what) = match (named("approve"), named("review").as_deref()) {
             (Some(tool), _) => (Question::Approval, Some(tool)),
             (None, Some("unknown_effect")) => (Question::UnknownEffect, named("tool")),
-            _ => (Question::Other, None),
+            (None, review) => (Question::Other, review.map(str::to_owned)),
         };
         Some(Self {
             id: wait.opened.id,

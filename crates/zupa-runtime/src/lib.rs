@@ -48,6 +48,6 @@ pub use scripted::{
 pub use settings::{JournalMode, Settings};
 pub use system::{SystemClock, SystemIds, SystemSecrets};
 pub use tools::{Confirm, ToolFn, Tools, tool};
-pub use turn::{Cx, Review, Stop};
+pub use turn::{Called, Cx, Review, Stop};
 pub use wakeup::InProcessWakeup;
 pub use writer::Health;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zupa_core::Digest;
+use zupa_core::{Digest, Price};
 
 /// When results of effects are recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +42,11 @@ pub struct Settings {
     /// Tokens that one turn may spend, prompt and answer, after which the model has to
     /// answer. 0: no limit. Default: 200,000.
     pub turn_tokens: u64,
+    /// What the model's tokens cost. Default: nothing.
+    pub price: Price,
+    /// What the model may cost in one run of a turn, in millionths of the price's unit,
+    /// after which it has to answer. 0: no limit. Default: 0.
+    pub turn_cost_micros: u64,
     /// Longest send. Default: 10 s.
     pub channel_timeout: Duration,
     /// Longest wait of a door for the store. Default: 5 s.
@@ -85,6 +90,8 @@ impl Default for Settings {
             synthesizer_timeout: Duration::from_secs(15),
             tool_rounds: 8,
             turn_tokens: 200_000,
+            price: Price::default(),
+            turn_cost_micros: 0,
             channel_timeout: Duration::from_secs(10),
             store_timeout: Duration::from_secs(5),
             heartbeat: Duration::from_secs(2),

@@ -12,14 +12,22 @@
 
 mod call;
 mod cx;
+mod effects;
+mod given;
 mod journal;
+mod purse;
 mod run;
 mod say;
 mod stop;
 
-pub(crate) use call::{Called, PlannedCall};
+pub use call::Called;
+pub(crate) use call::{PlannedCall, Which};
 pub use cx::Cx;
 pub(crate) use cx::{Gathered, Noted};
+pub(crate) use effects::{MAX_CALLS, evidence};
+pub(crate) use given::Given;
 pub(crate) use journal::Journal;
+pub(crate) use purse::{Purse, estimate};
 pub(crate) use run::{Path, Run};
+pub(crate) use stop::{About, version_mismatch};
 pub use stop::{Review, Stop};

@@ -4,6 +4,7 @@
 //! operators about those that need an approval, all at once. What was asked is bound to
 //! the arguments by their digest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use zupa_core::{
     Content, Decision, Digest, Outbound, Timestamp, ToolCall, Wait, WaitKind, WaitState,
 };
 
-use super::run_tools::arguments_of;
+use super::run_tools::name_of;
 use super::words::Answer;
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node, Question};
@@ -37,10 +38,11 @@ impl Node<AgentTurn> for ApproveTools {
                 Settled::NotOurs => {}
             }
         }
-        let next = self.next(turn, &confirmed, &approved);
+        let (next, asked) = self.next(turn, &confirmed, &approved, cx.now());
         let decided = Update::Decided {
             confirmed,
             approved,
+            asked,
             heard_at: heard_at(cx),
         };
         Ok(next.with(decided))
@@ -75,13 +77,15 @@ impl ApproveTools {
         turn: &AgentTurn,
         confirmed: &[(String, Decision)],
         approved: &[(String, Decision)],
-    ) -> Move<AgentTurn> {
-        let mut approvals = Vec::new();
+        now: Timestamp,
+    ) -> (Move<AgentTurn>, BTreeMap<String, Timestamp>) {
+        let (mut approvals, mut asked) = (Vec::new(), BTreeMap::new());
         for call in &turn.calls {
             let Some(known) = self.0.agent.tools.get(&call.name) else {
                 continue;
             };
-            let Ok(arguments) = arguments_of(call) else {
+            // Nobody is asked about what cannot be done.
+            let Ok(arguments) = known.schema.read(&call.arguments) else {
                 continue;
             };
             if let Some(confirm) = &known.confirm {
@@ -93,25 +97,34 @@ impl ApproveTools {
                     Some(true) => {}
                     Some(false) => continue,
                     None => {
-                        let asked = confirm(&arguments);
-                        let question = self.confirmation(call, &asked);
-                        let say = vec![Outbound::reply(asked)];
-                        return Move::wait("approve_tools", vec![question], say);
+                        let text = confirm(&arguments);
+                        let question = self.confirmation(call, &text);
+                        let say = vec![Outbound::reply(text)];
+                        return (Move::wait("approve_tools", vec![question], say), asked);
                     }
                 }
             }
             let undecided =
                 !turn.approved.contains_key(&call.id) && is_in(approved, call).is_none();
-            if known.tool.effect().approve && undecided {
+            // An order that is given twice is one, as long as nobody has decided on it.
+            let name = name_of(call);
+            let waits = turn
+                .kept
+                .waiting
+                .get(&name)
+                .is_some_and(|until| *until > now);
+            if known.tool.effect().approve && undecided && !waits {
+                asked.insert(name, now.plus(self.0.agent.approve_within));
                 approvals.push(self.approval(call, known, arguments));
             }
         }
         if approvals.is_empty() {
-            return Move::to("run_tools");
+            return (Move::to("run_tools"), asked);
         }
         let said = &self.0.agent.language.approval_asked;
         let say = (!said.is_empty()).then(|| Outbound::reply(said));
-        Move::wait("approve_tools", approvals, say.into_iter().collect())
+        let say = say.into_iter().collect();
+        (Move::wait("approve_tools", approvals, say), asked)
     }
 
     fn settled(&self, turn: &AgentTurn, wait: &Wait, cx: &Cx) -> Settled {
@@ -199,6 +212,7 @@ impl ApproveTools {
         let heard = Update::Decided {
             confirmed: Vec::new(),
             approved: Vec::new(),
+            asked: BTreeMap::new(),
             heard_at: heard_at(cx),
         };
         Move::wait("approve_tools", vec![question], vec![Outbound::reply(said)]).with(heard)

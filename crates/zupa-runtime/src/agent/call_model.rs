@@ -13,7 +13,7 @@ use zupa_core::{
 use super::{AgentTurn, Parts, Update};
 use crate::faults::Phase;
 use crate::graph::{Move, Node};
-use crate::turn::{Cx, Run, Stop};
+use crate::turn::{Cx, Run, Stop, estimate};
 
 pub(super) struct CallModel(pub Arc<Parts>);
 
@@ -29,7 +29,15 @@ impl Node<AgentTurn> for CallModel {
         let mut completion = cx
             .effect("model", &input.to_hex(), || self.call(&run, request))
             .await?;
-        cx.run.spend(completion.usage);
+        let usage = completion.usage.unwrap_or_else(|| {
+            let told = if may_call {
+                self.0.agent.tools.specs()
+            } else {
+                Vec::new()
+            };
+            estimate(&turn.prompt, &told, &completion)
+        });
+        cx.run.purse.spend(usage);
         if !may_call && !completion.calls.is_empty() {
             completion.calls.clear();
             if completion.text.trim().is_empty() {
@@ -37,7 +45,7 @@ impl Node<AgentTurn> for CallModel {
             }
         }
         if completion.calls.is_empty() {
-            return self.form(turn, completion);
+            return self.form(turn, completion, cx);
         }
         Ok(Move::to("approve_tools").with(Update::Answered(completion)))
     }
@@ -50,7 +58,7 @@ impl CallModel {
         let asked =
             |line: &&Prompt| matches!(line, Prompt::Assistant { calls, .. } if !calls.is_empty());
         let rounds = turn.rounds.iter().filter(asked).count();
-        rounds < self.0.settings.tool_rounds as usize && !cx.run.is_broke()
+        rounds < self.0.settings.tool_rounds as usize && !cx.run.purse.is_empty()
     }
 
     fn request(&self, turn: &AgentTurn, cx: &Cx, may_call: bool) -> ModelRequest {
@@ -66,11 +74,16 @@ impl CallModel {
         request
     }
 
-    /// A reply of the wrong form goes back to the model once.
-    fn form(&self, turn: &AgentTurn, completion: Completion) -> Result<Move<AgentTurn>, Stop> {
+    /// A reply of the wrong form goes back to the model once, if that can be paid.
+    fn form(
+        &self,
+        turn: &AgentTurn,
+        completion: Completion,
+        cx: &Cx,
+    ) -> Result<Move<AgentTurn>, Stop> {
         let wrong = self.0.agent.check_reply(&completion.text).err();
         match wrong {
-            Some(wrong) if turn.repairs == 0 => {
+            Some(wrong) if turn.repairs == 0 && !cx.run.purse.is_empty() => {
                 let said = format!(
                     "Your answer does not have the required form: {wrong}. Answer again, with nothing but JSON of that form."
                 );

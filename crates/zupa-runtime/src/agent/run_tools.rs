@@ -5,17 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 use zupa_core::{Digest, ToolCall};
 
 use super::state::CallResult;
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
 use crate::remind;
-use crate::turn::{Called, Cx, PlannedCall, Stop};
+use crate::tools::object;
+use crate::turn::{Called, Cx, MAX_CALLS, PlannedCall, Stop, Which, evidence};
 
-/// Calls of one round; what is more is not made.
-const CALLS: usize = 32;
 /// The most that the model is told of one result, in bytes.
 const MAX_RESULT: usize = 64 * 1024;
 
@@ -29,14 +27,14 @@ impl Node<AgentTurn> for RunTools {
         let mut which: HashMap<usize, u32> = HashMap::new();
         let mut taken = turn.ended_calls.clone();
         for (place, call) in turn.calls.iter().enumerate() {
-            if place >= CALLS {
-                let said = format!("at most {CALLS} calls at once");
+            if place >= MAX_CALLS {
+                let said = format!("at most {MAX_CALLS} calls at once");
                 refused.insert(place, Called::refused("too_many_calls", said));
                 continue;
             }
             match self.plan(turn, place, call, &mut taken) {
-                Ok(call) => {
-                    which.insert(place, call.which);
+                Ok((call, which_of)) => {
+                    which.insert(place, which_of);
                     planned.push(call);
                 }
                 Err(answer) => {
@@ -55,7 +53,9 @@ impl Node<AgentTurn> for RunTools {
                 },
             };
             let late = set_reminders(&called, cx)?;
-            cx.audit("tool.called", self.evidence(call, &called, made));
+            let known = self.0.agent.tools.get(&call.name);
+            let class = known.map(|known| known.tool.effect().class);
+            cx.audit("tool.called", evidence(&call.name, class, &called, made));
             results.push(CallResult {
                 call: call.id.clone(),
                 text: late.unwrap_or_else(|| cut(called.for_model())),
@@ -74,19 +74,6 @@ impl Node<AgentTurn> for RunTools {
 }
 
 impl RunTools {
-    /// What the audit says of a call: its class and its end, no arguments.
-    fn evidence(&self, call: &ToolCall, called: &Called, made: bool) -> String {
-        let known = self.0.agent.tools.get(&call.name);
-        let class = known.map_or("unknown", |known| known.tool.effect().class.as_str());
-        let end = match called {
-            Called::Output(_) => "done",
-            Called::Error { unknown: true, .. } => "unknown",
-            Called::Error { kind, .. } if made => kind,
-            Called::Error { kind, .. } => return format!("{}: not made, {kind}", call.name),
-        };
-        format!("{}: {class}, {end}", call.name)
-    }
-
     /// A call that can be made, or what the model is told instead.
     fn plan(
         &self,
@@ -94,15 +81,17 @@ impl RunTools {
         place: usize,
         call: &ToolCall,
         taken: &mut BTreeMap<String, Vec<u32>>,
-    ) -> Result<PlannedCall, Called> {
+    ) -> Result<(PlannedCall, u32), Called> {
         let Some(known) = self.0.agent.tools.get(&call.name) else {
             return Err(Called::refused(
                 "unknown_tool",
                 format!("there is no tool named {}", call.name),
             ));
         };
-        let arguments =
-            arguments_of(call).map_err(|wrong| Called::refused("invalid_arguments", wrong))?;
+        let arguments = known
+            .schema
+            .read(&call.arguments)
+            .map_err(|wrong| Called::refused("invalid_arguments", wrong))?;
         let mut decision = None;
         for (needed, decisions) in [
             (known.confirm.is_some(), &turn.confirmed),
@@ -112,6 +101,10 @@ impl RunTools {
                 _ if !needed => {}
                 Some(decided) if decided.approved => decision = Some(decided.clone()),
                 Some(decided) => return Err(Called::refused("rejected", decided.note.clone())),
+                None if turn.kept.waiting.contains_key(&name_of(call)) => {
+                    let said = "this very call waits for an approval already; nothing was done now";
+                    return Err(Called::refused("waiting", said));
+                }
                 None => return Err(Called::refused("rejected", "nobody has agreed to it")),
             }
         }
@@ -123,14 +116,14 @@ impl RunTools {
             .unwrap_or_default();
         taken.push(which);
         let planned = PlannedCall {
-            place,
+            key: format!("{}/{place}", call.name),
             tool: known.tool.clone(),
             arguments,
-            which,
+            which: Which::Equal(which),
             decision,
             state: turn.kept.agent.clone(),
         };
-        Ok(planned)
+        Ok((planned, which))
     }
 }
 
@@ -157,24 +150,10 @@ fn set_reminders(called: &Called, cx: &mut Cx) -> Result<Option<String>, Stop> {
     Ok(told)
 }
 
-/// The arguments of a call: an object, or what is wrong with them. Nothing at all is no
-/// arguments.
-pub(super) fn arguments_of(call: &ToolCall) -> Result<Value, String> {
-    let text = match call.arguments.trim() {
-        "" => "{}",
-        text => text,
-    };
-    match serde_json::from_str::<Value>(text) {
-        Ok(arguments) if arguments.is_object() => Ok(arguments),
-        Ok(_) => Err("not a JSON object".into()),
-        Err(source) => Err(format!("not JSON: {source}")),
-    }
-}
-
 /// Names a call by its tool and canonical arguments: members are in the order of their
 /// names.
-fn name_of(call: &ToolCall) -> String {
-    Digest::of_json(&(&call.name, arguments_of(call).unwrap_or_default())).to_hex()
+pub(super) fn name_of(call: &ToolCall) -> String {
+    Digest::of_json(&(&call.name, object(&call.arguments).unwrap_or_default())).to_hex()
 }
 
 fn cut(mut text: String) -> String {

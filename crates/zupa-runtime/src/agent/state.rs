@@ -9,6 +9,7 @@ use zupa_core::turn::Message;
 use zupa_core::{Completion, Decision, Number, Outbound, Prompt, Role, Timestamp, ToolCall, patch};
 
 use super::hand_back;
+use super::run_tools::name_of;
 use super::session::{EPISODES, EndReason, Episode, Session};
 use super::talk::{Came, Talk};
 use crate::graph::{Left, Question, State};
@@ -42,13 +43,13 @@ pub struct AgentTurn {
     /// What the model said last.
     pub reply: String,
     /// The prompt of the next call.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prompt: Vec<Prompt>,
     /// Earlier lines of the conversation, as of today.
     #[serde(skip)]
     pub history: Option<Vec<Message>>,
     /// What goes out.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbound: Vec<Outbound>,
     /// What the conversation keeps.
     #[serde(skip)]
@@ -78,6 +79,10 @@ pub struct Kept {
     /// When the agent wants to be woken if nobody says anything before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<Timestamp>,
+    /// Calls that operators were asked about, by tool and arguments, and until when: they
+    /// are not asked again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waiting: BTreeMap<String, Timestamp>,
     /// What was heard in voice messages of the newest lines, by their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<(Number, String)>,
@@ -129,6 +134,8 @@ pub enum Update {
         confirmed: Vec<(String, Decision)>,
         /// By operators, by the calls' ids.
         approved: Vec<(String, Decision)>,
+        /// Calls that operators are asked about now, by tool and arguments, and until when.
+        asked: BTreeMap<String, Timestamp>,
         /// When the person was last heard.
         heard_at: Option<Timestamp>,
     },
@@ -261,6 +268,8 @@ impl State for AgentTurn {
             Update::History(lines) => self.history = Some(lines),
             Update::Prompt(prompt) => self.prompt = prompt,
             Update::Answered(mut completion) => {
+                // It is made anew for the next call, and need not be parked.
+                self.prompt.clear();
                 name_apart(&mut completion.calls);
                 self.reply = completion.text.clone();
                 self.calls.clone_from(&completion.calls);
@@ -277,12 +286,18 @@ impl State for AgentTurn {
             Update::Decided {
                 confirmed,
                 approved,
+                asked,
                 heard_at,
             } => {
                 self.came = Came::AsItEnded;
                 if let (Some(talk), Some((_, decision))) = (&mut self.kept.talk, confirmed.last()) {
                     talk.answered(decision.approved);
                 }
+                let decided = |call: &&ToolCall| approved.iter().any(|(id, _)| *id == call.id);
+                for call in self.calls.iter().filter(decided) {
+                    self.kept.waiting.remove(&name_of(call));
+                }
+                self.kept.waiting.extend(asked);
                 self.confirmed.extend(confirmed);
                 self.approved.extend(approved);
                 let last_at = &mut self.kept.session.last_at;

@@ -112,7 +112,6 @@ impl Summarize {
             }
             Err(_elapsed) => return Ok(None),
         };
-        run.spend(completion.usage);
         Ok(Some(completion.text))
     }
 }

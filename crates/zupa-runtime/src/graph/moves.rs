@@ -29,6 +29,13 @@ pub(super) enum To {
     Leave,
 }
 
+impl To {
+    /// True when no node of this graph follows in this turn.
+    pub(super) fn is_over(&self) -> bool {
+        !matches!(self, Self::Nodes(_))
+    }
+}
+
 /// How a turn ends.
 #[derive(Debug, Clone)]
 pub enum Ending {

@@ -6,6 +6,7 @@
 //! it had recorded.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zupa_core::store::Verdict;
 use zupa_core::{
     Content, Digest, EffectClass, Error, ErrorKind, NewWait, Outbound, Resume, Step, StoredState,
@@ -17,7 +18,7 @@ use super::state::load;
 use super::{Graph, Question, State};
 use crate::commit::{Done, Keeps};
 use crate::remind::Reminded;
-use crate::turn::{Gathered, Review, Run, Stop};
+use crate::turn::{Gathered, Given, Review, Run, Stop, version_mismatch};
 
 /// How often a parked turn whose node is unknown here is left to processes of another
 /// version before it is given up: some ten minutes.
@@ -29,12 +30,15 @@ const MAX_PAYLOAD: usize = 8 << 20;
 /// What a parked turn leaves for the one that goes on.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Parked {
-    state: serde_json::Value,
+    state: Value,
     at: Vec<String>,
     visits: Visits,
     root: TurnId,
     #[serde(default)]
     steps: Vec<ParkedStep>,
+    /// What the turn was about, if its nodes begin again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    given: Option<Given>,
 }
 
 /// A journal entry of a node that was left in its middle.
@@ -47,6 +51,13 @@ struct ParkedStep {
     result: Option<String>,
 }
 
+/// Where a run begins, if it does.
+pub(super) enum Beginning<S: State> {
+    At(Box<Begun<S>>),
+    /// It was parked at a node that is gone, and an operator is asked.
+    Nowhere(Done),
+}
+
 /// Where a run begins.
 pub(super) struct Begun<S: State> {
     pub walk: Walk<S>,
@@ -56,8 +67,9 @@ pub(super) struct Begun<S: State> {
 }
 
 impl Parked {
-    /// Left in the middle of nodes: they begin again, with what they recorded.
-    pub(super) fn with_steps(self, run: &Run) -> Self {
+    /// Left in the middle of nodes: they begin again, with what they recorded and what the
+    /// turn was about.
+    pub(super) fn in_the_middle(self, run: &Run) -> Self {
         let visits = self.at.iter().map(|name| {
             let visit = self.visits.get(name).copied().unwrap_or_default() + 1;
             format!("{name}/{visit}")
@@ -78,6 +90,7 @@ impl Parked {
         });
         Self {
             steps: steps.collect(),
+            given: Some(Given::of(run.inbounds(), run.settled())),
             ..self
         }
     }
@@ -94,7 +107,7 @@ pub(super) fn today<S: State>(kept: Option<&StoredState>) -> zupa_core::Result<S
 impl<S: State> Graph<S> {
     /// The start, or the place where the turn was parked that a settled wait belongs
     /// to.
-    pub(super) fn begin(&self, run: &Run) -> Result<Begun<S>, Stop> {
+    pub(super) fn begin(&self, run: &Run) -> Result<Beginning<S>, Stop> {
         let kept = run.turn.state.clone();
         let today = today::<S>(kept.as_ref())?;
         let (wait, settles) = match run.turn.waits.first() {
@@ -115,14 +128,22 @@ impl<S: State> Graph<S> {
                 at: vec![0],
                 visits: Visits::new(),
             },
-            Some(wait) => self.unpark(run, wait)?,
+            Some(wait) => match self.unpark(run, wait)? {
+                Ok(walk) => walk,
+                Err(gone) => {
+                    let settles = settles.into_iter().collect();
+                    return self
+                        .nowhere(gone, wait, settles, run)
+                        .map(Beginning::Nowhere);
+                }
+            },
         };
         walk.state.attach(today);
-        Ok(Begun {
+        Ok(Beginning::At(Box::new(Begun {
             walk,
             kept,
             settles: settles.into_iter().collect(),
-        })
+        })))
     }
 
     /// False for a message that does not answer the question.
@@ -144,41 +165,44 @@ impl<S: State> Graph<S> {
             visits: walk.visits.clone(),
             root: run.root(),
             steps: Vec::new(),
+            given: None,
         })
     }
 
-    fn unpark(&self, run: &Run, wait: &Wait) -> Result<Walk<S>, Stop> {
+    /// The place where a turn was parked, or what to ask if there is none.
+    fn unpark(&self, run: &Run, wait: &Wait) -> Result<Result<Walk<S>, Gone>, Stop> {
+        if is_given_up(wait) {
+            let given_up = Error::new(ErrorKind::Conflict, "an operator gave the turn up");
+            return Err(given_up.with("wait", wait.opened.id).into());
+        }
         let version = wait
             .opened
             .resume
             .as_ref()
             .map_or(0, |resume| resume.state_version);
-        let parked: Parked = serde_json::from_str(&wait.opened.payload).map_err(|source| {
+        let mut parked: Parked = serde_json::from_str(&wait.opened.payload).map_err(|source| {
             Error::new(ErrorKind::Corrupt, "a parked turn cannot be read").with_source(source)
         })?;
-        let at = parked
-            .at
-            .iter()
-            .map(|name| {
-                self.place(name).ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::Conflict,
-                        "version_mismatch: a parked turn goes on at a node that is gone",
-                    )
-                    .with("node", name)
-                    .with("graph", &self.name)
-                })
-            })
-            .collect::<zupa_core::Result<Vec<_>>>()
-            .map_err(|gone| match run.turn.provider_failures {
-                // While versions change a newer process may know it.
-                ..LEFT_TO_OTHERS => Stop::Provider(gone),
-                _ => Stop::Failed(gone),
-            })?;
+        let gone = parked.at.iter().find(|name| self.place(name).is_none());
+        if let Some(node) = gone.cloned() {
+            // While versions change a newer process may know it.
+            if run.turn.provider_failures < LEFT_TO_OTHERS {
+                let mismatch = "version_mismatch: a parked turn goes on at a node that is gone";
+                let error = Error::new(ErrorKind::Conflict, mismatch).with("node", node);
+                return Err(Stop::Provider(error.with("graph", &self.name)));
+            }
+            return Ok(Err(Gone { parked, node }));
+        }
+        let at = parked.at.iter().filter_map(|name| self.place(name));
+        let at = at.collect();
+        if let Some(given) = parked.given.take() {
+            run.goes_on_with(given);
+        }
         run.inherit(
             parked.root,
             parked.steps.into_iter().map(ParkedStep::into_step),
         );
+        run.rename(&self.renamed);
         let state = load::<S, S>(version, &parked.state.to_string())?;
         let mut visits = parked.visits;
         for (old, new) in &self.renamed {
@@ -186,7 +210,31 @@ impl<S: State> Graph<S> {
                 visits.insert(new.clone(), count);
             }
         }
-        Ok(Walk { state, at, visits })
+        Ok(Ok(Walk { state, at, visits }))
+    }
+
+    /// Asks an operator about a turn that was parked at a node that is gone. What it left
+    /// stays as it is, with what this turn was given to go on.
+    fn nowhere(
+        &self,
+        gone: Gone,
+        wait: &Wait,
+        settles: Vec<(WaitId, WaitState)>,
+        run: &Run,
+    ) -> Result<Done, Stop> {
+        let Gone { mut parked, node } = gone;
+        let given = || Given::of(&run.turn.inbounds, &run.turn.waits);
+        parked.given.get_or_insert_with(given);
+        let gathered = Gathered {
+            settles,
+            ..Gathered::default()
+        };
+        let subject = version_mismatch(&self.name, &node);
+        let mut done = self.review(subject, parked, None, gathered, run)?;
+        for asked in &mut done.waits {
+            asked.resume.clone_from(&wait.opened.resume);
+        }
+        Ok(done)
     }
 
     /// Ends the turn with its questions open.
@@ -264,19 +312,38 @@ impl<S: State> Graph<S> {
         })
     }
 
-    /// Parks the turn until an operator has said what became of an effect.
+    /// Parks the turn until an operator has decided.
     pub(super) fn review(
         &self,
-        review: Review,
+        subject: Value,
         parked: Parked,
         keeps: Option<Keeps>,
         gathered: Gathered,
         run: &Run,
     ) -> Result<Done, Stop> {
-        let question = Question::decision(review.subject);
+        let question = Question::decision(subject);
         let say = self.says_in_review.clone();
         self.park(parked, vec![question], say, keeps, gathered, run)
     }
+}
+
+/// A parked turn whose node is unknown here.
+struct Gone {
+    parked: Parked,
+    node: String,
+}
+
+/// True when an operator was asked how a turn goes on, and said that it does not.
+fn is_given_up(wait: &Wait) -> bool {
+    let subject: Value = serde_json::from_str(&wait.opened.subject).unwrap_or_default();
+    let of_the_turn = [Review::DIVERGENCE, Review::VERSION_MISMATCH];
+    let review = subject.get("review").and_then(Value::as_str);
+    wait.opened.kind == WaitKind::Decision
+        && review.is_some_and(|review| of_the_turn.contains(&review))
+        && !wait
+            .decision
+            .as_ref()
+            .is_some_and(|decision| decision.approved)
 }
 
 impl ParkedStep {

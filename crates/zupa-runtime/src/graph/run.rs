@@ -9,10 +9,10 @@ use zupa_core::store::Verdict;
 use zupa_core::{Error, NewWait, Outbound, StoredState, WaitKind};
 
 use super::moves::To;
-use super::park::{Begun, today};
+use super::park::{Beginning, Begun, today};
 use super::{Ending, Exit, Graph, Left, Move, Question, State};
 use crate::commit::{Done, Keeps};
-use crate::turn::{Cx, Gathered, Run, Stop};
+use crate::turn::{About, Cx, Gathered, Run, Stop};
 
 /// How often each node was visited, by name.
 pub(super) type Visits = HashMap<String, u32>;
@@ -71,24 +71,30 @@ impl<S: State> Graph<S> {
             mut walk,
             kept,
             settles,
-        } = self.begin(run)?;
+        } = match self.begin(run)? {
+            Beginning::At(begun) => *begun,
+            Beginning::Nowhere(done) => return Ok(done),
+        };
         let mut gathered = Gathered {
             settles,
             ..Gathered::default()
         };
         let way = match self.walk(&mut walk, "", &mut gathered, run).await {
             Ok(way) => way,
-            // A human has to say what became of an effect. The turn goes on at these
-            // nodes, with what they have recorded.
+            // A human has to say what became of an effect, or whether the turn goes on
+            // another way. It does at these nodes, with what they have recorded.
             Err(Stop::Review(review)) => {
-                let parked = self.parked(&walk, &walk.at, run)?.with_steps(run);
+                let subject = match review.about {
+                    about @ About::Divergence(_) => about.subject(&run.drop_tail()),
+                    about @ About::Effect(_) => about.subject(&[]),
+                };
+                let parked = self.parked(&walk, &walk.at, run)?.in_the_middle(run);
                 walk.state.leave(Left::Waits(WaitKind::Decision), run.at());
                 let keeps = changed(&walk.state, kept.as_ref())?;
-                return self.review(review, parked, keeps, gathered, run);
+                return self.review(subject, parked, keeps, gathered, run);
             }
             Err(stop) => return Err(stop),
         };
-        run.check_journal()?;
         match way {
             Way::Ended(ending) => {
                 let left = match &ending {
@@ -152,6 +158,10 @@ impl<S: State> Graph<S> {
         for _ in 0..self.moves {
             let branches = self.super_step(walk, prefix, run).await?;
             let alone = branches.len() == 1;
+            // Before the state changes: after a review this node may begin again.
+            if prefix.is_empty() && branches.iter().any(|(moved, _)| moved.to.is_over()) {
+                run.check_journal()?;
+            }
             let mut next: Vec<usize> = Vec::new();
             for (node, (moved, out)) in walk.at.iter().copied().zip(branches) {
                 *walk

@@ -15,8 +15,10 @@ use zupa_core::{
 
 /// A tool from an `async fn(Arguments, ToolContext) -> Result<ToolOutput>`.
 ///
-/// The schema that the model sees comes from the type; what does not fit the type is
-/// sent back to the model. Of class [`EffectClass::Reconcile`] needs
+/// The schema that the model sees comes from the type, and arguments are held to it before
+/// anything else happens with a call: ranges and patterns that `schemars` writes count, and
+/// members that the type does not name are refused if it says
+/// `#[serde(deny_unknown_fields)]`. What does not fit is sent back to the model. Of class [`EffectClass::Reconcile`] needs
 /// [`ToolFn::probed_by`].
 pub fn tool<A, F, Calling>(
     name: impl Into<String>,

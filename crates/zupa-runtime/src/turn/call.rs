@@ -1,6 +1,7 @@
 //! Calling tools through the journal: an effect that matters leaves an intent before
 //! it starts, and what a crash or a lost answer means is decided by its class.
 
+use std::fmt::{self, Debug};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,26 +23,36 @@ const MAX_OUTPUT: usize = 256 * 1024;
 
 /// A call that a model asked for, checked and decided on.
 pub(crate) struct PlannedCall {
-    /// Its place among the calls of the visit, and with it its key.
-    pub place: usize,
+    /// Its key within the visit.
+    pub key: String,
     pub tool: Arc<dyn Tool>,
     pub arguments: Value,
-    /// Which of the turn's calls with equal arguments it is, from 0.
-    pub which: u32,
+    pub which: Which,
     pub decision: Option<Decision>,
     /// The agent's state as of the start.
     pub state: Value,
 }
 
-/// How a call ended.
-#[derive(Clone, Serialize, Deserialize)]
+/// What tells a call from others with equal arguments, for whoever deduplicates.
+#[derive(Clone)]
+pub(crate) enum Which {
+    /// Which of the turn's equal calls it is, from 0.
+    Equal(u32),
+    /// Its place in the journal.
+    Place,
+}
+
+/// How a call ended, or why it was not made.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Called {
+pub enum Called {
     /// With an output.
     Output(ToolOutput),
     /// With an error, which the model is told.
     Error {
+        /// A word for it: `timeout`, `rejected`, `not_done`.
         kind: String,
+        /// What went wrong. May repeat what a tool said: not for logs.
         message: String,
         /// True when nobody knows whether it happened.
         unknown: bool,
@@ -52,7 +63,7 @@ impl Cx {
     /// Makes calls side by side; their answers come in order.
     pub(crate) async fn call_all(&self, calls: Vec<PlannedCall>) -> Result<Vec<Called>, Stop> {
         let running = calls.into_iter().map(|call| {
-            let key = self.key(&format!("{}/{}", call.tool.spec().name, call.place));
+            let key = self.key(&call.key);
             let run = self.run.clone();
             async move { run.call(&key, &call).await }
         });
@@ -79,7 +90,7 @@ impl Run {
             Some(_intent) => self.after_lost_answer(key, input, call).await,
             None if class == EffectClass::Pure => {
                 self.may_go_on()?;
-                let called = self.attempt(call).await?.unwrap_or_else(Called::of);
+                let called = self.attempt(key, call).await?.unwrap_or_else(Called::of);
                 self.note(key, input, call, called).await
             }
             None => {
@@ -98,7 +109,7 @@ impl Run {
         input: Digest,
         call: &PlannedCall,
     ) -> Result<Called, Stop> {
-        match self.attempt(call).await? {
+        match self.attempt(key, call).await? {
             Ok(called) => self.note(key, input, call, called).await,
             Err(error) if outcome(&error) == Outcome::Unknown => {
                 self.without_answer(key, input, call, error).await
@@ -151,7 +162,7 @@ impl Run {
         self.claim.check()?;
         let asked = call
             .tool
-            .probe(call.arguments.clone(), self.context(call, time));
+            .probe(call.arguments.clone(), self.context(key, call, time));
         let asked = AssertUnwindSafe(asked).catch_unwind();
         let answer = match tokio::time::timeout(time, asked).await {
             Ok(Ok(answer)) => answer,
@@ -174,7 +185,7 @@ impl Run {
     async fn decided(&self, key: &str, input: Digest, call: &PlannedCall) -> Result<Called, Stop> {
         let subject = json!({
             "review": "unknown_effect",
-            "step": key,
+            "step": self.recorded_as(key),
             "tool": call.tool.spec().name,
             "arguments": call.arguments,
             "question": "Nobody knows whether this call took place. Approve: it did. Reject: it did not.",
@@ -193,14 +204,14 @@ impl Run {
             Some((WaitState::Decided | WaitState::Expired | WaitState::Cancelled, _)) => {
                 self.note(key, input, call, Called::did_not()).await
             }
-            _ => Err(Stop::Review(Review { subject })),
+            _ => Err(Stop::Review(Review::effect(subject))),
         }
     }
 
     /// One try. The outer error ends the run.
-    async fn attempt(&self, call: &PlannedCall) -> Result<Result<Called, Error>, Stop> {
+    async fn attempt(&self, key: &str, call: &PlannedCall) -> Result<Result<Called, Error>, Stop> {
         let time = self.time_for_a_call();
-        let context = self.context(call, time);
+        let context = self.context(key, call, time);
         self.mark(Phase::Tool).await;
         // The last moment: what comes now is felt outside.
         self.claim.check()?;
@@ -248,11 +259,18 @@ impl Run {
         self.path.settings.tool_timeout.min(self.left())
     }
 
-    fn context(&self, call: &PlannedCall, timeout: Duration) -> ToolContext {
+    fn context(&self, key: &str, call: &PlannedCall, timeout: Duration) -> ToolContext {
         let tool = &call.tool.spec().name;
-        let tenant = &self.turn.address.tenant;
+        let (tenant, root, arguments) = (&self.turn.address.tenant, self.root(), &call.arguments);
+        let key = match call.which {
+            Which::Equal(which) => Digest::of_json(&(tenant, root, tool, arguments, which)),
+            Which::Place => {
+                let place = self.recorded_as(key);
+                Digest::of_json(&(tenant, root, tool, arguments, place))
+            }
+        };
         ToolContext {
-            key: Digest::of_json(&(tenant, self.root(), tool, &call.arguments, call.which)),
+            key,
             turn: self.turn.turn,
             conversation: self.turn.conversation,
             address: self.turn.address.clone(),
@@ -265,8 +283,16 @@ impl Run {
 }
 
 impl Called {
-    /// What the model is told.
-    pub(crate) fn for_model(&self) -> String {
+    /// The output, if there is one.
+    pub fn output(&self) -> Option<&ToolOutput> {
+        match self {
+            Self::Output(output) => Some(output),
+            Self::Error { .. } => None,
+        }
+    }
+
+    /// As a model is told of it.
+    pub fn for_model(&self) -> String {
         match self {
             Self::Output(output) => match &output.result {
                 Value::String(text) => text.clone(),
@@ -304,8 +330,17 @@ impl Called {
     }
 
     /// True when nobody knows whether it happened.
-    pub(crate) fn is_unknown(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Error { unknown: true, .. })
+    }
+}
+
+impl Debug for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Output(output) => write!(f, "Called({output:?})"),
+            Self::Error { kind, .. } => write!(f, "Called({kind})"),
+        }
     }
 }
 

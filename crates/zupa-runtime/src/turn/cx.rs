@@ -19,6 +19,7 @@ pub struct Cx {
     pub(crate) run: Arc<Run>,
     node: String,
     said: u32,
+    pub(super) called: usize,
     pub(crate) gathered: Gathered,
 }
 
@@ -52,6 +53,7 @@ impl Cx {
             run,
             node,
             said: 0,
+            called: 0,
             gathered: Gathered::default(),
         }
     }
@@ -71,14 +73,16 @@ impl Cx {
         &self.run.turn.address
     }
 
-    /// What the turn has claimed, in order. Never empty.
+    /// What the turn has claimed, in order. Never empty. In a turn that goes on after a
+    /// review: what the one that was reviewed had claimed.
     pub fn inbounds(&self) -> &[Claimed] {
-        &self.run.turn.inbounds
+        self.run.inbounds()
     }
 
-    /// What was settled so that this turn could go on for a parked one.
+    /// What was settled so that this turn could go on for a parked one. In a turn that goes
+    /// on after a review: what was settled for the one that was reviewed.
     pub fn settled(&self) -> &[Wait] {
-        &self.run.turn.waits
+        self.run.settled()
     }
 
     /// When the newest claimed message was accepted: the same at every run.

@@ -1,17 +1,17 @@
 //! One run of one turn: what all its nodes share.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use zupa_core::store::{ClaimedTurn, OutboxRow, Record, Recorded};
 use zupa_core::{
-    Clock, Digest, EffectClass, Error, ErrorKind, Hint, Ids, Step, Timestamp, TurnId, Usage,
-    WaitId, Wakeup,
+    Claimed, Clock, Digest, EffectClass, Error, Hint, Ids, Step, Timestamp, TurnId, Wait, WaitId,
+    Wakeup,
 };
 
-use super::{Journal, Noted, Stop};
+use super::{Given, Journal, Noted, Purse, Review, Stop};
 use crate::claim::Held;
 use crate::deliver::DeliveryQueue;
 use crate::doors::Doors;
@@ -40,17 +40,21 @@ pub(crate) struct Run {
     pub turn: Arc<ClaimedTurn>,
     pub claim: Arc<Held>,
     pub journal: Journal,
+    pub purse: Purse,
     root: OnceLock<TurnId>,
     /// The question that this run's messages answer.
     took: OnceLock<WaitId>,
+    /// What the turn was given that this one goes on for after a review.
+    given: OnceLock<(Vec<Claimed>, Vec<Wait>)>,
     /// What is recorded, by this run, by earlier ones, and by a parked turn that this
     /// one goes on with.
     steps: Mutex<Vec<Known>>,
     /// The next place in the journal, behind all that was ever recorded.
     ordinals: AtomicU32,
     noted: Mutex<Vec<Noted>>,
+    /// Approvals that were taken, each for one step.
+    used: Mutex<Vec<(WaitId, String)>>,
     said: AtomicU32,
-    tokens: AtomicU64,
     until: Duration,
 }
 
@@ -61,6 +65,8 @@ struct Known {
     visited: bool,
     /// It is not handed in yet.
     kept_back: bool,
+    /// The key that it was recorded under, if its node had another name.
+    was: Option<String>,
 }
 
 impl Known {
@@ -69,7 +75,12 @@ impl Known {
             step,
             visited: false,
             kept_back: false,
+            was: None,
         }
+    }
+
+    fn matters(&self) -> bool {
+        self.step.class != EffectClass::Pure
     }
 }
 
@@ -78,11 +89,13 @@ impl Run {
         Self {
             root: OnceLock::new(),
             took: OnceLock::new(),
+            given: OnceLock::new(),
             steps: Mutex::new(turn.steps.iter().cloned().map(Known::before).collect()),
             ordinals: AtomicU32::new(behind(&turn.steps)),
             noted: Mutex::default(),
+            used: Mutex::default(),
             said: AtomicU32::new(turn.said),
-            tokens: AtomicU64::new(0),
+            purse: Purse::of(&path.settings),
             journal: Journal::default(),
             until: path.clock.monotonic() + path.settings.turn_timeout,
             path,
@@ -119,10 +132,49 @@ impl Run {
                 // What was recorded under the new name counts; the old is done with.
                 steps[place].visited |= known;
                 if !known {
-                    steps[place].step.key = today;
+                    let was = std::mem::replace(&mut steps[place].step.key, today);
+                    steps[place].was.get_or_insert(was);
                 }
             }
         }
+    }
+
+    /// The key that a step was first recorded under: keys and questions that others hold
+    /// are made from it.
+    pub(crate) fn recorded_as(&self, key: &str) -> String {
+        let steps = self.lock();
+        let known = steps.iter().find(|known| known.step.key == key);
+        let was = known.and_then(|known| known.was.clone());
+        was.unwrap_or_else(|| key.to_owned())
+    }
+
+    /// Takes an approval for a step. True for the first that asks, at every run.
+    pub(crate) fn uses(&self, approval: WaitId, key: &str) -> bool {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        match used.iter().find(|(wait, _)| *wait == approval) {
+            Some((_, by)) => by == key,
+            None => {
+                used.push((approval, key.to_owned()));
+                true
+            }
+        }
+    }
+
+    /// Goes on with what another turn was given.
+    pub(crate) fn goes_on_with(&self, given: Given) {
+        let _ = self.given.set(given.open());
+    }
+
+    /// What the turn is about.
+    pub(crate) fn inbounds(&self) -> &[Claimed] {
+        let given = self.given.get().map(|(inbounds, _)| inbounds);
+        given.unwrap_or(&self.turn.inbounds)
+    }
+
+    /// What was settled for it.
+    pub(crate) fn settled(&self) -> &[Wait] {
+        let given = self.given.get().map(|(_, waits)| waits);
+        given.unwrap_or(&self.turn.waits)
     }
 
     /// Goes on for a parked turn, in the middle of nodes that had recorded `steps`.
@@ -178,20 +230,6 @@ impl Run {
         self.until.saturating_sub(self.path.clock.monotonic())
     }
 
-    /// Draws from the turn's tokens.
-    pub(crate) fn spend(&self, usage: Option<Usage>) {
-        if let Some(usage) = usage {
-            let tokens = usage.input_tokens + usage.output_tokens;
-            self.tokens.fetch_add(tokens, Ordering::Relaxed);
-        }
-    }
-
-    /// True once the turn has used up its tokens.
-    pub(crate) fn is_broke(&self) -> bool {
-        let most = self.path.settings.turn_tokens;
-        most > 0 && self.tokens.load(Ordering::Relaxed) >= most
-    }
-
     /// No effect starts in a process that is stopping.
     pub(crate) fn may_go_on(&self) -> Result<(), Stop> {
         if self.path.stopping.is_cancelled() {
@@ -210,7 +248,7 @@ impl Run {
     }
 
     /// What is known of an effect. One with another input is as unknown, unless
-    /// effects that matter follow it: then the turn cannot go on as it began.
+    /// effects that matter follow it: then an operator says how the turn goes on.
     pub(crate) fn known(&self, key: &str, input: Digest) -> Result<Option<Step>, Stop> {
         let mut steps = self.lock();
         let Some(place) = steps.iter().position(|known| known.step.key == key) else {
@@ -227,15 +265,12 @@ impl Run {
             return Ok(Some(steps[place].step.clone()));
         }
         // The tail goes, but for what this run has asked for.
-        let tail =
-            |known: &Known| known.step.ordinal >= steps[place].step.ordinal && !known.visited;
-        let matters = |known: &Known| known.step.class != EffectClass::Pure;
-        if steps.iter().any(|known| tail(known) && matters(known)) {
-            return Err(diverged(key));
+        let ordinal = steps[place].step.ordinal;
+        let tail_of = |known: &Known| known.step.ordinal >= ordinal && !known.visited;
+        if steps.iter().any(|known| tail_of(known) && known.matters()) {
+            return Err(Stop::Review(Review::divergence(key)));
         }
-        let kept: Vec<bool> = steps.iter().map(|known| !tail(known)).collect();
-        let mut kept = kept.into_iter();
-        steps.retain(|_| kept.next().unwrap_or(true));
+        steps.retain(|known| !tail_of(known));
         Ok(None)
     }
 
@@ -243,9 +278,19 @@ impl Run {
     /// or nobody would hear of it.
     pub(crate) fn check_journal(&self) -> Result<(), Stop> {
         let steps = self.lock();
-        let matters = |known: &&Known| known.step.class != EffectClass::Pure;
-        let forgotten = steps.iter().filter(matters).find(|known| !known.visited);
-        forgotten.map_or(Ok(()), |known| Err(diverged(&known.step.key)))
+        let mut forgotten = steps.iter().filter(|known| !known.visited);
+        let first = forgotten.find(|known| known.matters());
+        first.map_or(Ok(()), |known| {
+            Err(Stop::Review(Review::divergence(&known.step.key)))
+        })
+    }
+
+    /// Drops what this run has not asked for. Answers what of it matters.
+    pub(crate) fn drop_tail(&self) -> Vec<Step> {
+        let mut steps = self.lock();
+        let dropped = steps.extract_if(.., |known| !known.visited);
+        let dropped = dropped.filter(Known::matters);
+        dropped.map(|known| known.step).collect()
     }
 
     /// A journal entry in its place.
@@ -273,6 +318,7 @@ impl Run {
             step: step.clone(),
             visited: true,
             kept_back: false,
+            was: known.and_then(|place| steps[place].was.clone()),
         };
         match known {
             Some(place) => steps[place] = now,
@@ -390,14 +436,4 @@ fn of_node<'k>(key: &'k str, node: &str) -> Option<&'k str> {
 
 fn behind(steps: &[Step]) -> u32 {
     steps.iter().map(|step| step.ordinal + 1).max().unwrap_or(0)
-}
-
-fn diverged(key: &str) -> Stop {
-    Stop::Failed(
-        Error::new(
-            ErrorKind::Conflict,
-            "the turn went another way than its journal, in which effects matter",
-        )
-        .with("step", key),
-    )
 }

@@ -1,7 +1,7 @@
 //! Why a run does not go on.
 
-use serde_json::Value;
-use zupa_core::Error;
+use serde_json::{Value, json};
+use zupa_core::{Error, Step};
 
 use crate::commit::End;
 
@@ -20,14 +20,86 @@ pub enum Stop {
     Lost,
     /// The store could not be asked or told.
     Unwritten(Error),
-    /// A human has to say what became of an effect.
+    /// A human has to say what became of an effect, or how the turn goes on.
     Review(Review),
 }
 
 /// What a human is asked.
 #[derive(Debug)]
 pub struct Review {
-    pub(crate) subject: Value,
+    pub(crate) about: About,
+}
+
+/// What a review is about.
+#[derive(Debug)]
+pub(crate) enum About {
+    /// A call of which nobody knows whether it took place, with the whole question.
+    Effect(Value),
+    /// A turn that went another way than its journal, at this step.
+    Divergence(String),
+}
+
+/// How many effects a review names.
+const NAMED: usize = 32;
+
+impl Review {
+    /// The `review` of a subject about a turn that went another way than its journal.
+    pub(crate) const DIVERGENCE: &str = "divergence";
+    /// That of one about a parked turn whose node is gone.
+    pub(crate) const VERSION_MISMATCH: &str = "version_mismatch";
+
+    /// Of a call of which nobody knows whether it took place.
+    pub(crate) fn effect(subject: Value) -> Self {
+        Self {
+            about: About::Effect(subject),
+        }
+    }
+
+    /// Of a turn that went another way than its journal, in which effects matter.
+    pub(crate) fn divergence(step: &str) -> Self {
+        Self {
+            about: About::Divergence(step.to_owned()),
+        }
+    }
+}
+
+impl About {
+    /// What operators see. Names steps, and nothing of what went in or came out, but for
+    /// the arguments of an effect.
+    pub(crate) fn subject(self, dropped: &[Step]) -> Value {
+        let step = match self {
+            Self::Effect(subject) => return subject,
+            Self::Divergence(step) => step,
+        };
+        let effects: Vec<_> = dropped
+            .iter()
+            .take(NAMED)
+            .map(|effect| {
+                let became = if effect.is_intent() {
+                    "may have happened"
+                } else {
+                    "happened"
+                };
+                json!({ "step": effect.key, "class": effect.class.as_str(), "became": became })
+            })
+            .collect();
+        json!({
+            "review": Review::DIVERGENCE,
+            "step": step,
+            "effects": effects,
+            "question": "The turn went another way than its journal. Approve: what it recorded from this step on is dropped, and it goes on from here; the effects named here may be made again. Reject: the turn is given up, and the person hears the fallback text.",
+        })
+    }
+}
+
+/// What operators see of a parked turn that cannot go on here.
+pub(crate) fn version_mismatch(graph: &str, node: &str) -> Value {
+    json!({
+        "review": Review::VERSION_MISMATCH,
+        "graph": graph,
+        "node": node,
+        "question": "A parked turn goes on at a node that this version does not know. Approve, once a version runs that has the node or declares its new name: the turn goes on there, under the graph of then. Reject: the turn is given up, and the person hears the fallback text.",
+    })
 }
 
 impl From<Error> for Stop {

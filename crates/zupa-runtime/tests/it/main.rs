@@ -10,6 +10,7 @@
 mod support;
 
 mod admission;
+mod arguments;
 mod branches;
 mod bursts;
 mod commands;
@@ -29,10 +30,13 @@ mod long_waits;
 mod news;
 mod one_message;
 mod order;
+mod own_effects;
 
 mod prompt;
 mod provider;
+mod purse;
 mod replicas;
+mod reviewed;
 mod scripted_speech;
 mod sessions;
 mod speech;

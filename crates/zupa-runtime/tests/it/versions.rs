@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use zupa_core::{InboundState, Outbound, Result};
+use zupa_core::{Desk, InboundState, Outbound, Result, TurnState, WaitState};
 use zupa_runtime::{Cx, Ending, Graph, GraphBuilder, Move, Question, State, Stop, ends, waits};
 
-use crate::support::{Setup, life, pass, secs};
+use crate::support::{Setup, World, decide, life, pass, secs};
 
 /// A state in two versions: the second counts in another field.
 macro_rules! version {
@@ -61,8 +61,12 @@ async fn hear_first(first: &First, _: &mut Cx) -> std::result::Result<Move<First
     Ok(answer(format!("first {}", first.asked)))
 }
 
-async fn hear_second(second: &Second, _: &mut Cx) -> std::result::Result<Move<Second>, Stop> {
-    Ok(answer(format!("second {} {}", second.asked, second.kept)))
+async fn hear_second(second: &Second, cx: &mut Cx) -> std::result::Result<Move<Second>, Stop> {
+    let heard = cx.inbounds()[0].content.as_prompt_text();
+    Ok(answer(format!(
+        "second {} {heard} {}",
+        second.asked, second.kept
+    )))
 }
 
 fn answer<S: State>(text: String) -> Move<S> {
@@ -115,23 +119,67 @@ fn a_parked_turn_goes_on_at_a_renamed_node_with_its_state_migrated() {
         world.say("ana", "yes").await;
         world.quiet().await;
         let said = world.replies("ana").await;
-        assert_eq!(said.last().unwrap(), "second this {\"turns\":1}");
+        assert_eq!(said.last().unwrap(), "second this yes {\"turns\":1}");
+    });
+}
+
+/// Answers the question of a parked turn, under a version that does not know its node.
+async fn answered_nowhere(setup: &Setup) -> World {
+    let graph = second(|graph| graph);
+    let world = setup.start_with(|builder| builder.graph(graph)).await;
+    world.say("ana", "yes").await;
+    world.quiet().await;
+    let view = world.view("yes").await;
+    assert_eq!(view.turn.unwrap().state, TurnState::Parked);
+    let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
+    assert_eq!(open.len(), 1);
+    let subject: Value = serde_json::from_str(&open[0].opened.subject).unwrap();
+    assert_eq!(subject["review"], "version_mismatch");
+    assert_eq!(subject["node"], "hear");
+    world
+}
+
+#[test]
+fn a_parked_turn_whose_node_is_gone_goes_on_once_a_version_knows_it_and_an_operator_says_so() {
+    let setup = parked();
+    life(async {
+        let mut world = answered_nowhere(&setup).await;
+        world.shutdown(secs(1)).await.unwrap();
+    });
+    life(async {
+        let graph = second(|graph| graph.renamed("hear", "heard"));
+        let world = setup.start_with(|builder| builder.graph(graph)).await;
+        decide(&world, true).await;
+        // What the person had answered is still the answer.
+        let said = world.replies("ana").await;
+        assert_eq!(said.last().unwrap(), "second this yes {\"turns\":1}");
     });
 }
 
 #[test]
-fn a_parked_turn_whose_node_is_gone_is_given_up_with_its_reason() {
+fn an_approval_without_such_a_version_is_asked_for_again() {
     let setup = parked();
     life(async {
-        let world = setup
-            .start_with(|builder| builder.graph(second(|graph| graph)))
-            .await;
-        world.say("ana", "yes").await;
-        world.quiet().await;
-        let view = world.view("yes").await;
-        assert_eq!(view.inbounds[0].state, InboundState::Dead);
-        let reason = view.turn.unwrap().reason.unwrap();
-        assert!(reason.contains("version_mismatch"), "{reason}");
+        let world = answered_nowhere(&setup).await;
+        decide(&world, true).await;
+        let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
+        assert!(open[0].opened.subject.contains("version_mismatch"));
+        assert_eq!(world.replies("ana").await, ["sure?"]);
+    });
+}
+
+#[test]
+fn a_parked_turn_whose_node_is_gone_is_given_up_if_an_operator_says_so() {
+    let setup = parked();
+    life(async {
+        let world = answered_nowhere(&setup).await;
+        decide(&world, false).await;
+        assert_eq!(
+            world.replies("ana").await,
+            ["sure?", setup.agent.fallback.as_str()]
+        );
+        let counts = world.accounting().await;
+        assert_eq!(counts.ended.get(InboundState::Dead.as_str()), Some(&1));
     });
 }
 

@@ -316,3 +316,47 @@ async fn a_pattern_that_is_none_is_told_to_the_model() {
 
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 struct Nothing {}
+
+/// The person asks twice; operators are asked once.
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_given_again_while_it_waits_is_not_asked_about_again() {
+    let shop = Shop::default();
+    let world = approving(&shop).start().await;
+    // The same call, whatever its spelling.
+    let again = Act::Call(&[("order", r#"{ "item" : "soup" }"#)]);
+    world.model.on("please", [ORDER, again, ORDER]);
+    world.model.on("waiting", [Act::Say("patience")]);
+    world.model.on("\"order\"", [Act::Say("ordered")]);
+    for text in ["please 1", "please 2"] {
+        world.say("ana", text).await;
+        world.quiet().await;
+    }
+    assert_eq!(world.replies("ana").await.last().unwrap(), "patience");
+    let waits = open(&world).await;
+    assert_eq!(waits.len(), 1);
+    decide_one(&world, &waits[0], "bea", true).await;
+    pass(secs(3)).await;
+    world.quiet().await;
+    assert_eq!(shop.done(), ["order soup"]);
+    // What was decided waits no more: it is a new order.
+    world.say("ana", "please 3").await;
+    world.quiet().await;
+    assert_eq!(open(&world).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_order_is_asked_about_while_one_waits_and_so_is_another_persons() {
+    let shop = Shop::default();
+    let world = approving(&shop).start().await;
+    let bread = Act::Call(&[("order", r#"{"item":"bread"}"#)]);
+    world.model.on("please", [ORDER, bread, ORDER]);
+    for (who, text) in [
+        ("ana", "please 1"),
+        ("ana", "please 2"),
+        ("bob", "please 3"),
+    ] {
+        world.say(who, text).await;
+        world.quiet().await;
+    }
+    assert_eq!(open(&world).await.len(), 3);
+}

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use zupa::config::{self, Config, Journal, Provider};
 use zupa_core::secrets::SecretString;
-use zupa_core::{Alias, Burst, ChannelId, Digest, Hints, Model, SecretRef, Secrets, TenantId};
+use zupa_core::{
+    Alias, Burst, ChannelId, Digest, Hints, Model, Price, SecretRef, Secrets, TenantId,
+};
 use zupa_http::WebChat;
 use zupa_openai::{OpenAiConfig, OpenAiModel, Structured};
 use zupa_runtime::{Agent, JournalMode, Language, Script, ScriptedModel, Settings, SystemSecrets};
@@ -202,6 +204,11 @@ pub fn settings(config: &Config) -> Settings {
         },
         tool_rounds: config.limits.tool_rounds,
         turn_tokens: config.limits.turn_tokens,
+        price: Price {
+            input_micros_per_million: micros(config.model.price_in),
+            output_micros_per_million: micros(config.model.price_out),
+        },
+        turn_cost_micros: micros(config.limits.turn_cost),
         channel_timeout: Duration::from_millis(policy.channel.timeout_ms),
         store_timeout: Duration::from_millis(policy.store.timeout_ms),
         heartbeat: Duration::from_millis(config.store.heartbeat_ms),
@@ -219,6 +226,12 @@ pub fn settings(config: &Config) -> Settings {
 /// How long a review may be open before it is shown as overdue.
 pub fn overdue_after(config: &Config) -> Duration {
     MINUTE * config.agent.waits.overdue_minutes
+}
+
+/// An amount of money, in millionths. The table of keys holds it between nothing and a
+/// million.
+fn micros(amount: Option<f64>) -> u64 {
+    amount.map_or(0, |amount| (amount * 1e6).round() as u64)
 }
 
 /// The web chats, all watching the same signs.

@@ -190,6 +190,12 @@ pub struct Model {
     /// Tokens of one completion. Unset by default: the provider's;
     /// `ZUPA__MODEL__MAX_TOKENS`.
     pub max_tokens: Option<u32>,
+    /// What a million tokens of prompts cost, in the unit of `limits.turn_cost`.
+    /// Unset by default; `ZUPA__MODEL__PRICE_IN`.
+    pub price_in: Option<f64>,
+    /// What a million tokens of answers cost, in the same unit. Unset by default;
+    /// `ZUPA__MODEL__PRICE_OUT`.
+    pub price_out: Option<f64>,
     /// How answers are held to a form. Default `native`;
     /// `ZUPA__MODEL__STRUCTURED`.
     pub structured: Structured,
@@ -205,6 +211,8 @@ impl Default for Model {
             script: None,
             temperature: None,
             max_tokens: None,
+            price_in: None,
+            price_out: None,
             structured: Structured::default(),
         }
     }

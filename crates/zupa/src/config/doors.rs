@@ -90,6 +90,10 @@ pub struct Limits {
     /// Tokens of prompts and answers in one turn, after which the model has to
     /// answer; 0 sets no limit. Default 200000; `ZUPA__LIMITS__TURN_TOKENS`.
     pub turn_tokens: u64,
+    /// What the model may cost in one turn, in the unit of its prices, after which
+    /// it has to answer; 0 sets no limit. Unset by default;
+    /// `ZUPA__LIMITS__TURN_COST`.
+    pub turn_cost: Option<f64>,
 }
 
 impl Default for Limits {
@@ -100,6 +104,7 @@ impl Default for Limits {
             payload_bytes: 65_536,
             tool_rounds: 8,
             turn_tokens: 200_000,
+            turn_cost: None,
         }
     }
 }

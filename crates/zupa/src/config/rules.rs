@@ -20,6 +20,7 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     };
     rules.one_prompt();
     rules.burst();
+    rules.prices();
     rules.claim_expiry();
     rules.one_password();
     rules.backoff();
@@ -64,6 +65,32 @@ impl Rules<'_> {
             let flaw = Flaw::new(what, "there is one system prompt", "keep one of the two");
             self.report("agent.prompt_file", flaw);
         }
+    }
+
+    fn prices(&mut self) {
+        let (model, limits) = (&self.config.model, &self.config.limits);
+        let keys = ["model.price_in", "model.price_out"];
+        let costs = limits.turn_cost.is_some_and(|most| most > 0.0);
+        let unset = match (model.price_in, model.price_out) {
+            (Some(_), Some(_)) => return,
+            (None, None) if !costs => return,
+            (None, _) => keys[0],
+            (Some(_), None) => keys[1],
+        };
+        if !self.sound(&keys) || !self.sound(&["limits.turn_cost"]) {
+            return;
+        }
+        let flaw = Flaw::new(
+            format!("{unset} is not set"),
+            "a turn's cost is that of its prompts and of its answers",
+            "set both prices for a million tokens, 0 for what costs nothing",
+        );
+        let reported = match (costs, unset) {
+            (true, _) => "limits.turn_cost",
+            (false, "model.price_in") => keys[1],
+            (false, _) => keys[0],
+        };
+        self.report(reported, flaw);
     }
 
     fn burst(&mut self) {

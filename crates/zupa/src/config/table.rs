@@ -65,6 +65,8 @@ pub const TABLE: &[Key] = &[
     key("model.script", Text(PATH), Unset, "TOML file with the rules of the scripted model, relative to the working directory"),
     key("model.temperature", Number(0.0, 2.0), Unset, "sampling temperature; unset, the provider's"),
     key("model.max_tokens", Integer(1, 10_000_000), Unset, "tokens of one completion; unset, the provider's"),
+    key("model.price_in", Number(0.0, 1_000_000.0), Unset, "what a million tokens of prompts cost, in any currency; together with price_out"),
+    key("model.price_out", Number(0.0, 1_000_000.0), Unset, "what a million tokens of answers cost, in the same currency"),
     key("model.structured", Choice(&["native", "prompt"]), Str("native"), "who holds answers to a form; native: the server; prompt: the model is told, for servers that cannot"),
 
     key("transcriber.provider", Choice(&["openai", "scripted"]), Unset, "who writes down voice messages; unset, nobody does"),
@@ -130,6 +132,7 @@ pub const TABLE: &[Key] = &[
     key("limits.payload_bytes", Integer(1_024, 16_777_216), Int(65_536), "bytes of one inbound payload"),
     key("limits.tool_rounds", Integer(1, 100), Int(8), "rounds of tool calls in one turn, after which the model has to answer"),
     key("limits.turn_tokens", Integer(0, 1_000_000_000), Int(200_000), "tokens of prompts and answers in one turn, after which the model has to answer; 0: no limit"),
+    key("limits.turn_cost", Number(0.0, 1_000_000.0), Unset, "what the model may cost in one turn, in the currency of its prices, after which it has to answer; unset or 0: no limit"),
 
     key("retention.dedupe_days", Integer(2, 3_650), Int(14), "days that a platform id is remembered; an older inbound ends as expired"),
     key("retention.raw_days", Integer(0, 3_650), Int(14), "days that raw payloads are kept"),

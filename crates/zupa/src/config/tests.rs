@@ -112,6 +112,24 @@ fn unknown_keys_come_with_a_suggestion() {
 }
 
 #[test]
+fn a_turns_cost_needs_both_prices() {
+    let why = "a turn's cost is that of its prompts and of its answers \
+               | set both prices for a million tokens, 0 for what costs nothing";
+    check_refused(
+        "[limits]\nturn_cost = 0.05",
+        &[&format!(
+            "zupa.toml:2:13: limits.turn_cost: model.price_in is not set | {why}"
+        )],
+    );
+    check_refused(
+        "[model]\nprice_in = 0.15",
+        &[&format!(
+            "zupa.toml:2:12: model.price_in: model.price_out is not set | {why}"
+        )],
+    );
+}
+
+#[test]
 fn keys_of_the_design_that_are_not_read_yet_say_so() {
     let later = "not available yet | it is part of the design, but this version would ignore it \
                  | remove it for now";

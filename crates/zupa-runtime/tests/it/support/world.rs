@@ -107,6 +107,15 @@ impl Setup {
         self.try_start(Arc::new(store)).await.unwrap()
     }
 
+    /// The same, over a store of one's own and with a builder that was changed.
+    pub async fn start_over_with(
+        &self,
+        store: Arc<FaultyStore>,
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> World {
+        self.try_start_with(store, change).await.unwrap()
+    }
+
     /// The same, where the start may fail.
     pub async fn try_start(&self, store: Arc<FaultyStore>) -> Result<World> {
         self.try_start_with(store, |builder| builder).await
