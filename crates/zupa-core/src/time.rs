@@ -7,6 +7,8 @@ use ::time::OffsetDateTime;
 use ::time::format_description::well_known::Rfc3339;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// A wall-clock instant. Stored as a 64-bit integer of microseconds, printed
 /// as RFC 3339.
 #[derive(
@@ -16,6 +18,19 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// Reads RFC 3339, as it is printed or with another offset; finer than a
+    /// microsecond is cut.
+    ///
+    /// *Errors*: [`crate::ErrorKind::Invalid`] for anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let at = OffsetDateTime::parse(text, &Rfc3339)
+            .map_err(|source| Error::invalid("not a time of RFC 3339").with_source(source))?;
+        let micros = at.unix_timestamp_nanos().div_euclid(1000);
+        i64::try_from(micros)
+            .map(Self)
+            .map_err(|source| Error::invalid("a time out of range").with_source(source))
+    }
+
     /// This instant moved into the future; saturates.
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(micros(by)))
@@ -55,6 +70,29 @@ mod tests {
     #[test]
     fn prints_rfc_3339() {
         assert_eq!(Timestamp(1_500_000).to_string(), "1970-01-01T00:00:01.5Z");
+    }
+
+    #[test]
+    fn reads_what_it_prints_and_other_offsets() {
+        for at in [1_500_000, 0, -1, 1_763_728_000_123_456] {
+            assert_eq!(
+                Timestamp::parse(&Timestamp(at).to_string()).unwrap(),
+                Timestamp(at)
+            );
+        }
+        let there = Timestamp::parse("1970-01-01T01:00:01.5+01:00").unwrap();
+        assert_eq!(there, Timestamp(1_500_000));
+        for bad in [
+            "",
+            "now",
+            "1970-01-01",
+            "1970-01-01T00:00:01",
+            "5",
+            "1970-13-01T00:00:00Z",
+        ] {
+            let refused = Timestamp::parse(bad).unwrap_err();
+            assert_eq!(refused.kind(), crate::ErrorKind::Invalid, "{bad}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod by;
 mod chat;
+pub mod conversations;
 mod envelope;
 mod fields;
 mod gate;

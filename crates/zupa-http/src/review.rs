@@ -19,6 +19,8 @@ pub enum Question {
     Approval,
     /// Did this call take place? Nobody knows.
     UnknownEffect,
+    /// A human is wanted: who approves has the conversation.
+    Takeover,
     /// Something that a graph of one's own asks.
     Other,
 }
@@ -66,13 +68,19 @@ pub struct Decided {
 
 impl Question {
     /// Every question.
-    pub const ALL: [Self; 3] = [Self::Approval, Self::UnknownEffect, Self::Other];
+    pub const ALL: [Self; 4] = [
+        Self::Approval,
+        Self::UnknownEffect,
+        Self::Takeover,
+        Self::Other,
+    ];
 
     /// The word for it, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Approval => "approval",
             Self::UnknownEffect => "unknown_effect",
+            Self::Takeover => "takeover",
             Self::Other => "other",
         }
     }
@@ -107,6 +115,7 @@ impl Review {
         let (kind, what) = match (named("approve"), named("review").as_deref()) {
             (Some(tool), _) => (Question::Approval, Some(tool)),
             (None, Some("unknown_effect")) => (Question::UnknownEffect, named("tool")),
+            (None, Some("takeover")) => (Question::Takeover, None),
             (None, review) => (Question::Other, review.map(str::to_owned)),
         };
         Some(Self {
@@ -126,5 +135,11 @@ impl Review {
             }),
             subject: Some(subject),
         })
+    }
+
+    /// True when an operator has taken the conversation over by it.
+    pub(crate) fn took_over(&self) -> bool {
+        let approved = self.decision.as_ref().is_some_and(|made| made.approved);
+        self.kind == Question::Takeover && approved
     }
 }

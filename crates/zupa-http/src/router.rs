@@ -38,6 +38,17 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/reviews", get(operator::reviews))
         .route("/api/v1/reviews/{id}", get(operator::review))
         .route("/api/v1/reviews/{id}/decision", post(operator::decide))
+        .route("/api/v1/conversations", get(operator::conversations))
+        .route("/api/v1/conversations/{id}", get(operator::conversation))
+        .route("/api/v1/conversations/{id}/hold", post(operator::hold))
+        .route(
+            "/api/v1/conversations/{id}/release",
+            post(operator::release),
+        )
+        .route(
+            "/api/v1/conversations/{id}/session/end",
+            post(operator::end_session),
+        )
         .route("/api/v1/accounting", get(operator::accounting))
         .route("/api/v1/status", get(operator::status));
     if shared.is_dev() {

@@ -53,6 +53,9 @@ pub(crate) async fn decide(
     match settled {
         Settled::Now { review, due } => {
             info!(conversation.id = %review.conversation, wait.id = %id, "took a decision");
+            if review.took_over() {
+                shared.wakeup.wake(Nudge::Held(review.conversation));
+            }
             if let Some(conversation) = due {
                 shared.wakeup.wake(Nudge::Due(conversation));
             }
@@ -65,12 +68,12 @@ pub(crate) async fn decide(
 }
 
 /// Checks the header before any work; see [`decide`] for why it is not kept.
-fn demand_key(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn demand_key(headers: &HeaderMap) -> Result<(), Problem> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let (code, detail) = match (keys.next(), keys.next()) {
         (None, _) => (
             "missing_idempotency_key",
-            "send an Idempotency-Key: the same for each try of one decision",
+            "send an Idempotency-Key: the same for each try of one act",
         ),
         (Some(key), None) if is_key(key.as_bytes()) => return Ok(()),
         _ => (

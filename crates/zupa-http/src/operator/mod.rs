@@ -1,6 +1,8 @@
 //! What operators read and decide. Every route needs the admin token.
 
+mod acts;
 mod auth;
+mod conversations;
 mod decision;
 mod reviews;
 
@@ -21,7 +23,9 @@ use crate::problem::Problem;
 use crate::readiness::State as Ready;
 use crate::why::why;
 
+pub(crate) use acts::{end_session, hold, release};
 pub(crate) use auth::{Admin, AdminToken};
+pub(crate) use conversations::{list as conversations, show as conversation};
 pub(crate) use decision::decide;
 pub(crate) use reviews::{list as reviews, show as review};
 

@@ -15,10 +15,10 @@ use crate::parts::Shared;
 use crate::problem::{Fault, Problem};
 use crate::review::{self, Patience, Question, Review, Wanted};
 
-/// Reviews in an answer, unless it is asked for fewer or more.
+/// Rows in an answer, unless it is asked for fewer or more.
 const USUAL: usize = 100;
 
-/// Reviews in an answer at most.
+/// Rows in an answer at most.
 const MOST: usize = 500;
 
 /// Which reviews, and how many, as the query spells it.
@@ -69,14 +69,7 @@ fn wanted(asked: &Asked) -> Result<Wanted, Problem> {
             bad_query("kind", "not_allowed", &format!("one of `{known}`"))
         })?),
     };
-    let limit = match asked.limit.as_deref().map(str::parse) {
-        None => USUAL,
-        Some(Ok(limit)) if (1..=MOST).contains(&limit) => limit,
-        Some(_) => {
-            let allowed = format!("a number from 1 to {MOST}");
-            return Err(bad_query("limit", "out_of_range", &allowed));
-        }
-    };
+    let limit = limit(asked.limit.as_deref())?;
     let after = match asked.after.as_deref() {
         None => None,
         Some(id) => Some(WaitId::parse(id).map_err(|_| no_such_cursor())?),
@@ -119,7 +112,19 @@ pub(super) fn unknown() -> Problem {
     Problem::not_found("there is no review with this id")
 }
 
-fn bad_query(name: &str, code: &'static str, detail: &str) -> Problem {
+/// How many rows are wanted.
+pub(super) fn limit(given: Option<&str>) -> Result<usize, Problem> {
+    match given.map(str::parse) {
+        None => Ok(USUAL),
+        Some(Ok(limit)) if (1..=MOST).contains(&limit) => Ok(limit),
+        Some(_) => {
+            let allowed = format!("a number from 1 to {MOST}");
+            Err(bad_query("limit", "out_of_range", &allowed))
+        }
+    }
+}
+
+pub(super) fn bad_query(name: &str, code: &'static str, detail: &str) -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "invalid_query",

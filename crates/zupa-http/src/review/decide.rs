@@ -6,19 +6,12 @@ use zupa_core::{
     AuditEntry, ConversationId, Decision, Desk, Digest, Result, Timestamp, WaitId, WaitState,
 };
 
-use super::Review;
-
-/// Who acts, for the audit, as long as there is one token without a name.
-const OPERATOR: &str = "operator";
-
-/// Whose names a decision cannot have: these decide by themselves.
-const RESERVED: [&str; 4] = ["agent", "nobody", "person", "runtime"];
+use super::{Question, Review};
+use crate::by::{self, OPERATOR};
+use crate::conversations::{self, Act, Answered};
 
 /// Longest note, in characters: it goes into the model's prompt.
 const MAX_NOTE_CHARS: usize = 2_000;
-
-/// Longest name of whoever decides, in characters.
-const MAX_BY_CHARS: usize = 255;
 
 /// What an operator says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,32 +54,20 @@ impl Verdict {
         if self.note.contains('\0') {
             faults.push(("note", "control_character", "a note has no U+0000".into()));
         }
-        let Some(by) = &self.by else {
-            return faults;
-        };
-        if by.trim().is_empty() {
-            faults.push(("by", "empty", "leave it away, or give a name".into()));
-        } else if by.chars().count() > MAX_BY_CHARS {
-            let detail = format!("a name has at most {MAX_BY_CHARS} characters");
-            faults.push(("by", "too_long", detail));
-        } else if by.chars().any(char::is_control) {
-            let detail = "a name has no control characters".into();
-            faults.push(("by", "control_character", detail));
-        } else if RESERVED.contains(&by.trim().to_lowercase().as_str()) {
-            let detail = "this name stands for who decides by itself".into();
-            faults.push(("by", "reserved", detail));
-        }
+        faults.extend(by::faults(self.by.as_deref()));
         faults
     }
 }
 
 /// Decides a review as of `at`, and says so in the audit, under the
-/// configuration in force.
+/// configuration in force. Who approves a takeover has the conversation before the
+/// review is settled: the agent does not answer in between.
 ///
 /// *Behaviour*: idempotent: the same verdict again, or one without a note, changes
 /// nothing and is no conflict.
-/// *Errors*: as [`Desk::decide`].
-/// *Cancel safety*: decided or not; ask again.
+/// *Errors*: as [`Desk::decide`] and [`Desk::hold`].
+/// *Cancel safety*: decided or not, and a conversation is taken without its review at
+/// worst; ask again.
 pub async fn decide(
     desk: &dyn Desk,
     id: WaitId,
@@ -103,6 +84,11 @@ pub async fn decide(
     if wait.state != WaitState::Open {
         return Ok(settled_before(review, &verdict));
     }
+    let (conversation, act) = (review.conversation, act(&verdict, at, config));
+    let taken = match review.kind == Question::Takeover && verdict.approved {
+        true => conversations::hold(desk, conversation, &act).await?,
+        false => None,
+    };
     let entry = AuditEntry {
         at,
         actor: OPERATOR.to_owned(),
@@ -123,7 +109,7 @@ pub async fn decide(
     let decided = desk.decide(id, decision, entry).await?;
     let now = desk.wait(id).await?;
     let review = now.as_ref().and_then(Review::whole).unwrap_or(review);
-    Ok(match decided {
+    let settled = match decided {
         Decided::Done {
             conversation,
             due_at,
@@ -133,7 +119,21 @@ pub async fn decide(
         },
         Decided::Already(_) => settled_before(review, &verdict),
         Decided::NotTheirs(_) | Decided::NotFound => Settled::NotFound,
-    })
+    };
+    // Somebody else was first and said no: then nothing has changed.
+    let lost = matches!(settled, Settled::Otherwise(_) | Settled::NotFound);
+    if lost && taken.is_some_and(|done| done.changed) {
+        conversations::release(desk, conversation, Answered::Nothing, &act).await?;
+    }
+    Ok(settled)
+}
+
+fn act(verdict: &Verdict, at: Timestamp, config: Digest) -> Act {
+    Act {
+        by: verdict.by.clone(),
+        at,
+        config,
+    }
 }
 
 /// A note that came too late must not seem to have been taken.
@@ -150,7 +150,11 @@ fn settled_before(review: Review, verdict: &Verdict) -> Settled {
 
 /// For the audit, which holds no customer text: a note may, a name does not.
 fn reason(review: &Review, verdict: &Verdict) -> String {
-    let what = review.what.as_deref().unwrap_or("a question");
+    let what = match (review.kind, review.what.as_deref()) {
+        (_, Some(what)) => what,
+        (Question::Takeover, None) => "a takeover",
+        _ => "a question",
+    };
     match &verdict.by {
         Some(by) => format!("{what}, review {}, by {by}", review.id),
         None => format!("{what}, review {}", review.id),

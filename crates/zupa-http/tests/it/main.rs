@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod conversations;
 mod events;
 mod fakes;
 mod gate;
@@ -14,5 +15,6 @@ mod phone;
 mod review_pages;
 mod reviews;
 mod serve;
+mod takeovers;
 mod web_chat;
 mod why;

@@ -98,7 +98,10 @@ async fn accounting_names_every_state() {
     assert_eq!(json["open"], json!({ "queued": 1, "claimed": 0 }));
     assert_eq!(
         json["ended"],
-        json!({ "answered": 3, "silent": 0, "dead": 0, "refused": 0, "expired": 0 })
+        json!({
+            "answered": 3, "answered_by_human": 0, "silent": 0, "dead": 0, "refused": 0,
+            "expired": 0,
+        })
     );
     assert_eq!(json["accepted"], 5);
     assert_eq!(json["purged"], 1);

@@ -4,12 +4,15 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgPool;
+use sqlx::{Executor, Postgres, Transaction};
 use zupa_core::desk::{Holding, Releasing};
 use zupa_core::store::{
     Attempt, Attempted, Batch, ClaimOutcome, ClaimedTurn, Commit, Finish, Finished, OutboxRow,
     TurnEnd, Verdict,
 };
-use zupa_core::{AuditHead, ConversationId, DeliveryState, Desk, Number, Store, WaitKind, audit};
+use zupa_core::{
+    AuditHead, ConversationId, DeliveryState, Desk, HoldKind, Number, Store, WaitKind, audit,
+};
 
 use crate::path::{EXPIRY, Process, sent};
 use crate::replicas::World;
@@ -182,6 +185,58 @@ async fn one_operator_has_it() {
         let gave = [&first, &second].map(|back| *back != Releasing::NotHeld);
         assert_ne!(gave[0], gave[1], "round {round}: {first:?}, {second:?}");
         pair.one.assert_chained(conversation, 2 * round).await;
+    }
+}
+
+/// Whoever waits for the conversation's row sees what was done meanwhile: somebody has
+/// it already, somebody has given it back.
+#[tokio::test]
+async fn who_waits_for_a_conversation_sees_it_as_it_stands() {
+    let Some(pair) = Pair::open().await else {
+        return;
+    };
+    let pool = pair.database.pool().await;
+    let conversation = pair.one.hear("ana").await;
+    let meanwhile = async |sql: &'static str| {
+        let mut other = pool.begin().await.unwrap();
+        other.execute(sql).await.unwrap();
+        other
+    };
+
+    let other = meanwhile(
+        "UPDATE zupa.conversations SET hold_kind = 'pause', hold_by = 'nobody', held_at = 1",
+    )
+    .await;
+    let (held, ()) = tokio::join!(
+        pair.one.hold(conversation, None),
+        commit_when_waited_for(&pool, other),
+    );
+    let Holding::Already(hold) = held else {
+        panic!("it was held: {held:?}");
+    };
+    assert_eq!(hold.kind, HoldKind::Pause);
+
+    let other = meanwhile("UPDATE zupa.conversations SET hold_kind = NULL").await;
+    let (released, ()) = tokio::join!(
+        pair.one.release(conversation, Some(pair.one.now)),
+        commit_when_waited_for(&pool, other),
+    );
+    assert_eq!(released, Releasing::NotHeld);
+    pair.one.assert_chained(conversation, 0).await;
+}
+
+async fn commit_when_waited_for(pool: &PgPool, other: Transaction<'_, Postgres>) {
+    loop {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        .fetch_one(pool)
+        .await
+        .unwrap();
+        if waiting > 0 {
+            return other.commit().await.unwrap();
+        }
     }
 }
 

@@ -263,6 +263,7 @@ macro_rules! each {
                 the_humans_last_word_is_the_line
                 a_hand_back_ends_a_turn_that_waits_to_run_again
                 a_hand_back_without_a_word_leaves_the_turn_to_run
+                a_hand_back_leaves_what_nobody_has_said
                 what_has_begun_ends_in_silence
             }
             idle {

@@ -3,11 +3,13 @@
 
 use zupa_core::desk::{Holding, Releasing};
 use zupa_core::store::{Batch, ClaimOutcome, ClaimedTurn, Finished, TurnEnd};
-use zupa_core::{ConversationId, DeliveryState, EffectClass, HoldKind, InboundState, TurnState};
+use zupa_core::{
+    ConversationId, DeliveryState, EffectClass, HoldKind, InboundState, TurnState, WaitKind,
+};
 
 use super::Harness;
 use super::world::path::{answered, failure, record_of, texts};
-use super::world::waits::MINUTE;
+use super::world::waits::{MINUTE, handed};
 use super::world::{World, count};
 
 /// The hand-back ends what a human has answered, and leaves what came later.
@@ -106,6 +108,33 @@ pub async fn a_hand_back_without_a_word_leaves_the_turn_to_run(harness: &dyn Har
     let finished = world.end_anew(&again, end).await;
     assert!(matches!(finished, Finished::Done { held: false, .. }));
     assert_eq!(world.history(conversation).await.len(), 2);
+}
+
+/// What nobody has said cannot have been answered: the turn that an operator's decision
+/// has woken runs again, and is heard.
+pub async fn a_hand_back_leaves_what_nobody_has_said(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let review = world.wait_for(WaitKind::Decision);
+    let conversation = world.park("ana", vec![review.clone()]).await.conversation;
+    assert!(world.approve(review.id).await);
+    let turn = world.claim(conversation).await;
+    let end = TurnEnd::Retry {
+        not_before: world.after(30),
+        failure: failure(),
+    };
+    world.end(&turn, end).await;
+    world.hold(conversation).await;
+    let released = world.release(conversation, Some(world.now)).await;
+    assert!(
+        matches!(released, Releasing::Done { answered: 0, .. }),
+        "was {released:?}"
+    );
+    world.pass(MINUTE);
+    let again = world.claim(conversation).await;
+    assert_eq!((again.turn, handed(&again)), (turn.turn, vec![review.id]));
+    let end = TurnEnd::Commit(answered(&[("done", DeliveryState::Sent)]));
+    let finished = world.end_anew(&again, end).await;
+    assert!(matches!(finished, Finished::Done { held: false, .. }));
 }
 
 /// What has begun to matter goes on to its end, in silence: so does a turn that runs

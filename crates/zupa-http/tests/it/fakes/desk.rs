@@ -5,10 +5,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use zupa_core::desk::{Accounting, Decided, Line, Speaker, StoreStatus, TurnView};
+use zupa_core::desk::{
+    Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, Speaker, StoreStatus,
+    TurnView,
+};
 use zupa_core::{
     Address, AuditEntry, AuditLink, ConversationId, Decision, DeliveryId, Desk, Error, ErrorKind,
-    Number, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+    Hold, Number, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
 };
 
 /// A desk whose rows the test writes.
@@ -18,7 +21,13 @@ pub struct FakeDesk {
     pub views: Mutex<HashMap<String, TurnView>>,
     pub accounting: Mutex<Accounting>,
     pub waits: Mutex<Vec<Wait>>,
-    /// What decisions added to the audit.
+    /// What somebody else decides just before the next decision.
+    pub faster: Mutex<Option<Decision>>,
+    /// Newest first.
+    pub conversations: Mutex<Vec<ConversationView>>,
+    /// What was said of the time up to which a human has answered.
+    pub answered_until: Mutex<Vec<Option<Timestamp>>>,
+    /// What operators added to the audit.
     pub acts: Mutex<Vec<AuditEntry>>,
     pub fails: Mutex<Option<ErrorKind>>,
     pub hangs: AtomicBool,
@@ -117,6 +126,10 @@ impl Desk for FakeDesk {
         if wait.opened.kind != WaitKind::Decision {
             return Ok(Decided::NotTheirs(wait.opened.kind));
         }
+        if let Some(faster) = self.faster.lock().unwrap().take() {
+            wait.state = WaitState::Decided;
+            wait.decision = Some(faster);
+        }
         if wait.state != WaitState::Open {
             return Ok(Decided::Already(wait.state));
         }
@@ -128,6 +141,89 @@ impl Desk for FakeDesk {
             conversation: wait.conversation,
             due_at: Some(Timestamp(0)),
         })
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {
+        self.check().await?;
+        let conversations = self.conversations.lock().unwrap();
+        Ok(conversations.iter().find(|view| view.id == id).cloned())
+    }
+
+    async fn conversations(
+        &self,
+        held: bool,
+        before: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>> {
+        self.check().await?;
+        let conversations = self.conversations.lock().unwrap();
+        let wanted = |view: &&ConversationView| {
+            (!held || view.hold.is_some()) && before.is_none_or(|before| view.id < before)
+        };
+        let found = conversations.iter().filter(wanted);
+        Ok(found.take(limit).cloned().collect())
+    }
+
+    async fn hold(&self, id: ConversationId, hold: NewHold, entry: AuditEntry) -> Result<Holding> {
+        self.check().await?;
+        let mut conversations = self.conversations.lock().unwrap();
+        let Some(view) = conversations.iter_mut().find(|view| view.id == id) else {
+            return Ok(Holding::NotFound);
+        };
+        if let Some(hold) = &view.hold {
+            return Ok(Holding::Already(hold.clone()));
+        }
+        view.hold = Some(Hold {
+            kind: hold.kind,
+            by: hold.by,
+            since: entry.at,
+            human_at: hold.human_at,
+        });
+        self.acts.lock().unwrap().push(entry);
+        Ok(Holding::Done)
+    }
+
+    async fn release(
+        &self,
+        id: ConversationId,
+        answered_until: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<Releasing> {
+        self.check().await?;
+        let mut conversations = self.conversations.lock().unwrap();
+        let Some(view) = conversations.iter_mut().find(|view| view.id == id) else {
+            return Ok(Releasing::NotFound);
+        };
+        if view.hold.take().is_none() {
+            return Ok(Releasing::NotHeld);
+        }
+        self.answered_until.lock().unwrap().push(answered_until);
+        let answered = match answered_until {
+            Some(_) => std::mem::take(&mut view.pending),
+            None => 0,
+        };
+        view.due_at = (view.pending > 0).then_some(entry.at);
+        self.acts.lock().unwrap().push(entry);
+        Ok(Releasing::Done {
+            answered,
+            due_at: view.due_at,
+        })
+    }
+
+    async fn end_session(
+        &self,
+        id: ConversationId,
+        entry: AuditEntry,
+    ) -> Result<Option<Timestamp>> {
+        self.check().await?;
+        let mut conversations = self.conversations.lock().unwrap();
+        let Some(view) = conversations.iter_mut().find(|view| view.id == id) else {
+            return Ok(None);
+        };
+        view.pending += 1;
+        view.due_at = Some(entry.at);
+        self.acts.lock().unwrap().push(entry);
+        Ok(view.due_at)
     }
 
     async fn status(&self) -> Result<StoreStatus> {

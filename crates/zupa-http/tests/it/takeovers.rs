@@ -1,0 +1,139 @@
+//! Reviews that ask for a human: who approves has the conversation.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use zupa_core::desk::ConversationView;
+use zupa_core::{
+    Address, Alias, ChannelId, ConversationId, Decision, Hold, HoldKind, NewWait, Nudge, TenantId,
+    Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+};
+
+use crate::fakes::App;
+
+const CONVERSATION: ConversationId = ConversationId(Uuid::from_u128(0xC));
+const REVIEW: WaitId = WaitId(Uuid::from_u128(1));
+
+/// With a review that asks for a human, and its conversation.
+fn app() -> App {
+    let app = App::new();
+    app.desk.waits.lock().unwrap().push(Wait {
+        opened: NewWait {
+            id: REVIEW,
+            kind: WaitKind::Decision,
+            subject: json!({ "review": "takeover", "question": "A human is wanted." }).to_string(),
+            payload: "{}".into(),
+            resume: None,
+            expires_at: None,
+        },
+        turn: TurnId(Uuid::from_u128(0xA)),
+        conversation: CONVERSATION,
+        state: WaitState::Open,
+        opened_at: Timestamp(0),
+        settled_at: None,
+        decision: None,
+    });
+    app.desk
+        .conversations
+        .lock()
+        .unwrap()
+        .push(ConversationView {
+            id: CONVERSATION,
+            address: Address {
+                tenant: TenantId::default_tenant(),
+                channel: ChannelId::parse("main").unwrap(),
+                alias: Alias::parse("ana").unwrap(),
+            },
+            hold: None,
+            pending: 0,
+            open_turn: None,
+            due_at: None,
+            wake_at: None,
+            state: None,
+        });
+    app
+}
+
+fn hold(app: &App) -> Option<Hold> {
+    app.desk.conversations.lock().unwrap()[0].hold.clone()
+}
+
+fn actions(app: &App) -> Vec<String> {
+    let acts = app.desk.acts.lock().unwrap();
+    acts.iter().map(|entry| entry.action.clone()).collect()
+}
+
+#[tokio::test]
+async fn who_approves_has_the_conversation_before_the_review_is_settled() {
+    let app = app();
+    let path = format!("/api/v1/reviews/{REVIEW}");
+    let shown = app.operator(&path).await;
+    assert_eq!(
+        (&shown.json["kind"], &shown.json["what"]),
+        (&json!("takeover"), &Value::Null)
+    );
+    let body = r#"{"approved":true,"by":"ana"}"#;
+    let approved = app.decide(REVIEW, body).await;
+    assert_eq!(approved.status, 200, "{}", approved.text);
+    let taken = hold(&app).unwrap();
+    assert_eq!((taken.kind, taken.by.as_str()), (HoldKind::Operator, "ana"));
+    assert_eq!(actions(&app), ["conversation.held", "review.approved"]);
+    let reason = format!("a takeover, review {REVIEW}, by ana");
+    assert_eq!(app.desk.acts.lock().unwrap()[1].reason, reason);
+    let nudges = app.wakeup.0.lock().unwrap().clone();
+    assert_eq!(nudges[0], Nudge::Held(CONVERSATION));
+
+    // The same again, after the hand-back, takes nothing.
+    app.desk.conversations.lock().unwrap()[0].hold = None;
+    assert_eq!(app.decide(REVIEW, body).await.text, approved.text);
+    assert_eq!((hold(&app), actions(&app).len()), (None, 2));
+}
+
+#[tokio::test]
+async fn who_rejects_leaves_it_with_the_agent() {
+    let app = app();
+    let rejected = app.decide(REVIEW, r#"{"approved":false}"#).await;
+    assert_eq!(rejected.status, 200, "{}", rejected.text);
+    assert_eq!(hold(&app), None);
+    assert_eq!(actions(&app), ["review.rejected"]);
+    assert_eq!(*app.wakeup.0.lock().unwrap(), [Nudge::Due(CONVERSATION)]);
+}
+
+#[tokio::test]
+async fn who_is_late_by_a_moment_takes_nothing() {
+    for (approved, actions_of) in [
+        (false, &["conversation.held", "conversation.released"][..]),
+        (true, &["conversation.held"]),
+    ] {
+        let app = app();
+        let faster = Decision {
+            by: "bea".into(),
+            approved,
+            note: String::new(),
+        };
+        *app.desk.faster.lock().unwrap() = Some(faster);
+        let late = app.decide(REVIEW, r#"{"approved":true}"#).await;
+        assert_eq!(late.status, if approved { 200 } else { 409 });
+        assert_eq!(hold(&app).is_some(), approved, "the decision that counts");
+        assert_eq!(actions(&app), actions_of);
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_that_somebody_has_stays_theirs() {
+    let app = app();
+    let human = Hold {
+        kind: HoldKind::Human,
+        by: "phone".into(),
+        since: Timestamp(0),
+        human_at: None,
+    };
+    app.desk.conversations.lock().unwrap()[0].hold = Some(human.clone());
+    *app.desk.faster.lock().unwrap() = Some(Decision {
+        by: "bea".into(),
+        approved: false,
+        note: String::new(),
+    });
+    app.decide(REVIEW, r#"{"approved":true}"#).await;
+    assert_eq!(hold(&app), Some(human.clone()));
+    assert!(actions(&app).is_empty());
+}
