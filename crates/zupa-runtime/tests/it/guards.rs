@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use zupa_core::{Desk, InboundState, Tool, WaitState};
+use zupa_core::{Desk, Tool, TurnState, WaitState};
 use zupa_runtime::{AgentTurn, Cx, Move, Node, Stop, to};
 use zupa_testkit::FaultyStore;
 
@@ -133,8 +133,10 @@ fn an_intent_for_another_input_starts_nothing_and_is_not_forgotten() {
         let world = setup.start().await;
         world.quiet().await;
         let view = world.view("go").await;
-        assert_eq!(view.inbounds[0].state, InboundState::Dead);
-        assert!(view.turn.unwrap().reason.unwrap().contains("another way"));
+        assert_eq!(view.turn.unwrap().state, TurnState::Parked);
+        let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
+        assert_eq!(open.len(), 1);
+        assert!(open[0].opened.subject.contains("divergence"));
         assert!(view.steps.iter().any(|step| !step.has_result));
     });
     assert!(shop.keys_of("order").is_empty());

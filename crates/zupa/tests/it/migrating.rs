@@ -119,7 +119,13 @@ fn a_first_start_killed_at_any_write_is_finished_by_the_next() {
 
 /// All that later versions added; dropping it is the way back.
 const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; \
-     DROP INDEX outbox_said; \
+     DROP INDEX outbox_said; DROP INDEX conversations_held; DROP INDEX conversations_wake; \
+     ALTER TABLE conversations DROP COLUMN hold_kind; \
+     ALTER TABLE conversations DROP COLUMN hold_by; \
+     ALTER TABLE conversations DROP COLUMN held_at; \
+     ALTER TABLE conversations DROP COLUMN human_at; \
+     ALTER TABLE conversations DROP COLUMN silenced_turn; \
+     ALTER TABLE conversations DROP COLUMN wake_at; \
      ALTER TABLE steps DROP COLUMN ordinal; \
      ALTER TABLE steps DROP COLUMN class; \
      ALTER TABLE outbox DROP COLUMN aside; \

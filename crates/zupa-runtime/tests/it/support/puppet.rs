@@ -203,7 +203,8 @@ impl State {
     }
 }
 
-/// What the last call is about: all since the agent last spoke, results included.
+/// What the last call is about: all since the agent last spoke, results included, but
+/// not what it was told about itself.
 fn asked_cue(state: &State) -> Vec<String> {
     let Some(asked) = state.asked.last() else {
         return Vec::new();
@@ -214,6 +215,7 @@ fn asked_cue(state: &State) -> Vec<String> {
         .rposition(|line| matches!(line, Prompt::Assistant { .. }))
         .map_or(0, |last| last + 1);
     let cue = asked.messages[since..].iter();
+    let cue = cue.filter(|line| !matches!(line, Prompt::System { .. }));
     cue.map(|line| line.text().to_owned()).collect()
 }
 
