@@ -3,6 +3,7 @@
 mod arguments;
 mod assemble;
 mod check;
+mod conversations;
 mod db;
 mod environment;
 mod failure;
@@ -15,6 +16,7 @@ mod operator;
 mod print;
 mod reviews;
 mod serve;
+mod sessions;
 #[cfg(feature = "faults")]
 mod sink;
 mod source;
@@ -65,6 +67,10 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
         Command::Config { command } => check::config(global, command),
         Command::Turn { command } => on_one_thread(turn::turn(global, command)),
         Command::Reviews { command } => on_one_thread(reviews::reviews(global, command)),
+        Command::Conversations { command } => {
+            on_one_thread(conversations::conversations(global, command))
+        }
+        Command::Sessions { command } => on_one_thread(sessions::sessions(global, command)),
         Command::Graph => on_one_thread(graph::graph(global)),
         Command::Db { command } => on_one_thread(db::db(global, command)),
         Command::Bench(bench) => crate::bench::run(bench),

@@ -1,10 +1,15 @@
 //! What can be typed.
 
+mod conversations;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchArguments;
+pub use conversations::{
+    Act, ConversationId, ConversationsCommand, ListConversations, Release, SessionsCommand,
+};
 
 /// A durable runtime for agents that talk with people: a message in, the agent,
 /// the answer out; once, in order, whatever crashes.
@@ -70,6 +75,16 @@ pub enum Command {
     Reviews {
         #[command(subcommand)]
         command: ReviewsCommand,
+    },
+    /// Look at conversations, take one over from the agent, hand it back.
+    Conversations {
+        #[command(subcommand)]
+        command: ConversationsCommand,
+    },
+    /// Look at the session of a conversation, or end it.
+    Sessions {
+        #[command(subcommand)]
+        command: SessionsCommand,
     },
     /// Print the agent's graph, as a Mermaid flowchart.
     Graph,
@@ -270,6 +285,8 @@ impl Arguments {
                     decide.review.output.json
                 }
             },
+            Command::Conversations { command } => command.json(),
+            Command::Sessions { command } => command.json(),
             Command::Bench(bench) => bench.json,
             Command::Config {
                 command: ConfigCommand::Schema,

@@ -233,7 +233,7 @@ fn understood((status, answer): (StatusCode, Value), open: bool) -> Result<Settl
     }
 }
 
-fn sense<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+pub(super) fn sense<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|error| {
         Failure::new(Code::Failed, "the server's answer makes no sense").because(error)
     })
@@ -269,6 +269,7 @@ fn about(review: &Review) -> String {
         (Question::UnknownEffect, Some(tool)) => {
             format!("call of {tool}, unknown if it took place")
         }
+        (Question::Takeover, _) => "takeover".to_owned(),
         _ => "question".to_owned(),
     }
 }
@@ -282,7 +283,7 @@ fn ended(review: &Review) -> String {
 }
 
 /// A terminal obeys control characters, and a person may have said them.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -297,7 +298,7 @@ fn plain(value: &Value) -> String {
     shown
 }
 
-fn versioned<T: Serialize>(value: &T) -> Result<(), Failure> {
+pub(super) fn versioned<T: Serialize>(value: &T) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Versioned<'a, T> {
         version: u8,

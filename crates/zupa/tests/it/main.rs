@@ -19,6 +19,7 @@ mod bad_start;
 mod browser;
 mod cold_start;
 mod commands;
+mod conversations;
 mod disk_full;
 mod failing_disk;
 mod first_answer;
