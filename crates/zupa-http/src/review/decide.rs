@@ -120,8 +120,13 @@ pub async fn decide(
         Decided::Already(_) => settled_before(review, &verdict),
         Decided::NotTheirs(_) | Decided::NotFound => Settled::NotFound,
     };
-    // Somebody else was first and said no: then nothing has changed.
-    let lost = matches!(settled, Settled::Otherwise(_) | Settled::NotFound);
+    // Somebody else was first and said no: then nothing has changed. If they said yes
+    // they have the conversation, by this very hold perhaps.
+    let lost = match &settled {
+        Settled::Otherwise(review) => !review.took_over(),
+        Settled::NotFound => true,
+        Settled::Now { .. } | Settled::Before(_) => false,
+    };
     if lost && taken.is_some_and(|done| done.changed) {
         conversations::release(desk, conversation, Answered::Nothing, &act).await?;
     }

@@ -100,9 +100,17 @@ async fn who_rejects_leaves_it_with_the_agent() {
 
 #[tokio::test]
 async fn who_is_late_by_a_moment_takes_nothing() {
-    for (approved, actions_of) in [
-        (false, &["conversation.held", "conversation.released"][..]),
-        (true, &["conversation.held"]),
+    let yes = r#"{"approved":true}"#;
+    let noted = r#"{"approved":true,"note":"mine"}"#;
+    for (body, approved, status, actions_of) in [
+        (
+            yes,
+            false,
+            409,
+            &["conversation.held", "conversation.released"][..],
+        ),
+        (yes, true, 200, &["conversation.held"]),
+        (noted, true, 409, &["conversation.held"]),
     ] {
         let app = app();
         let faster = Decision {
@@ -111,8 +119,8 @@ async fn who_is_late_by_a_moment_takes_nothing() {
             note: String::new(),
         };
         *app.desk.faster.lock().unwrap() = Some(faster);
-        let late = app.decide(REVIEW, r#"{"approved":true}"#).await;
-        assert_eq!(late.status, if approved { 200 } else { 409 });
+        let late = app.decide(REVIEW, body).await;
+        assert_eq!(late.status, status, "{body}");
         assert_eq!(hold(&app).is_some(), approved, "the decision that counts");
         assert_eq!(actions(&app), actions_of);
     }

@@ -171,22 +171,33 @@ fn what_the_human_has_answered_is_not_answered_again() {
 #[test]
 fn a_human_may_have_answered_up_to_a_time() {
     let (home, server, id) = talking();
+    let accepted = |server: &Server, message: &str| {
+        let turn = server.operator(&format!("/api/v1/turns/{message}"));
+        let at = turn["inbounds"][0]["accepted_at"].as_i64();
+        zupa::core::Timestamp(at.unwrap()).to_string()
+    };
+    let release = |until: &str| {
+        let command = ["conversations", "release", &id, "--answered-until", until];
+        let released = home.run(&command).good().stdout;
+        let one = format!("conversation {id}: handed back, 1 message answered by you\n");
+        assert_eq!(released, one);
+    };
     home.run(&["conversations", "hold", &id]).good();
     say(&server, "m2", "queued");
-    let accepted = server.operator("/api/v1/turns/m2")["inbounds"][0]["accepted_at"].as_i64();
     say(&server, "m3", "queued");
-    server.stop();
-
-    let until = zupa::core::Timestamp(accepted.unwrap()).to_string();
-    let bare = ["conversations", "release", &id, "--answered-until", &until];
-    let released = home.run(&bare).good().stdout;
-    assert_eq!(
-        released,
-        format!("conversation {id}: handed back, 1 message answered by you\n")
-    );
-    let server = home.serve().ready();
+    release(&accepted(&server, "m2"));
     comes_to(&server, "m3", "answered");
     comes_to(&server, "m2", "answered_by_human");
+
+    home.run(&["conversations", "hold", &id]).good();
+    say(&server, "m4", "queued");
+    say(&server, "m5", "queued");
+    let until = accepted(&server, "m4");
+    server.stop();
+    release(&until);
+    let server = home.serve().ready();
+    comes_to(&server, "m5", "answered");
+    comes_to(&server, "m4", "answered_by_human");
     server.stop();
 }
 
@@ -232,7 +243,10 @@ fn a_store_without_a_server_is_taken_over_and_handed_back_the_same() {
 
 #[test]
 fn a_turn_that_runs_when_a_human_comes_says_nothing() {
-    let home = Home::scripted(&[Rule("", "echo of {message}", 1_500)]);
+    let home = Home::scripted(&[
+        Rule("m1", "echo of {message}", 4_000),
+        Rule("", "echo of {message}", 0),
+    ]);
     let server = home.serve().ready();
     server.say(PHONE, "m1", "text of m1").taken();
     comes_to(&server, "m1", "running");
