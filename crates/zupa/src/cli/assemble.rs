@@ -147,10 +147,15 @@ pub fn agent(config: &Config) -> Result<Agent, Failure> {
         max_count: u32::try_from(wanted.burst.max_count).unwrap_or(u32::MAX),
     };
     agent.session_idle = MINUTE * wanted.session.idle_minutes;
+    agent.model_summaries = wanted.session.model_summaries;
+    agent.human_within = MINUTE * wanted.waits.human_minutes;
     agent.confirm_within = MINUTE * wanted.waits.confirm_minutes;
     agent.approve_within = 60 * MINUTE * wanted.waits.approve_hours;
     if let Some(text) = &wanted.texts.fallback {
         agent.fallback.clone_from(text);
+    }
+    if wanted.session.model_ends {
+        agent = agent.model_ends_sessions();
     }
     for alias in &wanted.admins {
         agent = agent.admin(Alias::parse(alias)?);

@@ -123,11 +123,21 @@ pub struct Session {
     /// Minutes of silence after which a message begins a new session. Default
     /// 15; `ZUPA__AGENT__SESSION__IDLE_MINUTES`.
     pub idle_minutes: u32,
+    /// Whether a model summarises a session that has ended, for the agent's memory.
+    /// Default true; `ZUPA__AGENT__SESSION__MODEL_SUMMARIES`.
+    pub model_summaries: bool,
+    /// Whether the model may end a session with its answer. Default false;
+    /// `ZUPA__AGENT__SESSION__MODEL_ENDS`.
+    pub model_ends: bool,
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { idle_minutes: 15 }
+        Self {
+            idle_minutes: 15,
+            model_summaries: true,
+            model_ends: false,
+        }
     }
 }
 
@@ -141,6 +151,9 @@ pub struct Waits {
     /// Hours that operators have to approve a call. Default 48;
     /// `ZUPA__AGENT__WAITS__APPROVE_HOURS`.
     pub approve_hours: u32,
+    /// Minutes that operators have to take a conversation over, when a human is
+    /// wanted. Default 30; `ZUPA__AGENT__WAITS__HUMAN_MINUTES`.
+    pub human_minutes: u32,
     /// Minutes after which an open review is shown as overdue. Default 60;
     /// `ZUPA__AGENT__WAITS__OVERDUE_MINUTES`.
     pub overdue_minutes: u32,
@@ -151,6 +164,7 @@ impl Default for Waits {
         Self {
             confirm_minutes: 10,
             approve_hours: 48,
+            human_minutes: 30,
             overdue_minutes: 60,
         }
     }

@@ -53,8 +53,11 @@ pub const TABLE: &[Key] = &[
     key("agent.burst.max_wait_ms", Integer(1, 600_000), Int(5_000), "milliseconds after which a burst ends anyway"),
     key("agent.burst.max_count", Integer(1, 1_000), Int(20), "messages after which a burst ends anyway"),
     key("agent.session.idle_minutes", Integer(1, 525_600), Int(15), "minutes of silence after which a message begins a new session"),
+    key("agent.session.model_summaries", Switch, Bool(true), "whether a model summarises a session that has ended, for the agent's memory"),
+    key("agent.session.model_ends", Switch, Bool(false), "whether the model may end a session with its answer"),
     key("agent.waits.confirm_minutes", Integer(1, 525_600), Int(10), "minutes that a person has to confirm a call"),
     key("agent.waits.approve_hours", Integer(1, 8_760), Int(48), "hours that operators have to approve a call"),
+    key("agent.waits.human_minutes", Integer(1, 525_600), Int(30), "minutes that operators have to take a conversation over, when a human is wanted"),
     key("agent.waits.overdue_minutes", Integer(1, 525_600), Int(60), "minutes after which an open review is shown as overdue"),
     key("agent.texts.fallback", Text(4_096), Unset, "sent when no answer could be made; unset, the text of the language"),
 
