@@ -97,9 +97,12 @@ pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
             "resolve_content",
             Arc::new(resolve_content::ResolveContent(parts.clone())),
             // Who hears may fail to understand.
-            [to("recall")]
-                .into_iter()
-                .chain(parts.agent.transcriber.is_some().then(ends)),
+            [to("recall")].into_iter().chain(
+                (parts.agent.transcriber.is_some())
+                    .then(|| [ends(), waits("hand_back")])
+                    .into_iter()
+                    .flatten(),
+            ),
         )
         .add(
             "recall",
@@ -134,7 +137,7 @@ pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
         .add(
             "finalize",
             Arc::new(finalize::Finalize(parts)),
-            [to("persist"), ends()],
+            [to("persist"), ends(), waits("hand_back")],
         )
         .node("persist", persist::persist, [ends(), waits("hand_back")])
 }

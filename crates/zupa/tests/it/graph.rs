@@ -7,8 +7,13 @@ const DEFAULT: &str = "\
 admit -> session_attach
 admit -> (end)
 session_attach -> command_gate
+session_attach -> summarize
+session_attach -> (end)
+summarize -> (end)
+summarize ~> hand_back
 command_gate -> resolve_content
 command_gate -> (end)
+command_gate ~> hand_back
 resolve_content -> recall
 recall -> build_prompt
 build_prompt -> call_model
@@ -18,9 +23,12 @@ call_model -> build_prompt
 approve_tools -> run_tools
 approve_tools ~> approve_tools
 run_tools -> recall
+hand_back -> (end)
 finalize -> persist
 finalize -> (end)
+finalize ~> hand_back
 persist -> (end)
+persist ~> hand_back
 ";
 
 #[test]
