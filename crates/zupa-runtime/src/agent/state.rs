@@ -104,6 +104,8 @@ pub enum Update {
         /// When the agent wants to be woken.
         wake_at: Option<Timestamp>,
     },
+    /// When the agent wants to be woken.
+    WakeAt(Option<Timestamp>),
     /// What the turn came to, beside how it ends.
     Came(Came),
     /// What the person said.
@@ -253,6 +255,7 @@ impl State for AgentTurn {
                 }
                 self.kept.wake_at = wake_at;
             }
+            Update::WakeAt(wake_at) => self.kept.wake_at = wake_at,
             Update::Came(came) => self.came = came,
             Update::Input {
                 lines,

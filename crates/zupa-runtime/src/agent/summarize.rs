@@ -52,7 +52,9 @@ impl Node<AgentTurn> for Summarize {
         let summary = tokio::select! {
             biased;
             () = run.claim.called() => {
-                return Ok(Move::end(Ending::Silent("gave way to a message".into())));
+                let wake_at = Some(cx.now().plus(AGAIN));
+                let gave_way = Move::end(Ending::Silent("gave way to a message".into()));
+                return Ok(gave_way.with(Update::WakeAt(wake_at)));
             }
             summary = self.ask(episode, &lines, cx) => summary?,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use zupa_core::store::Verdict;
-use zupa_core::{Error, NewWait, Outbound, StoredState, WaitKind};
+use zupa_core::{Content, Error, NewWait, Outbound, StoredState, WaitKind};
 
 use super::moves::To;
 use super::park::{Beginning, Begun, today};
@@ -137,8 +137,12 @@ impl<S: State> Graph<S> {
     }
 
     /// What the conversation keeps of a turn that gives up. What cannot be loaded is left
-    /// as it is.
+    /// as it is; and so is all after a wake, which would else come again and again.
     fn given_up(&self, run: &Run) -> Option<Keeps> {
+        let mut inbounds = run.turn.inbounds.iter();
+        if inbounds.all(|inbound| matches!(inbound.content, Content::Wake { .. })) {
+            return None;
+        }
         let before = run.turn.state.as_ref();
         let mut state = S::default();
         state.attach(today::<S>(before).ok()?);

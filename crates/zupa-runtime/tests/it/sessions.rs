@@ -261,3 +261,20 @@ async fn an_operator_ends_a_session() {
     let counts = world.accounting().await;
     assert_eq!(counts.ended.get(InboundState::Answered.as_str()), Some(&1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_woken_turn_that_cannot_run_is_given_up_once_and_says_nothing() {
+    let world = Setup::web().start().await;
+    world.model.always("Person: one", Act::Panic);
+    world.say("ana", "one").await;
+    world.quiet().await;
+    pass(secs(600 * MINUTE)).await;
+    assert_eq!(world.accounting().await.ended.get("dead"), Some(&1));
+    assert_eq!(world.replies("ana").await, ["re: one"]);
+    let talk = kept_of(&world).await.talk.unwrap();
+    assert_eq!(talk.failures(), 0, "nobody was let down");
+    world.say("ana", "two").await;
+    world.quiet().await;
+    assert_eq!(kept_of(&world).await.session.number, 2);
+    assert_eq!(ends(&world).await.last().unwrap(), "idle");
+}
