@@ -127,8 +127,9 @@ BEGIN
         due := item.not_before + ahead;
         PERFORM zupa.end_in_retry(item.conversation, item.turn, due, item.reason, item.counts);
     ELSE
-        due := at_time;
-        PERFORM zupa.end_in_split(item.conversation, item.turn, f.first, f.last, item.reason, due);
+        PERFORM zupa.end_in_split(item.conversation, item.turn, f.first, f.last, item.reason,
+            at_time);
+        SELECT c.due_at INTO due FROM zupa.conversations c WHERE c.id = item.conversation;
     END IF;
     RETURN json_build_object('was', 'done', 'count', 0, 'due_at', due - ahead, 'held', f.held);
 END
@@ -192,8 +193,14 @@ CREATE FUNCTION zupa.end_in_split(
     UPDATE zupa.turns t SET state = 'superseded', reason = end_in_split.reason,
         ended_at = at_time, not_before = NULL, mode = 0, failures = t.failures + 1
     WHERE t.id = the_turn;
+    -- What a human has answered is not answered part by part, either.
+    UPDATE zupa.inbounds b SET state = 'answered_by_human', turn_id = the_turn
+    FROM zupa.conversations c
+    WHERE c.id = conv AND c.silenced_turn = the_turn AND b.conversation = conv
+      AND b.number BETWEEN first_number AND end_in_split.last_number AND b.state = 'queued';
     UPDATE zupa.conversations c SET holder = NULL, open_turn = NULL,
-        split_until = end_in_split.last_number, due_at = at_time,
+        split_until = end_in_split.last_number,
+        due_at = CASE WHEN c.pending + b.again > 0 THEN at_time END,
         pending = c.pending + b.again, internals = c.internals + b.internal
     FROM (SELECT count(*)::integer AS again,
                  (count(*) FILTER (WHERE i.origin = 'internal'))::integer AS internal

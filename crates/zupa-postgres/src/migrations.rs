@@ -105,7 +105,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 3,
-                "cff629953af85d8a2eb7101d34e946c4e4d092f3f96f6443e9c6f103ddc6fa28"
+                "566735d0e409a3fa7b835817945b9cede6da127fc968ed89e50127dcbccf9954"
             )
         );
     }

@@ -4,15 +4,20 @@
 //! *Leaves*: a word where nobody has come; else none, since the human has spoken.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
-use zupa_core::{Outbound, WaitState};
+use zupa_core::machine::conversation::ConversationState;
+use zupa_core::{Outbound, Wait, WaitState};
 
-use super::talk::Came;
+use super::talk::{Came, Talk};
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Ending, Move, Node, Question};
 use crate::turn::{Cx, Stop};
+
+/// Time runs out at once, unless somebody has the conversation.
+const AT_ONCE: Duration = Duration::from_secs(60);
 
 pub(super) struct HandBack(pub Arc<Parts>);
 
@@ -24,13 +29,20 @@ pub(super) fn question() -> Question {
     }))
 }
 
+/// True where nobody decided in time. What runs out under a hold is settled when it
+/// ends: then a human has come, and only the question was left open.
+fn ran_out(wait: &Wait) -> bool {
+    let (settled, due) = (wait.settled_at, wait.opened.expires_at);
+    let late = settled.unwrap_or_default().since(due.unwrap_or_default());
+    wait.state == WaitState::Expired && late < AT_ONCE
+}
+
 #[async_trait]
 impl Node<AgentTurn> for HandBack {
-    async fn run(&self, _: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
-        let nobody_came = cx
-            .settled()
-            .iter()
-            .any(|wait| wait.state == WaitState::Expired);
+    async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        let awaits = |talk: &Talk| talk.state() == ConversationState::NeedsHuman;
+        let waits_on = turn.kept.talk.as_ref().is_some_and(awaits);
+        let nobody_came = waits_on && cx.settled().iter().any(ran_out);
         let said = &self.0.agent.language.nobody_free;
         let ending = match nobody_came && !said.is_empty() {
             true => Ending::Answer(vec![Outbound::reply(said)]),

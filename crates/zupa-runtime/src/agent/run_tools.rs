@@ -55,7 +55,9 @@ impl Node<AgentTurn> for RunTools {
             let late = set_reminders(&called, cx)?;
             let known = self.0.agent.tools.get(&call.name);
             let class = known.map(|known| known.tool.effect().class);
-            cx.audit("tool.called", evidence(&call.name, class, &called, made));
+            // What a model makes up may hold anything.
+            let name = known.map_or("a tool that is unknown", |_| call.name.as_str());
+            cx.audit("tool.called", evidence(name, class, &called, made));
             results.push(CallResult {
                 call: call.id.clone(),
                 text: late.unwrap_or_else(|| cut(called.for_model())),

@@ -199,6 +199,8 @@ impl AgentTurn {
         if let (true, Some(talk)) = (attached.is_over, &mut kept.talk) {
             talk.silence(attached.session.last_at.max(kept.session.last_at));
         }
+        kept.waiting
+            .retain(|_, until| *until > attached.session.last_at);
         kept.session = attached.session;
         kept.wake_at = attached.wake_at;
         kept.remember(attached.ended);
@@ -233,6 +235,8 @@ impl Kept {
 }
 
 impl State for AgentTurn {
+    const WAKES: bool = true;
+
     type Update = Update;
     type Kept = Kept;
 
@@ -343,6 +347,10 @@ impl State for AgentTurn {
     }
 
     fn leave(&mut self, left: Left, at: Timestamp) -> Option<(&'static str, Question)> {
+        if left == Left::GaveUp {
+            // Whether it was to go on after an approval is not known here.
+            self.kept.waiting.clear();
+        }
         let talk = self.kept.talk.get_or_insert_with(|| Talk::begin(at));
         talk.ends(self.came, left, at);
         if !talk.wants_human() {

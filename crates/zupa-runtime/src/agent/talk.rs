@@ -107,21 +107,29 @@ impl Talk {
                 self.asked = false;
                 return self.go(&[On::HandBack], at);
             }
-            (Came::Anew, _) => {
-                self.asked = false;
-                return self.go(&[On::Reset], at);
-            }
+            // What operators were asked stays open: they are not asked again.
+            (Came::Anew, _) => return self.go(&[On::Reset], at),
+            // Whoever waits for operators or the time has neither failed nor succeeded.
+            (_, Left::Waits(WaitKind::Decision | WaitKind::Timer)) => return,
             (_, Left::GaveUp) | (Came::ToFallback, _) => (On::Fallback, Next::Listen),
             (Came::AsItEnded, Left::Waits(WaitKind::Reply)) => (On::AgentCompleted, Next::Confirm),
             (Came::AsItEnded, _) => (On::AgentCompleted, Next::Listen),
         };
-        self.go(&[On::MessageReceived, On::IntentRecognized], at);
+        self.go(&[On::MessageReceived], at);
+        let answered = matches!(self.state(), In::Completed | In::AwaitingInput);
+        if answered && worked == On::AgentCompleted && next == Next::Listen {
+            return;
+        }
+        if answered {
+            // The answer was no end of it.
+            self.go(&[On::MessageReceived], at);
+        }
+        self.go(&[On::IntentRecognized], at);
         self.facts.next = next;
         self.go(&[worked], at);
     }
 
-    /// Follows events as far as the machine takes them: an answer that completes leaves
-    /// nothing for an agent to complete.
+    /// Follows events as far as the machine takes them: who waits for a human stays.
     fn go(&mut self, events: &[On], at: Timestamp) {
         for event in events {
             let moved = MACHINE.transition(&mut self.at, *event, &mut self.facts, at);

@@ -67,6 +67,10 @@ pub(super) enum Way {
 
 impl<S: State> Graph<S> {
     async fn advance(&self, run: &Arc<Run>) -> Result<Done, Stop> {
+        if is_woken(run) && !S::WAKES {
+            let ending = Ending::Silent("woken".into());
+            return Ok(done(ending, None, Gathered::default()));
+        }
         let Begun {
             mut walk,
             kept,
@@ -102,7 +106,9 @@ impl<S: State> Graph<S> {
                     Ending::Silent(_) => Left::Silent,
                 };
                 gathered.waits.extend(self.leave(&mut walk, left, run)?);
-                let keeps = changed(&walk.state, kept.as_ref())?;
+                // The wake is used up: when the next one comes has to be said again.
+                let before = kept.as_ref().filter(|_| !is_woken(run));
+                let keeps = changed(&walk.state, before)?;
                 Ok(done(ending, keeps, gathered))
             }
             Way::Waits {
@@ -139,8 +145,7 @@ impl<S: State> Graph<S> {
     /// What the conversation keeps of a turn that gives up. What cannot be loaded is left
     /// as it is; and so is all after a wake, which would else come again and again.
     fn given_up(&self, run: &Run) -> Option<Keeps> {
-        let mut inbounds = run.turn.inbounds.iter();
-        if inbounds.all(|inbound| matches!(inbound.content, Content::Wake { .. })) {
+        if is_woken(run) {
             return None;
         }
         let before = run.turn.state.as_ref();
@@ -297,6 +302,12 @@ fn changed<S: State>(state: &S, before: Option<&StoredState>) -> Result<Option<K
         state: now,
         wake_at: state.wake_at(),
     }))
+}
+
+/// True for a turn that nobody has spoken in.
+fn is_woken(run: &Run) -> bool {
+    let mut inbounds = run.turn.inbounds.iter();
+    inbounds.all(|inbound| matches!(inbound.content, Content::Wake { .. }))
 }
 
 fn done(ending: Ending, keeps: Option<Keeps>, gathered: Gathered) -> Done {

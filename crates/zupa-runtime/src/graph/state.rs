@@ -17,6 +17,10 @@ pub trait State: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 
     /// not read.
     const VERSION: u32 = 1;
 
+    /// Whether turns are run that nobody has spoken in: after [`Self::wake_at`], or when an
+    /// operator ends a session. Else they end without a word.
+    const WAKES: bool = false;
+
     /// What a node may change.
     type Update: Send + 'static;
 

@@ -221,6 +221,18 @@ fn split(
             item.audit.len() as i64
         ],
     )?;
+    // What a human has answered is not answered part by part, either.
+    connection.run(
+        "UPDATE inbounds SET state = 'answered_by_human', turn_id = ?4
+         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'
+           AND EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND silenced_turn = ?4)",
+        params![
+            item.conversation.as_bytes(),
+            fenced.first,
+            fenced.last,
+            item.turn.as_bytes()
+        ],
+    )?;
     let split = connection.one(
         "SELECT count(*), coalesce(sum(origin = 'internal'), 0) FROM inbounds
          WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
@@ -233,10 +245,11 @@ fn split(
             })
         },
     )?;
+    let due = fenced.pending + split.queued > 0;
     Ok(Next {
         turn_stays_open: false,
         split: Some(split),
-        due_at: Some(now.0),
+        due_at: due.then_some(now.0),
         ..Next::open()
     })
 }

@@ -265,6 +265,7 @@ macro_rules! each {
                 a_hand_back_without_a_word_leaves_the_turn_to_run
                 a_hand_back_leaves_what_nobody_has_said
                 what_has_begun_ends_in_silence
+                the_parts_of_a_silenced_turn_are_silent
             }
             idle {
                 a_wake_comes_once_at_its_time

@@ -163,6 +163,28 @@ pub async fn what_has_begun_ends_in_silence(harness: &dyn Harness) {
     assert_eq!(world.history(conversation).await.len(), 2);
 }
 
+/// What a human has answered is not answered part by part either, where the turn that
+/// was about it is divided.
+pub async fn the_parts_of_a_silenced_turn_are_silent(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let conversation = world.hear("ana", "one").await;
+    world.hear("ana", "two").await;
+    let turn = world.claim(conversation).await;
+    world.hold(conversation).await;
+    world.release(conversation, Some(world.now)).await;
+    let split = TurnEnd::Split { failure: failure() };
+    let finished = world.end_anew(&turn, split).await;
+    assert!(
+        matches!(finished, Finished::Done { due_at: None, .. }),
+        "{finished:?}"
+    );
+    assert!(world.due().await.is_empty());
+    assert_eq!(count(&world.counts().await.ended, "answered_by_human"), 2);
+    world.hear("ana", "three").await;
+    let next = world.claim(conversation).await;
+    assert_eq!(texts(&next), ["three"]);
+}
+
 /// A turn that has failed once; its one step is of this class.
 async fn waits_to_run_again(
     world: &World<'_>,

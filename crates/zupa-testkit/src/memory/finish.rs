@@ -236,7 +236,12 @@ impl Conversation {
             turn.count(failure);
             self.split_until = turn.range.last().copied().unwrap_or_default();
         }
-        let (turn, inbound) = (TurnState::Superseded, InboundState::Queued);
+        // What a human has answered is not answered part by part, either.
+        let inbound = match self.silenced == Some(id) {
+            true => InboundState::AnsweredByHuman,
+            false => InboundState::Queued,
+        };
+        let turn = TurnState::Superseded;
         self.end(id, turn, inbound, None, now);
         if let Some(turn) = self.turns.get_mut(&id) {
             turn.reason = Some(line(failure));

@@ -9,7 +9,7 @@ use zupa_core::store::{
     Applied, Batch, ClaimOutcome, ClaimedTurn, Commit, Delivery, Due, Life, Recorded, Recovery,
     TurnEnd,
 };
-use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
+use zupa_core::{Content, ConversationId, Message, ProcessId, Result, Store, Timestamp};
 
 use super::held_up::HeldUp;
 
@@ -22,6 +22,9 @@ pub enum Meddle {
     StopAtIntent(HeldUp, Duration),
     /// A parked turn is claimed with another word in what it left.
     Reword(&'static str, &'static str),
+    /// Wakes are claimed as accepted so much earlier: as Postgres tells it to a process
+    /// whose clock is behind that of the one before, or whose call took longer.
+    Behind(Duration),
 }
 
 /// A store that is meddled with.
@@ -70,6 +73,21 @@ impl Meddler {
         match meddle.take() {
             Some(Meddle::StopAtIntent(process, time)) if has_intent => process.stop(time),
             other => *meddle = other,
+        }
+    }
+
+    fn behind(&self, applied: &mut Applied) {
+        let Some(Meddle::Behind(time)) = *lock(&self.meddle) else {
+            return;
+        };
+        for claim in &mut applied.claim {
+            if let Ok(ClaimOutcome::Taken(turn)) = claim {
+                let wakes = turn.inbounds.iter_mut();
+                for wake in wakes.filter(|inbound| matches!(inbound.content, Content::Wake { .. }))
+                {
+                    wake.accepted_at = wake.accepted_at.minus(time);
+                }
+            }
         }
     }
 
@@ -124,6 +142,7 @@ impl Store for Meddler {
         }
         self.stop(has_intent);
         self.reword(&mut applied);
+        self.behind(&mut applied);
         Ok(applied)
     }
 
