@@ -177,7 +177,7 @@ fn consumer_step() -> Result<Outcome> {
     let target = target_folder()?.join("consumer");
     finish(
         cargo()
-            .args(["build", "--manifest-path"])
+            .args(["check", "--manifest-path"])
             .arg(&manifest)
             .arg("--target-dir")
             .arg(target),
@@ -214,13 +214,13 @@ fn replicas_step() -> Result<Outcome> {
         })
     };
     crash::run(crash::Options {
-        cycles: 20,
+        cycles: 15,
         ..options()?
     })?;
     // Sending doors: one that drops repeats of our key, one that does not.
     for sink in [crash::Sink::ByKey, crash::Sink::Never] {
         crash::run(crash::Options {
-            pauses: Some(5),
+            pauses: Some(2),
             sink: Some(sink),
             ..options()?
         })?;
