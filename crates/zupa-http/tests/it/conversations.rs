@@ -10,7 +10,7 @@ use zupa_core::{
     StoredState, TenantId, Timestamp,
 };
 
-use crate::fakes::{Answer, App, as_operator, get, post};
+use crate::fakes::{Answer, App, NOW, as_operator, get, post};
 
 /// Whose digits no answer may hold.
 const PHONE: &str = "+5511987651234";
@@ -219,14 +219,14 @@ async fn a_conversation_is_taken_once_and_whoever_runs_it_hears_of_it() {
 
 #[tokio::test]
 async fn a_hand_back_says_what_the_human_has_answered() {
-    let all = "1970-01-01T00:00:00Z";
+    let all = NOW.to_string();
     for (body, until, answered, reason) in [
         (r#"{"by":"ana"}"#, None, 0, "by ana".to_owned()),
         (r#"{"answered":"none"}"#, None, 0, String::new()),
         (r#"{"answered":null}"#, None, 0, String::new()),
         (
             r#"{"answered":"all","by":"ana"}"#,
-            Some(Timestamp(0)),
+            Some(NOW),
             2,
             format!("answered up to {all}, by ana"),
         ),
@@ -348,7 +348,7 @@ async fn bodies_that_make_no_sense_name_every_fault() {
         ),
         (
             "release",
-            r#"{"answered":"1970-01-01T00:00:01Z"}"#,
+            r#"{"answered":"1970-01-01T00:16:41Z"}"#,
             422,
             "invalid_act",
             &["/answered"],
