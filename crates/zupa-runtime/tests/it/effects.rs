@@ -107,7 +107,7 @@ async fn the_audit_shows_each_call_with_its_class_and_its_end() {
         said,
         [
             "tool.called reserve: idempotent, unknown",
-            "tool.called nothing: not made, unknown_tool",
+            "tool.called a tool that is unknown: not made, unknown_tool",
             "turn.answered "
         ]
     );
