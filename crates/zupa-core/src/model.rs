@@ -1,6 +1,7 @@
 //! The `Model` port: one completion, streamed.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::{Digest, Parts};
 use crate::error::{Error, ErrorKind, Outcome, Result, Retry};
 use crate::tool::{ToolCall, ToolSpec};
 
@@ -95,6 +97,30 @@ impl Prompt {
             | Self::Tool { result: text, .. } => text,
         }
     }
+
+    /// Of the messages of a prompt, without spelling them as JSON.
+    pub fn digest(messages: &[Self]) -> Digest {
+        let mut parts = Parts::default();
+        for message in messages {
+            match message {
+                Self::System { text } => parts.add("system").add(text),
+                Self::User { text } => parts.add("user").add(text),
+                Self::Assistant { text, calls } => {
+                    for ToolCall {
+                        id,
+                        name,
+                        arguments,
+                    } in calls
+                    {
+                        parts.add("call").add(id).add(name).add(arguments);
+                    }
+                    parts.add("assistant").add(text)
+                }
+                Self::Tool { call, result } => parts.add("tool").add(call).add(result),
+            };
+        }
+        parts.digest()
+    }
 }
 
 impl Debug for Prompt {
@@ -113,7 +139,7 @@ impl Debug for Prompt {
 #[derive(Debug, Clone)]
 pub struct ModelRequest {
     /// The conversation so far, system message first.
-    pub messages: Vec<Prompt>,
+    pub messages: Arc<[Prompt]>,
     /// Tools that it may ask for.
     pub tools: Vec<ToolSpec>,
     /// The form that the answer must have; none for plain text.
@@ -126,9 +152,9 @@ pub struct ModelRequest {
 
 impl ModelRequest {
     /// Asks for plain text.
-    pub fn new(messages: Vec<Prompt>, timeout: Duration) -> Self {
+    pub fn new(messages: impl Into<Arc<[Prompt]>>, timeout: Duration) -> Self {
         Self {
-            messages,
+            messages: messages.into(),
             tools: Vec::new(),
             reply: None,
             max_tokens: None,

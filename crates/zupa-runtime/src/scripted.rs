@@ -226,7 +226,9 @@ fn last_of(messages: &[Prompt]) -> (String, Option<String>) {
 /// Puts the message and the pattern's groups into their places.
 fn fill(text: &str, pattern: &Regex, message: &str, spell: fn(&str) -> String) -> String {
     let mut filled = text.replace("{message}", &spell(message));
-    if let Some(groups) = pattern.captures(message) {
+    // Most patterns have none, and looking for them takes long.
+    let has_groups = pattern.captures_len() > 1;
+    if let Some(groups) = has_groups.then(|| pattern.captures(message)).flatten() {
         for place in 1..groups.len().min(10) {
             let group = groups.get(place).map_or("", |group| group.as_str());
             filled = filled.replace(&format!("{{{place}}}"), &spell(group));

@@ -16,6 +16,7 @@ pub struct Snapshot<E: Event> {
     state: E::State,
     revision: u64,
     since: Timestamp,
+    #[serde(default = "VecDeque::new", skip_serializing_if = "VecDeque::is_empty")]
     history: VecDeque<Passage<E>>,
 }
 

@@ -24,7 +24,11 @@ impl Node<AgentTurn> for CallModel {
         let request = self.request(turn, cx, may_call);
         // Digests are made of parts, so that no prompt is spelled twice.
         let tools: Vec<_> = request.tools.iter().map(|tool| &tool.name).collect();
-        let input = Digest::of_json(&(self.0.model.name(), &request.messages, tools));
+        let input = Digest::of_json(&(
+            self.0.model.name(),
+            Prompt::digest(&request.messages),
+            tools,
+        ));
         let run = cx.run.clone();
         let mut completion = cx
             .effect("model", &input.to_hex(), || self.call(&run, request))
@@ -96,7 +100,7 @@ impl CallModel {
 
     async fn call(&self, run: &Run, request: ModelRequest) -> Result<Completion, Stop> {
         let turn = run.turn.turn;
-        for message in &request.messages {
+        for message in request.messages.iter() {
             run.path.faults.abort_on(message.text());
         }
         run.hint(Hint::Stage {

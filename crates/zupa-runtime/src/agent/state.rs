@@ -1,6 +1,7 @@
 //! What a turn of the default agent works on, and what its conversation keeps.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -43,8 +44,8 @@ pub struct AgentTurn {
     /// What the model said last.
     pub reply: String,
     /// The prompt of the next call.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub prompt: Vec<Prompt>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub prompt: Arc<[Prompt]>,
     /// Earlier lines of the conversation, as of today.
     #[serde(skip)]
     pub history: Option<Vec<Message>>,
@@ -193,6 +194,10 @@ fn name_apart(calls: &mut [ToolCall]) {
     }
 }
 
+fn is_empty(prompt: &Arc<[Prompt]>) -> bool {
+    prompt.is_empty()
+}
+
 impl AgentTurn {
     fn attach_session(&mut self, attached: Attached) {
         let kept = &mut self.kept;
@@ -273,10 +278,10 @@ impl State for AgentTurn {
                 self.kept.heard.drain(..surplus);
             }
             Update::History(lines) => self.history = Some(lines),
-            Update::Prompt(prompt) => self.prompt = prompt,
+            Update::Prompt(prompt) => self.prompt = prompt.into(),
             Update::Answered(mut completion) => {
                 // It is made anew for the next call, and need not be parked.
-                self.prompt.clear();
+                self.prompt = Arc::default();
                 name_apart(&mut completion.calls);
                 self.reply = completion.text.clone();
                 self.calls.clone_from(&completion.calls);

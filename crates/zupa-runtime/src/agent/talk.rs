@@ -15,12 +15,10 @@ use zupa_core::{Timestamp, WaitKind};
 
 use crate::graph::Left;
 
-/// Passages that are kept: each conversation's commit writes them.
-const HISTORY: usize = 4;
-
 static MACHINE: LazyLock<ConversationMachine> = LazyLock::new(|| {
     ConversationMachine::new(Config {
-        history: HISTORY,
+        // Each commit would write it; what matters of it is in the audit.
+        history: 0,
         ..Config::default()
     })
 });
@@ -29,10 +27,15 @@ static MACHINE: LazyLock<ConversationMachine> = LazyLock::new(|| {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Talk {
     at: Snapshot<On>,
+    #[serde(default, skip_serializing_if = "is_default")]
     facts: Facts,
     /// Operators know that a human is wanted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     asked: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What a turn of the agent came to, beside how it ended.

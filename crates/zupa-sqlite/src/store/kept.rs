@@ -14,8 +14,7 @@ pub(super) fn write(
     state: &StoredState,
 ) -> Result<()> {
     connection.run(
-        "INSERT INTO states (conversation, state) VALUES (?1, ?2)
-         ON CONFLICT (conversation) DO UPDATE SET state = excluded.state",
+        "REPLACE INTO states (conversation, state) VALUES (?1, ?2)",
         params![conversation.as_bytes(), state.json],
     )?;
     Ok(())

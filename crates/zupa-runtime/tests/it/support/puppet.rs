@@ -50,7 +50,7 @@ pub struct Asked {
     /// When.
     pub at: Instant,
     /// The whole prompt.
-    pub messages: Vec<Prompt>,
+    pub messages: Arc<[Prompt]>,
 }
 
 impl Asked {
@@ -146,7 +146,7 @@ impl Puppet {
         (of_one.unwrap_or_default(), state.most_in_all)
     }
 
-    fn note(&self, messages: Vec<Prompt>) -> (Vec<String>, Act) {
+    fn note(&self, messages: Arc<[Prompt]>) -> (Vec<String>, Act) {
         let asked = Asked {
             at: Instant::now(),
             messages,
