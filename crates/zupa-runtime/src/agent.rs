@@ -27,6 +27,7 @@ mod hand_back;
 mod hear;
 mod hooks;
 mod modality;
+mod model_down;
 mod persist;
 mod recall;
 mod resolve_content;
@@ -47,6 +48,7 @@ pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRol
 pub use definition::Agent;
 pub use hooks::{BeforeReply, ContextProvider, OnReply, Verdict as ReplyVerdict};
 pub use modality::Modality;
+pub use model_down::OnModelDown;
 pub use session::{EndReason, Episode, Session};
 pub use state::{AgentTurn, Attached, CallResult, Kept, Update};
 pub use talk::{Came, Talk};
@@ -64,6 +66,7 @@ pub(crate) struct Parts {
     /// None where the graph is only drawn.
     pub store: Option<Arc<dyn Store>>,
     pub memory: Arc<Memory>,
+    pub notices: model_down::Notices,
 }
 
 /// The default agent.
@@ -117,7 +120,12 @@ pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
         .add(
             "call_model",
             Arc::new(call_model::CallModel(parts.clone())),
-            [to("approve_tools"), to("finalize"), to("build_prompt")],
+            [
+                to("approve_tools"),
+                to("finalize"),
+                to("build_prompt"),
+                ends(),
+            ],
         )
         .add(
             "approve_tools",

@@ -10,7 +10,7 @@ use zupa_core::{
     Stage,
 };
 
-use super::{AgentTurn, Parts, Update};
+use super::{AgentTurn, Parts, Update, model_down};
 use crate::faults::Phase;
 use crate::graph::{Move, Node};
 use crate::turn::{Cx, Run, Stop, estimate};
@@ -20,6 +20,9 @@ pub(super) struct CallModel(pub Arc<Parts>);
 #[async_trait]
 impl Node<AgentTurn> for CallModel {
     async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        if let Some(end) = model_down::too_late(&self.0, cx) {
+            return Ok(end);
+        }
         let may_call = self.may_call(turn, cx);
         let request = self.request(turn, cx, may_call);
         // Digests are made of parts, so that no prompt is spelled twice.
@@ -30,9 +33,15 @@ impl Node<AgentTurn> for CallModel {
             tools,
         ));
         let run = cx.run.clone();
-        let mut completion = cx
+        let completed = cx
             .effect("model", &input.to_hex(), || self.call(&run, request))
-            .await?;
+            .await;
+        let mut completion = match completed {
+            Err(Stop::Provider(error)) => {
+                return model_down::down(&self.0, turn, cx, error).await;
+            }
+            completed => completed?,
+        };
         let usage = completion.usage.unwrap_or_else(|| {
             let told = if may_call {
                 self.0.agent.tools.specs()

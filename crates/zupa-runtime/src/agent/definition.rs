@@ -13,6 +13,7 @@ use super::closing;
 use super::command_gate::{Command, Role};
 use super::hooks::{BeforeReply, ContextProvider, OnReply};
 use super::modality::Modality;
+use super::model_down::OnModelDown;
 use super::state::AgentTurn;
 use super::words::Language;
 use crate::tools::{Tools, schema_of};
@@ -30,6 +31,11 @@ pub struct Agent {
     pub burst: Burst,
     /// What a person hears when a message of theirs is given up. Empty: nothing.
     pub fallback: String,
+    /// What becomes of a turn whose model's provider fails. Default: it waits.
+    pub on_model_down: OnModelDown,
+    /// How long after a message an answer that waits for the model's provider is still
+    /// worth giving. Default: 24 h.
+    pub answer_within: Duration,
     /// What it says by itself. Default: English.
     pub language: Language,
     /// Silence after which a message begins a new session. Default: 15 min.
@@ -65,6 +71,8 @@ impl Agent {
             history: 20,
             burst: Burst::default(),
             fallback: language.fallback.clone(),
+            on_model_down: OnModelDown::default(),
+            answer_within: Duration::from_secs(24 * 60 * 60),
             language,
             session_idle: Duration::from_secs(15 * 60),
             model_summaries: true,

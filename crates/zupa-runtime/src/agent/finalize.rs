@@ -16,6 +16,9 @@ pub(super) struct Finalize(pub Arc<Parts>);
 impl Node<AgentTurn> for Finalize {
     async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
         let agent = &self.0.agent;
+        if turn.model_down {
+            return self.without_a_model(cx).await;
+        }
         // A reply that kept the wrong form after its repair is nobody's to read.
         let said = match agent.check_reply(&turn.reply) {
             Ok(text) => text,
@@ -38,6 +41,16 @@ impl Node<AgentTurn> for Finalize {
 }
 
 impl Finalize {
+    /// The fallback text, which is no failure of the conversation's.
+    async fn without_a_model(&self, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        let text = self.0.agent.fallback.trim();
+        if text.is_empty() {
+            return Ok(Move::end(Ending::Silent("the model is down".into())));
+        }
+        let outbound = vec![speak::outbound(&self.0, text, cx).await?];
+        Ok(Move::to("persist").with(Update::Outbound(outbound)))
+    }
+
     /// The fallback text; or, after too many of them, that a human was called.
     async fn fall_back(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
         let agent = &self.0.agent;

@@ -49,6 +49,9 @@ pub struct AgentTurn {
     /// Earlier lines of the conversation, as of today.
     #[serde(skip)]
     pub history: Option<Vec<Message>>,
+    /// The model's provider fails, and the turn does not wait for it.
+    #[serde(skip)]
+    pub(super) model_down: bool,
     /// What goes out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbound: Vec<Outbound>,
@@ -131,6 +134,8 @@ pub enum Update {
         /// What is said of it to the model.
         said: String,
     },
+    /// The model's provider fails, and the turn does not wait for it.
+    ModelDown,
     /// What was decided on calls.
     Decided {
         /// By the person, by the calls' ids.
@@ -289,6 +294,9 @@ impl State for AgentTurn {
                     text: completion.text,
                     calls: completion.calls,
                 });
+            }
+            Update::ModelDown => {
+                (self.model_down, self.came) = (true, Came::ToNothing);
             }
             Update::Repair { answer, said } => {
                 self.repairs += 1;

@@ -12,6 +12,9 @@ const ASK_FOR_TEXT: &str = "I could not understand your voice message. Please wr
 pub struct Language {
     /// When a message was given up.
     pub fallback: String,
+    /// When the model's provider fails and the answer has to wait; empty says nothing.
+    #[serde(default)]
+    pub model_down: String,
     /// When a voice message was not understood; empty takes the English one, since a
     /// turn is never without a word.
     pub ask_for_text: String,
@@ -152,6 +155,7 @@ impl Language {
         let none = String::new;
         Self {
             fallback: none(),
+            model_down: none(),
             ask_for_text: none(),
             approval_asked: none(),
             review_asked: none(),

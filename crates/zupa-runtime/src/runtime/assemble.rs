@@ -73,6 +73,7 @@ impl Builder {
                     model,
                     store: Some(store.clone()),
                     memory: memory.clone(),
+                    notices: Default::default(),
                 };
                 Arc::new(default_graph(parts, edits)?)
             }

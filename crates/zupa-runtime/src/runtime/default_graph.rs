@@ -28,6 +28,7 @@ impl Runtime {
             model: Arc::new(ScriptedModel::new(Script::default())?),
             store: None,
             memory: Arc::new(Memory::new(0)),
+            notices: Default::default(),
         };
         Ok(default_graph(parts, vec![Box::new(edit)])?.mermaid())
     }

@@ -147,6 +147,23 @@ impl Cx {
         Ok(())
     }
 
+    /// Says how the turn fares, at most once for each name, whatever its runs come to.
+    /// Unlike what is said, nothing depends on it: a run that has no need of it goes on.
+    pub(crate) async fn notice(&mut self, name: &str, text: &str) -> Result<(), Stop> {
+        let key = format!("notice/{name}");
+        let input = Digest::of_json(name);
+        if self.run.known(&key, input)?.is_some() {
+            return Ok(());
+        }
+        self.run.may_go_on()?;
+        let step = self
+            .run
+            .step(&key, input, EffectClass::Pure, Some("null".into()));
+        self.run.write(step, vec![self.run.aside(text)]).await?;
+        self.run.said_something();
+        Ok(())
+    }
+
     /// Leaves a fact that is committed with the turn.
     ///
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for what is no JSON.

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use zupa_core::{Deduplicates, ErrorKind, Hint, InboundState, Retry, Stage};
+use zupa_runtime::OnModelDown;
 
-use crate::support::{Act, Setup, World, error, secs};
+use crate::support::{Act, Setup, World, error, life, pass, secs};
 
 /// The pauses between the calls of the model.
 fn pauses(world: &World) -> Vec<Duration> {
@@ -116,5 +117,109 @@ async fn whoever_watches_is_told_why_it_waits() {
     assert!(
         hints.iter().any(|(_, hint)| again(hint)),
         "drafts name their run"
+    );
+}
+
+const WAIT: &str = "I will come back to you.";
+
+/// Tells people that they have to wait.
+fn telling(setup: Setup) -> Setup {
+    let mut setup = setup;
+    setup.agent.language.model_down = WAIT.to_owned();
+    setup
+}
+
+/// A person sees this within 200 ms.
+async fn soon(world: &World, seen: &[&str]) {
+    pass(Duration::from_millis(200)).await;
+    assert_eq!(world.visible(), seen);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_to_wait_is_told_at_once_and_once() {
+    let setup = telling(Setup::phone(Deduplicates::Never));
+    let world = setup.start().await;
+    let down = Act::Fail(error(ErrorKind::Unavailable).with_retry(Retry::Now));
+    world.model.on("hello", vec![down; 6]);
+    world.say("ana", "hello").await;
+    soon(&world, &[WAIT]).await;
+    assert_eq!(
+        world.model.asked().len(),
+        1,
+        "it is told before the next try"
+    );
+    world.quiet().await;
+    assert_eq!(world.visible(), [WAIT, "re: hello"]);
+    let history = world.model.asked().pop().unwrap();
+    assert!(
+        history.messages.iter().all(|line| line.text() != WAIT),
+        "it is not what the agent said"
+    );
+    // Another turn of the same window says nothing.
+    let down = Act::Fail(error(ErrorKind::Unavailable));
+    world.model.on("again", vec![down.clone()]);
+    world.say("ana", "again").await;
+    world.quiet().await;
+    assert_eq!(world.visible(), [WAIT, "re: hello", "re: again"]);
+    // A later one does.
+    pass(secs(11 * 60)).await;
+    world.model.on("later", vec![down]);
+    world.say("ana", "later").await;
+    world.quiet().await;
+    assert_eq!(world.visible()[3..], [WAIT, "re: later"]);
+}
+
+#[test]
+fn a_process_that_takes_over_does_not_tell_twice() {
+    let setup = telling(Setup::phone(Deduplicates::Never));
+    let wait = Retry::After(secs(60));
+    let down = || Act::Fail(error(ErrorKind::Unavailable).with_retry(wait));
+    life(async {
+        let world = setup.start().await;
+        world.model.on("hello", vec![down()]);
+        world.say("ana", "hello").await;
+        soon(&world, &[WAIT]).await;
+    });
+    life(async {
+        let world = setup.start().await;
+        world.model.on("hello", vec![down()]);
+        world.quiet().await;
+        assert_eq!(world.visible(), [WAIT, "re: hello"]);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_where_a_reply_is_wanted_instead() {
+    let mut setup = telling(Setup::phone(Deduplicates::Never));
+    setup.agent.on_model_down = OnModelDown::Reply;
+    setup.agent.fallback = "Not now.".to_owned();
+    let world = setup.start().await;
+    world
+        .model
+        .on("hello", vec![Act::Fail(error(ErrorKind::Unavailable))]);
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    assert_eq!(world.visible(), ["Not now."]);
+    let view = world.view("hello").await;
+    assert_eq!(view.inbounds[0].state, InboundState::Answered);
+    assert_eq!(view.turn.unwrap().runs, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_expects_any_more_is_not_given() {
+    let mut setup = telling(Setup::phone(Deduplicates::Never));
+    setup.agent.answer_within = secs(600);
+    let world = setup.start().await;
+    let long = Act::Fail(error(ErrorKind::Unavailable).with_retry(Retry::After(secs(700))));
+    world.model.on("hello", vec![long]);
+    world.say("ana", "hello").await;
+    pass(secs(700)).await;
+    world.quiet().await;
+    assert_eq!(world.visible(), [WAIT]);
+    let view = world.view("hello").await;
+    assert_eq!(view.inbounds[0].state, InboundState::Silent);
+    assert_eq!(
+        view.turn.unwrap().reason.as_deref(),
+        Some("the model was down for too long")
     );
 }

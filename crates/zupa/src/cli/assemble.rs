@@ -13,7 +13,9 @@ use zupa_core::{
 };
 use zupa_http::WebChat;
 use zupa_openai::{OpenAiConfig, OpenAiModel, Structured};
-use zupa_runtime::{Agent, JournalMode, Language, Script, ScriptedModel, Settings, SystemSecrets};
+use zupa_runtime::{
+    Agent, JournalMode, Language, OnModelDown, Script, ScriptedModel, Settings, SystemSecrets,
+};
 
 pub use speech::speech;
 
@@ -154,6 +156,14 @@ pub fn agent(config: &Config) -> Result<Agent, Failure> {
     if let Some(text) = &wanted.texts.fallback {
         agent.fallback.clone_from(text);
     }
+    if let Some(text) = &wanted.texts.model_down {
+        agent.language.model_down.clone_from(text);
+    }
+    agent.on_model_down = match wanted.on_model_down {
+        config::OnModelDown::Hold => OnModelDown::Hold,
+        config::OnModelDown::Reply => OnModelDown::Reply,
+    };
+    agent.answer_within = 60 * MINUTE * wanted.answer_within_hours;
     if wanted.session.model_ends {
         agent = agent.model_ends_sessions();
     }

@@ -31,6 +31,12 @@ pub struct Agent {
     /// When the results of effects are recorded. Default `step`;
     /// `ZUPA__AGENT__JOURNAL`.
     pub journal: Journal,
+    /// What becomes of a turn whose model's provider fails. Default `hold`;
+    /// `ZUPA__AGENT__ON_MODEL_DOWN`.
+    pub on_model_down: OnModelDown,
+    /// Hours after a message in which an answer that waits for the model's
+    /// provider is still given. Default 24; `ZUPA__AGENT__ANSWER_WITHIN_HOURS`.
+    pub answer_within_hours: u32,
     /// Earlier messages that the model sees. Default 20;
     /// `ZUPA__AGENT__HISTORY_MESSAGES`.
     pub history_messages: usize,
@@ -58,6 +64,8 @@ impl Default for Agent {
             language_file: None,
             admins: Vec::new(),
             journal: Journal::default(),
+            on_model_down: OnModelDown::default(),
+            answer_within_hours: 24,
             history_messages: 20,
             modality: None,
             burst: Burst::default(),
@@ -89,6 +97,17 @@ pub enum Journal {
     /// Results that change nothing outside, the model's among them, only when an
     /// effect that matters follows: cheaper, and a crash pays them again.
     Turn,
+}
+
+/// What becomes of a turn whose model's provider fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnModelDown {
+    /// It waits, and is answered when the provider works again; the person is told.
+    #[default]
+    Hold,
+    /// It ends with the fallback text.
+    Reply,
 }
 
 /// How messages in quick succession become one turn, `[agent.burst]`.
@@ -177,6 +196,10 @@ pub struct Texts {
     /// Sent when no answer could be made. Unset by default: the text of the
     /// language; `ZUPA__AGENT__TEXTS__FALLBACK`.
     pub fallback: Option<String>,
+    /// Sent when the model's provider fails and the answer has to wait; empty sends
+    /// nothing. Unset by default: the text of the language;
+    /// `ZUPA__AGENT__TEXTS__MODEL_DOWN`.
+    pub model_down: Option<String>,
 }
 
 /// The model, `[model]`.

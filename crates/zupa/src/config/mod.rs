@@ -37,7 +37,8 @@ mod url;
 mod value;
 
 pub use agent::{
-    Agent, Burst, Journal, Language, Model, Provider, Session, Structured, Texts, Waits,
+    Agent, Burst, Journal, Language, Model, OnModelDown, Provider, Session, Structured, Texts,
+    Waits,
 };
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
 pub use keeping::{LogFormat, Retention, Shutdown, Telemetry};

@@ -47,6 +47,8 @@ pub const TABLE: &[Key] = &[
     key("agent.language_file", Text(PATH), Unset, "a TOML file with those texts instead of a built-in language, relative to the working directory"),
     key("agent.admins", Texts(255), Empty, "aliases, as their channels spell them, whose commands are those of administrators"),
     key("agent.journal", Choice(&["step", "turn"]), Str("step"), "when results of effects are recorded"),
+    key("agent.on_model_down", Choice(&["hold", "reply"]), Str("hold"), "what becomes of a turn whose model's provider fails: it waits until the provider works again, or ends with the fallback text"),
+    key("agent.answer_within_hours", Integer(1, 8_760), Int(24), "hours after a message in which an answer that waits for the model's provider is still given"),
     key("agent.history_messages", Integer(0, 1_000), Int(20), "earlier messages that the model sees"),
     key("agent.modality", Choice(&["text", "voice", "mirror", "dynamic"]), Unset, "whether answers are spoken, where the channel carries voice: never, always, to whoever spoke, or what can be listened to; unset, mirror with a synthesizer, else text"),
     key("agent.burst.silence_ms", Integer(0, 60_000), Int(0), "milliseconds of silence that end a burst of messages; 0 answers at once"),
@@ -60,6 +62,7 @@ pub const TABLE: &[Key] = &[
     key("agent.waits.human_minutes", Integer(1, 525_600), Int(30), "minutes that operators have to take a conversation over, when a human is wanted"),
     key("agent.waits.overdue_minutes", Integer(1, 525_600), Int(60), "minutes after which an open review is shown as overdue"),
     key("agent.texts.fallback", Text(4_096), Unset, "sent when no answer could be made; unset, the text of the language"),
+    key("agent.texts.model_down", Text(4_096), Unset, "sent once when the model's provider fails and the answer has to wait; empty sends nothing; unset, the text of the language"),
 
     key("model.provider", Choice(&["openai", "scripted"]), Unset, "who completes; unset, zupa dev takes openai if OPENAI_API_KEY is set, else scripted"),
     key("model.base_url", HttpUrl, Str("https://api.openai.com/v1"), "where the provider listens"),
@@ -151,7 +154,7 @@ pub const TABLE: &[Key] = &[
 #[rustfmt::skip]
 pub(super) const LATER: &[&str] = &[
     "intake", "redis", "dlq", "idempotency", "operator",
-    "agent.on_model_down", "agent.texts.overload", "agent.texts.model_down",
+    "agent.texts.overload",
     "policy.model.total_timeout_ms", "policy.model.jitter", "policy.model.budget", "policy.model.breaker",
     "limits.per_user_per_minute", "limits.per_tenant_per_minute",
 ];

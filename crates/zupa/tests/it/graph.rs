@@ -20,6 +20,7 @@ build_prompt -> call_model
 call_model -> approve_tools
 call_model -> finalize
 call_model -> build_prompt
+call_model -> (end)
 approve_tools -> run_tools
 approve_tools ~> approve_tools
 run_tools -> recall

@@ -40,6 +40,14 @@ pub struct Setup {
     wall: Arc<Mutex<Timestamp>>,
 }
 
+/// Says nothing of itself when the model's provider fails, which most tests do not look
+/// for.
+fn quiet_agent() -> Agent {
+    let mut agent = Agent::new("tester", "");
+    agent.language.model_down.clear();
+    agent
+}
+
 impl Setup {
     /// A door whose readers read the outbox: the commit is the delivery.
     pub fn web() -> Self {
@@ -57,7 +65,7 @@ impl Setup {
             memory: MemoryStore::new(),
             model: shared(),
             doors: vec![Arc::new(door)],
-            agent: Agent::new("tester", ""),
+            agent: quiet_agent(),
             settings: Settings::default(),
             wakeup: None,
             touchy: None,

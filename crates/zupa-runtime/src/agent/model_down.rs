@@ -1,0 +1,84 @@
+//! What the person hears while the model's provider fails, and when it is too late for
+//! an answer.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+use zupa_core::{ConversationId, Error};
+
+use super::{AgentTurn, Parts, Update};
+use crate::graph::{Ending, Move};
+use crate::turn::{Cx, Stop};
+
+/// How long one notice stands for: the turns of a conversation share it.
+const WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// Conversations whose last notice is remembered.
+const KNOWN: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+
+/// What becomes of a turn whose model's provider fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnModelDown {
+    /// It waits, and is answered when the provider works again. The person is told once.
+    #[default]
+    Hold,
+    /// It ends with the fallback text.
+    Reply,
+}
+
+/// When conversations of this process were last told. A process that begins anew may
+/// tell one more time; a turn is never told of twice.
+#[derive(Debug)]
+pub(crate) struct Notices(Mutex<LruCache<ConversationId, Duration>>);
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(KNOWN)))
+    }
+}
+
+impl Notices {
+    /// True when it is time for one; whoever asks gives it.
+    fn is_due(&self, conversation: ConversationId, now: Duration) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = last.get(&conversation);
+        if told.is_some_and(|told| now.saturating_sub(*told) < WINDOW) {
+            return false;
+        }
+        last.put(conversation, now);
+        true
+    }
+}
+
+/// Ends a turn that has waited for its model for too long: nobody expects an answer any
+/// more.
+pub(super) fn too_late(parts: &Parts, cx: &Cx) -> Option<Move<AgentTurn>> {
+    let has_waited = cx.run.turn.provider_failures > 0;
+    let answer_by = cx.run.at().plus(parts.agent.answer_within);
+    (has_waited && cx.run.now() > answer_by)
+        .then(|| Move::end(Ending::Silent("the model was down for too long".into())))
+}
+
+/// The provider has failed: the turn waits, or ends with the fallback text.
+pub(super) async fn down(
+    parts: &Parts,
+    turn: &AgentTurn,
+    cx: &mut Cx,
+    error: Error,
+) -> Result<Move<AgentTurn>, Stop> {
+    let agent = &parts.agent;
+    if agent.on_model_down == OnModelDown::Reply {
+        return Ok(Move::to("finalize").with(Update::ModelDown));
+    }
+    let text = agent.language.model_down.trim();
+    // Whoever was only woken has heard nothing that an answer is due to.
+    if !text.is_empty() && !turn.input.is_empty() {
+        let now = cx.run.path.clock.monotonic();
+        if parts.notices.is_due(cx.conversation(), now) {
+            cx.notice("model_down", text).await?;
+        }
+    }
+    Err(Stop::Provider(error))
+}
