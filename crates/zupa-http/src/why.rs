@@ -84,6 +84,7 @@ fn of_state(turn: &TurnSummary, view: &TurnView) -> Why {
                     because(turn.reason.as_deref().or(inbound.reason.as_deref()))
                 ),
             },
+            Some(inbound) if inbound.state == InboundState::Refused => of_inbound(inbound, view),
             _ => answered(view),
         },
         TurnState::Parked => parked(turn, view),

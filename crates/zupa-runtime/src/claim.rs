@@ -8,6 +8,7 @@
 
 mod hiring;
 mod in_flight;
+mod limits;
 mod quarantine;
 mod worker;
 
@@ -25,6 +26,7 @@ use zupa_core::{Clock, ConversationId, Hint, Nudge, Store, Timestamp, Wakeup};
 use crate::settings::Settings;
 pub(crate) use hiring::{Hired, Hiring, Permit, Started};
 pub(crate) use in_flight::{Held, InFlight};
+pub(crate) use limits::Limits;
 pub(crate) use quarantine::Quarantine;
 pub(crate) use worker::{Next, Ran, Worker};
 

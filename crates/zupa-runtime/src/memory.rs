@@ -85,7 +85,7 @@ impl Memory {
             }
         };
         known.audit = turn.audit.number + entries;
-        if !matches!(commit.verdict, Verdict::Dead(_)) {
+        if !matches!(commit.verdict, Verdict::Dead(_) | Verdict::Refused(_)) {
             known
                 .lines
                 .extend(turn.inbounds.iter().filter(is_said).map(|inbound| Message {
@@ -99,6 +99,7 @@ impl Memory {
                 .outbound
                 .iter()
                 .zip(numbers)
+                .filter(|(row, _)| !row.outbound.aside)
                 .map(|(row, number)| Message {
                     number: *number,
                     role: Role::Assistant,

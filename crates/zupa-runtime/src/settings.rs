@@ -20,6 +20,11 @@ pub enum JournalMode {
 pub struct Settings {
     /// Turns that may be in flight at once. Default: 2,048.
     pub turns_in_flight: usize,
+    /// Messages of one conversation that are answered in a minute; what is more ends as
+    /// refused. 0: no limit. Default: 0. In this process.
+    pub per_user_per_minute: u32,
+    /// The same for all conversations of a tenant. Default: 0.
+    pub per_tenant_per_minute: u32,
     /// Open inbounds beyond which doors are told to come back. Default: 100,000.
     pub backlog: u64,
     /// Longest text of a message, in bytes. Default: 65,536.
@@ -80,6 +85,8 @@ impl Default for Settings {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self {
             turns_in_flight: 2_048,
+            per_user_per_minute: 0,
+            per_tenant_per_minute: 0,
             backlog: 100_000,
             payload_bytes: 65_536,
             turn_timeout: Duration::from_secs(120),

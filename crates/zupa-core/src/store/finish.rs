@@ -107,6 +107,8 @@ pub enum Verdict {
     Answered,
     /// No answer, and why.
     Silent(String),
+    /// Turned away before anything was run, and why.
+    Refused(String),
     /// Given up, and why. The outbound rows hold an apology, if any.
     Dead(FailureNote),
 }

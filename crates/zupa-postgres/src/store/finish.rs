@@ -106,6 +106,7 @@ fn leave(end: &mut FinishItem, commit: &Commit) -> Result<()> {
     let (turn, inbound, why) = match &commit.verdict {
         Verdict::Answered => ("committed", "answered", None),
         Verdict::Silent(why) => ("committed", "silent", Some(text(why))),
+        Verdict::Refused(why) => ("committed", "refused", Some(text(why))),
         Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure))),
     };
     end.how = if commit.parks() { "parked" } else { turn };

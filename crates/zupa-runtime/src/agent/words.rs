@@ -12,6 +12,9 @@ const ASK_FOR_TEXT: &str = "I could not understand your voice message. Please wr
 pub struct Language {
     /// When a message was given up.
     pub fallback: String,
+    /// When somebody has written more than is answered; empty says nothing.
+    #[serde(default)]
+    pub overload: String,
     /// When the model's provider fails and the answer has to wait; empty says nothing.
     #[serde(default)]
     pub model_down: String,
@@ -155,6 +158,7 @@ impl Language {
         let none = String::new;
         Self {
             fallback: none(),
+            overload: none(),
             model_down: none(),
             ask_for_text: none(),
             approval_asked: none(),

@@ -7,13 +7,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn};
+use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Verdict};
 use zupa_core::{
-    Clock, ConversationId, Error, ErrorKind, Hint, Ids, ProcessId, Stage, Timestamp, TurnId,
+    Clock, ConversationId, Error, ErrorKind, Hint, Ids, Outbound, ProcessId, Stage, Timestamp,
+    TurnId,
 };
 
 use super::InFlight;
-use crate::commit::{Committer, End};
+use super::limits::{Limits, TurnedAway};
+use crate::commit::{Committer, Done, End};
 use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::graph::Engine;
@@ -51,6 +53,9 @@ pub(crate) struct Worker {
     pub engine: Arc<dyn Engine>,
     pub committer: Committer,
     pub in_flight: Arc<InFlight>,
+    pub limits: Limits,
+    /// What whoever asks for too much is told; empty: nothing.
+    pub overload: String,
     /// Set when the process is stopping: no new effect starts.
     pub stopping: CancellationToken,
     pub faults: Faults,
@@ -90,8 +95,25 @@ impl Worker {
         let claim = self.in_flight.hold(&turn, asked);
         self.show(&turn).await;
         let run = Arc::new(Run::new(self.path.clone(), turn.into(), claim.into()));
-        let end = self.advance(&run).await;
+        let end = match self.limits.turn_away(&run.turn, asked) {
+            Some(turned_away) => self.refuse(turned_away),
+            None => self.advance(&run).await,
+        };
         self.committer.commit(&run, end).await
+    }
+
+    /// Whoever asks for too much is told so, once in a while.
+    fn refuse(&self, turned_away: TurnedAway) -> End {
+        let said = self.overload.trim();
+        let tell = turned_away.tell && !said.is_empty();
+        End::Done(Done {
+            verdict: Verdict::Refused(turned_away.reason.to_owned()),
+            outbound: tell.then(|| Outbound::aside(said)).into_iter().collect(),
+            keeps: None,
+            waits: Vec::new(),
+            settles: Vec::new(),
+            facts: Vec::new(),
+        })
     }
 
     async fn claim(

@@ -46,7 +46,9 @@ impl Committer {
                 self.tell_hook(turn, commit);
                 match &commit.verdict {
                     Verdict::Answered => (Stage::Committed, None),
-                    Verdict::Silent(why) => (Stage::Committed, Some(why.clone())),
+                    Verdict::Silent(why) | Verdict::Refused(why) => {
+                        (Stage::Committed, Some(why.clone()))
+                    }
                     Verdict::Dead(failure) => (Stage::Dead, Some(failure.message.clone())),
                 }
             }
@@ -129,6 +131,7 @@ fn log(turn: &ClaimedTurn, end: &TurnEnd) {
         TurnEnd::Commit(commit) => match &commit.verdict {
             Verdict::Answered => ("answered", None),
             Verdict::Silent(why) => ("ended a turn without a word", Some(why)),
+            Verdict::Refused(why) => ("turned messages away", Some(why)),
             Verdict::Dead(failure) => ("gave a turn up", Some(&failure.message)),
         },
         TurnEnd::Retry { failure, .. } => ("will run a turn again", Some(&failure.message)),

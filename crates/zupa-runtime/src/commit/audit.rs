@@ -22,6 +22,7 @@ impl Committer {
                 }
                 Verdict::Answered => ("turn.answered", String::new(), &commit.outbound[..]),
                 Verdict::Silent(why) => ("turn.silent", why.clone(), &commit.outbound[..]),
+                Verdict::Refused(why) => ("turn.refused", why.clone(), &commit.outbound[..]),
                 Verdict::Dead(failure) => {
                     ("turn.dead", failure.message.clone(), &commit.outbound[..])
                 }

@@ -16,7 +16,7 @@ use super::builder::Builder;
 use super::default_graph::default_graph;
 use crate::accept::Acceptor;
 use crate::agent::Parts;
-use crate::claim::{Dispatcher, Hiring, InFlight, Quarantine, Worker};
+use crate::claim::{Dispatcher, Hiring, InFlight, Limits, Quarantine, Worker};
 use crate::commit::Committer;
 use crate::deliver::{Deliverer, DeliveryQueue, Hands};
 use crate::doors::Doors;
@@ -50,6 +50,7 @@ impl Builder {
             faults,
         } = self;
         let (settings, agent) = (Arc::new(settings), Arc::new(agent));
+        let overload = agent.language.overload.clone();
         let doors = Doors::new(channels);
         let (report, health) = HealthReport::channel();
         let (writer, writing) = Writer::start(store.clone(), clock.clone(), report.clone());
@@ -129,6 +130,8 @@ impl Builder {
                 faults: faults.clone(),
             },
             in_flight: in_flight.clone(),
+            limits: Limits::of(&settings),
+            overload,
             stopping: turns_stop.clone(),
             faults: faults.clone(),
         });

@@ -1,11 +1,11 @@
 //! What `accept` turns away, and what a store that fails does to it.
 
 use zupa_core::{ChannelId, Deduplicates, PlatformId, TenantId};
-use zupa_core::{ErrorKind, IntakeBatch, Receipt, ReceiptLevel, ReceiptNews, Retry};
+use zupa_core::{ErrorKind, InboundState, IntakeBatch, Receipt, ReceiptLevel, ReceiptNews, Retry};
 use zupa_runtime::Health;
 use zupa_testkit::{Call, Fault};
 
-use crate::support::{Act, Setup, error, inbound, secs};
+use crate::support::{Act, Setup, error, inbound, pass, secs};
 
 #[tokio::test(start_paused = true)]
 async fn a_full_backlog_refuses_before_anything_is_written_and_takes_again_later() {
@@ -25,6 +25,44 @@ async fn a_full_backlog_refuses_before_anything_is_written_and_takes_again_later
     world.say("eve", "b").await;
     world.quiet().await;
     assert_eq!(world.replies("eve").await, ["re: b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_writes_too_much_is_told_once_and_holds_nobody_up() {
+    let mut setup = Setup::web();
+    setup.settings.per_user_per_minute = 3;
+    setup.agent.language.overload = "Slowly!".to_owned();
+    let world = setup.start().await;
+    for number in 1..=6 {
+        world.say("eve", &format!("e{number}")).await;
+        world.quiet().await;
+    }
+    let heard = ["re: e1", "re: e2", "re: e3", "Slowly!"];
+    assert_eq!(world.replies("eve").await, heard);
+    assert_eq!(
+        world.model.asked().len(),
+        3,
+        "nothing is asked for the rest"
+    );
+    for refused in ["e4", "e5", "e6"] {
+        let view = world.view(refused).await;
+        assert_eq!(view.inbounds[0].state, InboundState::Refused, "{refused}");
+    }
+    world.say("ana", "a1").await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["re: a1"]);
+    // What was refused is in no prompt; a minute later all is well again.
+    pass(secs(61)).await;
+    world.say("eve", "e7").await;
+    world.quiet().await;
+    let last = world.model.asked().pop().unwrap();
+    let lines: Vec<_> = last.messages.iter().map(|line| line.text()).collect();
+    assert_eq!(
+        lines,
+        ["e1", "re: e1", "e2", "re: e2", "e3", "re: e3", "e7"]
+    );
+    let counts = world.accounting().await;
+    assert!(counts.is_balanced(), "{counts:?}");
 }
 
 #[tokio::test(start_paused = true)]

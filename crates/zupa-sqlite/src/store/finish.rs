@@ -267,6 +267,7 @@ fn commit(
         Verdict::Answered if fenced.held => ("committed", "answered_by_human", None, false),
         Verdict::Answered => ("committed", "answered", None, false),
         Verdict::Silent(why) => ("committed", "silent", Some(why.clone()), false),
+        Verdict::Refused(why) => ("committed", "refused", Some(why.clone()), false),
         Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure)), true),
     };
     let turn_state = if commit.parks() { "parked" } else { turn_state };

@@ -87,6 +87,11 @@ pub async fn an_end_without_an_answer_has_a_reason(harness: &dyn Harness) {
             "a sticker",
         ),
         (
+            Verdict::Refused("too many messages".into()),
+            InboundState::Refused,
+            "too many messages",
+        ),
+        (
             Verdict::Dead(failure()),
             InboundState::Dead,
             "the prompt is too long",

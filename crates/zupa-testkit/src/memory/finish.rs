@@ -95,6 +95,11 @@ impl Conversation {
                 InboundState::Silent,
                 Some(why.clone()),
             ),
+            Verdict::Refused(why) => (
+                TurnState::Committed,
+                InboundState::Refused,
+                Some(why.clone()),
+            ),
             Verdict::Dead(failure) => (TurnState::Dead, InboundState::Dead, Some(line(failure))),
         };
         // Nothing of it has reached the person; whoever has the conversation answers.
@@ -112,7 +117,9 @@ impl Conversation {
             (said, turn.place) = (turn.said, Some(place));
             match &commit.verdict {
                 Verdict::Dead(failure) => turn.count(failure),
-                Verdict::Answered | Verdict::Silent(_) => turn.provider_failures = 0,
+                Verdict::Answered | Verdict::Silent(_) | Verdict::Refused(_) => {
+                    turn.provider_failures = 0;
+                }
             }
         }
         self.end(id, turn_state, inbound_state, reason, now);

@@ -156,6 +156,9 @@ pub fn agent(config: &Config) -> Result<Agent, Failure> {
     if let Some(text) = &wanted.texts.fallback {
         agent.fallback.clone_from(text);
     }
+    if let Some(text) = &wanted.texts.overload {
+        agent.language.overload.clone_from(text);
+    }
     if let Some(text) = &wanted.texts.model_down {
         agent.language.model_down.clone_from(text);
     }
@@ -206,6 +209,8 @@ pub fn settings(config: &Config) -> Settings {
     let policy = &config.policy;
     Settings {
         turns_in_flight: config.limits.turns_in_flight,
+        per_user_per_minute: config.limits.per_user_per_minute,
+        per_tenant_per_minute: config.limits.per_tenant_per_minute,
         backlog: config.limits.backlog as u64,
         payload_bytes: config.limits.payload_bytes,
         turn_timeout: Duration::from_millis(policy.turn.timeout_ms),

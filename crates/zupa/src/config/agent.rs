@@ -196,6 +196,10 @@ pub struct Texts {
     /// Sent when no answer could be made. Unset by default: the text of the
     /// language; `ZUPA__AGENT__TEXTS__FALLBACK`.
     pub fallback: Option<String>,
+    /// Sent, once in a while, to whoever writes more than is answered; empty sends
+    /// nothing. Unset by default: the text of the language;
+    /// `ZUPA__AGENT__TEXTS__OVERLOAD`.
+    pub overload: Option<String>,
     /// Sent when the model's provider fails and the answer has to wait; empty sends
     /// nothing. Unset by default: the text of the language;
     /// `ZUPA__AGENT__TEXTS__MODEL_DOWN`.

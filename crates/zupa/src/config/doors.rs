@@ -78,6 +78,13 @@ pub struct Limits {
     /// Turns that run at once in this process. Default 2048;
     /// `ZUPA__LIMITS__TURNS_IN_FLIGHT`.
     pub turns_in_flight: usize,
+    /// Messages of one conversation that are answered in a minute by one process;
+    /// what is more ends as refused; 0: no limit. Default 20;
+    /// `ZUPA__LIMITS__PER_USER_PER_MINUTE`.
+    pub per_user_per_minute: u32,
+    /// The same for all conversations of a tenant. Default 0;
+    /// `ZUPA__LIMITS__PER_TENANT_PER_MINUTE`.
+    pub per_tenant_per_minute: u32,
     /// Accepted inbounds that may wait before a door refuses. Default 100000;
     /// `ZUPA__LIMITS__BACKLOG`.
     pub backlog: usize,
@@ -100,6 +107,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             turns_in_flight: 2_048,
+            per_user_per_minute: 20,
+            per_tenant_per_minute: 0,
             backlog: 100_000,
             payload_bytes: 65_536,
             tool_rounds: 8,

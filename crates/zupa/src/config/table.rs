@@ -62,6 +62,7 @@ pub const TABLE: &[Key] = &[
     key("agent.waits.human_minutes", Integer(1, 525_600), Int(30), "minutes that operators have to take a conversation over, when a human is wanted"),
     key("agent.waits.overdue_minutes", Integer(1, 525_600), Int(60), "minutes after which an open review is shown as overdue"),
     key("agent.texts.fallback", Text(4_096), Unset, "sent when no answer could be made; unset, the text of the language"),
+    key("agent.texts.overload", Text(4_096), Unset, "sent, once in a while, to whoever writes more than is answered; empty sends nothing; unset, the text of the language"),
     key("agent.texts.model_down", Text(4_096), Unset, "sent once when the model's provider fails and the answer has to wait; empty sends nothing; unset, the text of the language"),
 
     key("model.provider", Choice(&["openai", "scripted"]), Unset, "who completes; unset, zupa dev takes openai if OPENAI_API_KEY is set, else scripted"),
@@ -134,6 +135,8 @@ pub const TABLE: &[Key] = &[
     key("policy.turn.timeout_ms", Integer(1, HOUR), Int(120_000), "milliseconds of a whole turn"),
 
     key("limits.turns_in_flight", Integer(1, 65_536), Int(2_048), "turns that run at once in this process"),
+    key("limits.per_user_per_minute", Integer(0, 1_000_000), Int(20), "messages of one conversation that are answered in a minute by one process, what is more ends as refused; 0: no limit"),
+    key("limits.per_tenant_per_minute", Integer(0, 1_000_000_000), Int(0), "messages of one tenant that are answered in a minute by one process, what is more ends as refused; 0: no limit"),
     key("limits.backlog", Integer(1, 100_000_000), Int(100_000), "accepted inbounds that may wait before a door refuses"),
     key("limits.payload_bytes", Integer(1_024, 16_777_216), Int(65_536), "bytes of one inbound payload"),
     key("limits.tool_rounds", Integer(1, 100), Int(8), "rounds of tool calls in one turn, after which the model has to answer"),
@@ -154,9 +157,7 @@ pub const TABLE: &[Key] = &[
 #[rustfmt::skip]
 pub(super) const LATER: &[&str] = &[
     "intake", "redis", "dlq", "idempotency", "operator",
-    "agent.texts.overload",
     "policy.model.total_timeout_ms", "policy.model.jitter", "policy.model.budget", "policy.model.breaker",
-    "limits.per_user_per_minute", "limits.per_tenant_per_minute",
 ];
 
 /// Lists that only the file can set: whoever may set a variable must not choose
