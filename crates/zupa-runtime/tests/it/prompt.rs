@@ -6,7 +6,7 @@ use zupa_core::{Content, ErrorKind, Prompt, Role};
 use crate::support::{Act, Setup, World, check, error, inbound};
 
 fn last_prompt(world: &World) -> Vec<Prompt> {
-    world.model.asked().pop().unwrap().messages
+    world.model.asked().pop().unwrap().messages.to_vec()
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,7 +44,7 @@ async fn two_tenants_with_the_same_alias_and_ids_never_see_each_others_lines() {
     for call in world.model.asked() {
         let asker = call.lines().concat();
         let tenant = asker.split(':').next().unwrap();
-        for line in &call.messages {
+        for line in call.messages.iter() {
             let whose = line.text().trim_start_matches("re: ");
             assert!(
                 whose.starts_with(tenant),
