@@ -1,6 +1,9 @@
 //! The store behind its deadline. There is no breaker, since there is no other store, and
 //! no retry: the writer's callers hand in again what they have not heard of.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
