@@ -246,7 +246,11 @@ impl Committer {
             turn.provider_failures
         };
         if !counts || (error.is_transient() && in_a_row <= self.settings.policies.model.retries) {
-            let delay = self.settings.policies.model.backoff.delay(in_a_row, error.retry(), self.ids.random());
+            let delay = self.settings.policies.model.backoff.delay(
+                in_a_row,
+                error.retry(),
+                self.ids.random(),
+            );
             return TurnEnd::Retry {
                 not_before: self.clock.wall().plus(delay),
                 failure,

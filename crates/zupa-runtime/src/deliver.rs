@@ -17,8 +17,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{
-    Acknowledges, Channel, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind, Hint, Ids,
-    Number, Outcome, Outgoing, Retry, Stage, Store,
+    Acknowledges, Channel, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind,
+    Hint, Ids, Number, Outcome, Outgoing, Retry, Stage, Store,
 };
 
 use crate::doors::Doors;
@@ -227,7 +227,10 @@ impl Deliverer {
             conversation: delivery.conversation,
             number: delivery.number,
             attempt,
-            answer_by: self.clock.wall().plus(self.settings.policies.channel.timeout * 2),
+            answer_by: self
+                .clock
+                .wall()
+                .plus(self.settings.policies.channel.timeout * 2),
         };
         match self.writer.attempt(wish).await {
             Ok(Attempted::Granted) => true,

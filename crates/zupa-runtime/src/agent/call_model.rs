@@ -66,10 +66,7 @@ impl CallModel {
 
     fn request(&self, turn: &AgentTurn, cx: &Cx, may_call: bool) -> ModelRequest {
         let agent = &self.0.agent;
-        let mut request = ModelRequest::new(
-            turn.prompt.clone(),
-            cx.run.left(),
-        );
+        let mut request = ModelRequest::new(turn.prompt.clone(), cx.run.left());
         if may_call {
             request.tools = agent.tools.specs();
         }

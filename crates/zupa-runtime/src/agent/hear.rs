@@ -61,11 +61,7 @@ pub(super) async fn hear(
     })
 }
 
-async fn words(
-    transcriber: &dyn Transcriber,
-    content: &Content,
-    run: &Run,
-) -> CoreResult<String> {
+async fn words(transcriber: &dyn Transcriber, content: &Content, run: &Run) -> CoreResult<String> {
     let audio = fetch(content, run).await?;
     let request = TranscriptionRequest {
         audio,

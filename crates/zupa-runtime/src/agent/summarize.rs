@@ -16,8 +16,8 @@ use zupa_core::{ModelRequest, Prompt, Role};
 
 use super::session::Episode;
 use super::{AgentTurn, Parts, Update, recall};
-use crate::resilience::Watch;
 use crate::graph::{Ending, Move, Node};
+use crate::resilience::Watch;
 use crate::turn::{Cx, Run, Stop};
 
 const INSTRUCTION: &str = "Summarise this conversation between a person and an assistant for \

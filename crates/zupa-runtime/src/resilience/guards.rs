@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zupa_core::{Channel, Clock, Ids, Model, Result, Synthesizer, Tool, Transcriber};
+use zupa_core::{
+    Channel, Clock, Error, ErrorKind, Ids, Model, Result, Synthesizer, Tool, Transcriber,
+};
 
 use super::speech::{GuardedSynthesizer, GuardedTranscriber};
 use super::{Breaker, CallPolicy, GuardedChannel, GuardedTool, Models, Policies, Policy};
@@ -33,9 +35,9 @@ impl Guards {
             made: Mutex::default(),
         };
         // A tool may be seen for the first time in a turn: what is wrong shows now.
-        guards.make("tool", &guards.policies.tool)?;
+        guards.make("tool", &guards.policies.tool, is_gone)?;
         for (name, rules) in &guards.policies.tools {
-            guards.make(name, rules)?;
+            guards.make(name, rules, is_gone)?;
         }
         Ok(guards)
     }
@@ -44,7 +46,10 @@ impl Guards {
     pub(crate) fn models(&self, models: Vec<Arc<dyn Model>>) -> Result<Models> {
         let guard = |model: Arc<dyn Model>| {
             let name = format!("model/{}", model.name());
-            Ok((model, self.policy(name, &self.policies.model)?))
+            Ok((
+                model,
+                self.policy(name, &self.policies.model, Error::is_about_provider)?,
+            ))
         };
         Ok(Models::new(
             models.into_iter().map(guard).collect::<Result<_>>()?,
@@ -53,25 +58,26 @@ impl Guards {
 
     pub(crate) fn transcriber(&self, inner: Arc<dyn Transcriber>) -> Result<Arc<dyn Transcriber>> {
         let name = format!("transcriber/{}", inner.name());
-        let policy = self.policy(name, &self.policies.transcriber)?;
+        let policy = self.policy(name, &self.policies.transcriber, Error::is_about_provider)?;
         Ok(Arc::new(GuardedTranscriber { inner, policy }))
     }
 
     pub(crate) fn synthesizer(&self, inner: Arc<dyn Synthesizer>) -> Result<Arc<dyn Synthesizer>> {
         let name = format!("synthesizer/{}", inner.name());
-        let policy = self.policy(name, &self.policies.synthesizer)?;
+        let policy = self.policy(name, &self.policies.synthesizer, Error::is_about_provider)?;
         Ok(Arc::new(GuardedSynthesizer { inner, policy }))
     }
 
     pub(crate) fn channel(&self, inner: Arc<dyn Channel>) -> Result<GuardedChannel> {
         let name = format!("channel/{}", inner.id());
-        let policy = self.policy(name, &self.policies.channel)?;
+        let policy = self.policy(name, &self.policies.channel, is_gone)?;
         Ok(GuardedChannel { inner, policy })
     }
 
     pub(crate) fn tool(&self, inner: Arc<dyn Tool>) -> Result<GuardedTool> {
         let tool = &inner.spec().name;
-        let policy = self.policy(format!("tool/{tool}"), self.policies.of_tool(tool))?;
+        let rules = self.policies.of_tool(tool);
+        let policy = self.policy(format!("tool/{tool}"), rules, is_gone)?;
         Ok(GuardedTool { inner, policy })
     }
 
@@ -82,17 +88,26 @@ impl Guards {
         breakers.cloned().collect()
     }
 
-    fn policy(&self, name: String, rules: &CallPolicy) -> Result<Arc<Policy>> {
+    fn policy(&self, name: String, rules: &CallPolicy, fails: Test) -> Result<Arc<Policy>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(policy) = made.get(&name) {
             return Ok(policy.clone());
         }
-        let policy = Arc::new(self.make(&name, rules)?);
+        let policy = Arc::new(self.make(&name, rules, fails)?);
         made.insert(name, policy.clone());
         Ok(policy)
     }
 
-    fn make(&self, name: &str, rules: &CallPolicy) -> Result<Policy> {
-        Policy::new(name, rules.clone(), self.clock.clone(), self.ids.clone())
+    fn make(&self, name: &str, rules: &CallPolicy, fails: Test) -> Result<Policy> {
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        Policy::new(name, rules.clone(), fails, clock, ids)
     }
+}
+
+type Test = fn(&Error) -> bool;
+
+/// What a door or a tool says of one person or one message, as that it is too fast or not
+/// allowed, must not keep others from it.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use zupa_core::model::collect;
 use zupa_core::{Completion, Model, ModelRequest, Result};
 
-use super::policy::{Call, Policy, Repeat};
 use super::IN_TURN;
+use super::policy::{Call, Policy, Repeat};
 
 /// Models, asked one after the other where the one before cannot answer.
 #[derive(Debug)]

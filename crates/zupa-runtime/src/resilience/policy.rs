@@ -84,12 +84,14 @@ impl Call<'_> {
 }
 
 impl Policy {
-    /// A policy with a breaker of its own, which is called as the policy is.
+    /// A policy with a breaker of its own, which is called as the policy is and counts
+    /// what `is_failure` says.
     ///
     /// *Errors*: [`ErrorKind::Invalid`] for a breaker whose rules make no sense.
     pub fn new(
         name: impl Into<String>,
         rules: CallPolicy,
+        is_failure: fn(&Error) -> bool,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self> {
@@ -98,6 +100,7 @@ impl Policy {
             Some(breaker) => Some(
                 Breaker::builder(&name)
                     .rules(breaker.clone())
+                    .is_failure(is_failure)
                     .clock(clock.clone())
                     .on_open(told(&name, "open"))
                     .on_half_open(told(&name, "half_open"))
@@ -210,10 +213,7 @@ impl Policy {
             return Next::Exhausted;
         }
         let random = self.ids.random();
-        let wait = self
-            .rules
-            .backoff
-            .delay(tries.count, error.retry(), random);
+        let wait = self.rules.backoff.delay(tries.count, error.retry(), random);
         // A try that could not begin is not waited for.
         if wait >= left {
             return Next::Exhausted;

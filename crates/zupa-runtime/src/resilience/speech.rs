@@ -4,12 +4,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::{
-    Audio, Result, SynthesisRequest, Synthesizer, Transcriber, TranscriptionRequest,
-};
+use zupa_core::{Audio, Result, SynthesisRequest, Synthesizer, Transcriber, TranscriptionRequest};
 
-use super::policy::{Call, Policy, Repeat};
 use super::IN_TURN;
+use super::policy::{Call, Policy, Repeat};
 
 #[derive(Debug)]
 pub(super) struct GuardedTranscriber {

@@ -39,7 +39,11 @@ impl GuardedStore {
         }
     }
 
-    async fn within<T>(&self, what: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn within<T>(
+        &self,
+        what: &'static str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let answer = timeout(self.timeout, call).await;
         answer.unwrap_or_else(|_elapsed| Err(late(what, Outcome::Unknown)))
     }
@@ -55,7 +59,9 @@ impl Store for GuardedStore {
     async fn write(&self, batch: Batch) -> Result<Applied> {
         let until = Instant::now() + self.timeout;
         let not_begun = |_elapsed| late("write", Outcome::NotApplied);
-        let mut before = timeout_at(until, self.late.lock()).await.map_err(not_begun)?;
+        let mut before = timeout_at(until, self.late.lock())
+            .await
+            .map_err(not_begun)?;
         if let Some(writing) = before.as_mut() {
             // How it ended was its caller's to know.
             let _ = timeout_at(until, writing).await.map_err(not_begun)?;

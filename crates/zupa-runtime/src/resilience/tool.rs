@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 use zupa_core::{Probe, Result, Tool, ToolContext, ToolOutput};
 
-use super::policy::{Call, Policy, Repeat};
 use super::IN_TURN;
+use super::policy::{Call, Policy, Repeat};
 
 /// A tool behind its policy.
 #[derive(Debug)]

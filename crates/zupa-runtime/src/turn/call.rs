@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zupa_core::{
-    Decision, Digest, EffectClass, Error, ErrorKind, Outcome, Probe, Step, Tool,
-    ToolContext, ToolOutput, WaitState,
+    Decision, Digest, EffectClass, Error, ErrorKind, Outcome, Probe, Step, Tool, ToolContext,
+    ToolOutput, WaitState,
 };
 
 use super::{Cx, Review, Run, Stop};

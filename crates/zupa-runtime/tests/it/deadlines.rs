@@ -60,7 +60,10 @@ async fn an_ear_and_a_mouth_that_never_answer() {
     ear.plan([Throat::Hang]);
     let world = setup.start().await;
     let began = Instant::now();
-    world.deliver(voice(&setup, "ana", "unheard")).await.unwrap();
+    world
+        .deliver(voice(&setup, "ana", "unheard"))
+        .await
+        .unwrap();
     world.door().called(1).await;
     in_time(began.elapsed(), secs(2));
     mouth.plan([Throat::Hang]);
@@ -108,7 +111,12 @@ async fn a_door_that_never_answers() {
     world.say("ana", "hello").await;
     world.door().called(1).await;
     let began = Instant::now();
-    while world.accounting().await.deliveries.contains_key(DeliveryState::Sending.as_str()) {
+    while world
+        .accounting()
+        .await
+        .deliveries
+        .contains_key(DeliveryState::Sending.as_str())
+    {
         pass(Duration::from_millis(10)).await;
     }
     in_time(began.elapsed(), secs(2));

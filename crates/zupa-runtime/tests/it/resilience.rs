@@ -93,8 +93,12 @@ async fn another_model_answers_where_the_first_cannot() {
     let world = world
         .start_with(|builder| builder.fallback_model(second.clone()))
         .await;
-    world.model.on("refused", [Act::Fail(error(ErrorKind::Unauthorized))]);
-    world.model.on("too long", [Act::Fail(error(ErrorKind::ContextLength))]);
+    world
+        .model
+        .on("refused", [Act::Fail(error(ErrorKind::Unauthorized))]);
+    world
+        .model
+        .on("too long", [Act::Fail(error(ErrorKind::ContextLength))]);
     world.say("ana", "refused").await;
     world.quiet().await;
     breaker(&world, "model/puppet").open();
@@ -105,8 +109,15 @@ async fn another_model_answers_where_the_first_cannot() {
     world.quiet().await;
     world.say("ana", "too long").await;
     world.quiet().await;
-    assert_eq!(world.replies("ana").await[..3], ["the second", "the second", "re: well"]);
-    assert_eq!(second.asked().len(), 2, "an error about the input is the first's own");
+    assert_eq!(
+        world.replies("ana").await[..3],
+        ["the second", "the second", "re: well"]
+    );
+    assert_eq!(
+        second.asked().len(),
+        2,
+        "an error about the input is the first's own"
+    );
     assert_eq!(world.model.calls(), 3);
 }
 
@@ -168,7 +179,11 @@ async fn an_open_breaker_of_a_door_spends_no_attempts() {
     world.quiet().await;
     assert_eq!(world.visible().len(), 3);
     let attempts = world.door().calls().into_iter().map(|call| call.attempt);
-    assert_eq!(attempts.max(), Some(2), "the first was recorded by the commit");
+    assert_eq!(
+        attempts.max(),
+        Some(2),
+        "the first was recorded by the commit"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +198,10 @@ async fn a_door_that_fails_is_left_alone_and_then_probed() {
     }
     world.door().called(5).await;
     pass(Duration::from_millis(100)).await;
-    assert_eq!(breaker(&world, "channel/door").metrics().state, BreakerState::Open);
+    assert_eq!(
+        breaker(&world, "channel/door").metrics().state,
+        BreakerState::Open
+    );
     world.quiet().await;
     assert_eq!(world.visible().len(), 5);
     let failed = DeliveryState::Failed.as_str();

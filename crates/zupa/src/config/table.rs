@@ -7,8 +7,8 @@ use super::keys::Fallback::{
     Switch as Bool, Text as Str, Unset,
 };
 use super::keys::Kind::{
-    Address, Choice, ChoiceTable, Hosts, HttpUrl, Integer, Jitter, Log, Name, Number, Schema, Secret,
-    SecretTable, StoreUrl, Switch, Tables, Text, TextTable, Texts, ToolName, UrlTemplate,
+    Address, Choice, ChoiceTable, Hosts, HttpUrl, Integer, Jitter, Log, Name, Number, Schema,
+    Secret, SecretTable, StoreUrl, Switch, Tables, Text, TextTable, Texts, ToolName, UrlTemplate,
 };
 use super::keys::{Fallback, Key, Kind};
 

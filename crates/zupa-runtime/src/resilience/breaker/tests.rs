@@ -42,7 +42,11 @@ fn it_opens_at_its_share_of_enough_calls_and_not_before() {
     for _ in 0..4 {
         ends(&breaker, down());
     }
-    assert_eq!(breaker.metrics().state, BreakerState::Closed, "4 of 5 calls");
+    assert_eq!(
+        breaker.metrics().state,
+        BreakerState::Closed,
+        "4 of 5 calls"
+    );
     clock.advance(secs(31));
     for _ in 0..8 {
         ends(&breaker, Ok(()));
@@ -156,7 +160,10 @@ async fn of_a_thousand_callers_exactly_the_probes_reach_the_provider() {
     let clock = ManualClock::default();
     let breaker = opened(&clock);
     clock.advance(secs(60));
-    let (reached, answers) = (Arc::new(AtomicU32::new(0)), tokio::sync::watch::Sender::new(false));
+    let (reached, answers) = (
+        Arc::new(AtomicU32::new(0)),
+        tokio::sync::watch::Sender::new(false),
+    );
     let callers: Vec<_> = (0..1_000)
         .map(|_| {
             let (breaker, reached) = (breaker.clone(), reached.clone());
@@ -196,7 +203,10 @@ async fn a_call_that_takes_too_long_is_a_failure() {
     let before = tokio::time::Instant::now();
     let answer = breaker.execute(std::future::pending::<Result<()>>()).await;
     let error = answer.unwrap_err();
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Timeout, Outcome::Unknown)
+    );
     assert_eq!(before.elapsed(), secs(2));
     assert_eq!(breaker.metrics().totals.failed, 1);
 }

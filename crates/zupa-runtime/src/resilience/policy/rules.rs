@@ -87,7 +87,10 @@ impl Default for Policies {
             tools: BTreeMap::new(),
             transcriber: speech.clone(),
             synthesizer: speech,
-            channel: CallPolicy::of(secs(10)),
+            channel: CallPolicy {
+                retries: 0,
+                ..CallPolicy::of(secs(10))
+            },
             store: CallPolicy::once(secs(5)),
         }
     }

@@ -15,7 +15,14 @@ fn secs(seconds: u64) -> Duration {
 
 fn policy(rules: CallPolicy) -> Policy {
     let clock = Arc::new(TokioClock::default());
-    Policy::new("p", rules, clock, Arc::new(SeqIds::default())).unwrap()
+    Policy::new(
+        "p",
+        rules,
+        Error::is_about_provider,
+        clock,
+        Arc::new(SeqIds::default()),
+    )
+    .unwrap()
 }
 
 /// Long enough for all waits, and none of them left to chance.
@@ -42,7 +49,11 @@ fn down() -> Error {
 
 /// Makes a call that fails like this each time; answers when it was tried, and how it
 /// ended.
-async fn tries(policy: &Policy, call: Call<'_>, fails: impl Fn(usize) -> Error) -> (Vec<u64>, Error) {
+async fn tries(
+    policy: &Policy,
+    call: Call<'_>,
+    fails: impl Fn(usize) -> Error,
+) -> (Vec<u64>, Error) {
     let (began, at) = (Instant::now(), Mutex::new(Vec::new()));
     let answer = policy
         .call(call, |_| {
@@ -72,7 +83,10 @@ async fn full_jitter_comes_from_the_ids_and_stays_below_the_whole() {
     let again = tries(&policy(rules), safe(), |_| down()).await.0;
     assert_eq!(at, again, "the same ids, the same waits");
     let waits: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    for (wait, whole) in waits.iter().zip([1_000, 2_000, 4_000, 8_000, 16_000, 30_000]) {
+    for (wait, whole) in waits
+        .iter()
+        .zip([1_000, 2_000, 4_000, 8_000, 16_000, 30_000])
+    {
         assert!(*wait <= whole + 1, "{waits:?}");
     }
     assert_ne!(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]);
@@ -117,7 +131,10 @@ async fn a_server_is_not_asked_before_its_time_nor_beyond_the_deadline() {
     let (at, error) = tries(&policy(patient()), call, slow_down).await;
     assert_eq!(at, [0, 20_000]);
     assert_eq!(error.retry(), Retry::Exhausted);
-    assert!(Instant::now().elapsed().is_zero(), "nobody waits for the 90 s");
+    assert!(
+        Instant::now().elapsed().is_zero(),
+        "nobody waits for the 90 s"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +186,10 @@ async fn each_try_and_all_together_end_in_time_and_are_dropped() {
     // 10 s, 1 s of waiting, 10 s, 2 s of waiting, and what is left.
     assert_eq!(*at.lock().unwrap(), [10, 10, 2]);
     assert_eq!(began.elapsed(), secs(25));
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Timeout, Outcome::Unknown)
+    );
     assert_eq!(running.load(Ordering::SeqCst), 0);
 }
 
@@ -178,7 +198,10 @@ async fn without_time_no_call_begins() {
     let call = Call::within(Repeat::Safe, Duration::ZERO);
     let (at, error) = tries(&policy(patient()), call, |_| down()).await;
     assert!(at.is_empty());
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotApplied));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Timeout, Outcome::NotApplied)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,12 +239,21 @@ async fn an_open_breaker_answers_at_once_and_ends_the_tries_of_others() {
     let (at, error) = tries(&policy, safe(), |_| down().with_outcome(Outcome::Unknown)).await;
     // The fifth failure opens it; the sixth try is refused, and the last error stands.
     assert_eq!(at, [0, 1_000, 3_000, 7_000, 15_000]);
-    assert_eq!(policy.breaker().unwrap().metrics().state, BreakerState::Open);
+    assert_eq!(
+        policy.breaker().unwrap().metrics().state,
+        BreakerState::Open
+    );
     assert_eq!(error.message(), "down");
-    assert_eq!((error.retry(), error.outcome()), (Retry::After(secs(44)), Outcome::Unknown));
+    assert_eq!(
+        (error.retry(), error.outcome()),
+        (Retry::After(secs(44)), Outcome::Unknown)
+    );
     let (at, error) = tries(&policy, safe(), |_| down()).await;
     assert!(at.is_empty());
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unavailable, Outcome::NotApplied));
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Unavailable, Outcome::NotApplied)
+    );
     assert_eq!(error.retry(), Retry::After(secs(44)));
     tokio::time::sleep(secs(44)).await;
     let well = policy.call(safe(), |_| async { Ok(()) }).await;

@@ -61,8 +61,15 @@ async fn every_method_ends_at_its_deadline() {
             Call::Close => asked(store.close(life().process)).await,
         };
         let upkeep = [Call::Recover, Call::Purge, Call::Checkpoint, Call::Close];
-        let deadline = if upkeep.contains(&call) { UPKEEP } else { DEADLINE };
-        assert!((deadline..=deadline + Duration::from_millis(100)).contains(&took), "{call:?}: {took:?}");
+        let deadline = if upkeep.contains(&call) {
+            UPKEEP
+        } else {
+            DEADLINE
+        };
+        assert!(
+            (deadline..=deadline + Duration::from_millis(100)).contains(&took),
+            "{call:?}: {took:?}"
+        );
     }
 }
 
@@ -74,6 +81,9 @@ async fn a_write_that_is_late_goes_on_and_the_next_one_waits_for_it() {
     let (took, error) = asked(store.write(Batch::default())).await;
     assert_eq!((took, error.outcome()), (DEADLINE, Outcome::Unknown));
     let (took, error) = asked(store.write(Batch::default())).await;
-    assert_eq!((took, error.said_outcome()), (DEADLINE, Some(Outcome::NotApplied)));
+    assert_eq!(
+        (took, error.said_outcome()),
+        (DEADLINE, Some(Outcome::NotApplied))
+    );
     assert_eq!(inner.calls_of(Call::Write), 1, "one write at a time");
 }

@@ -10,8 +10,16 @@ impl Rules<'_> {
         for (port, base, cap) in [
             ("model", policy.model.base_ms, policy.model.cap_ms),
             ("tool", policy.tool.base_ms, policy.tool.cap_ms),
-            ("transcriber", policy.transcriber.base_ms, policy.transcriber.cap_ms),
-            ("synthesizer", policy.synthesizer.base_ms, policy.synthesizer.cap_ms),
+            (
+                "transcriber",
+                policy.transcriber.base_ms,
+                policy.transcriber.cap_ms,
+            ),
+            (
+                "synthesizer",
+                policy.synthesizer.base_ms,
+                policy.synthesizer.cap_ms,
+            ),
             ("channel", policy.channel.base_ms, policy.channel.cap_ms),
         ] {
             let keys = ["base_ms", "cap_ms"].map(|key| format!("policy.{port}.{key}"));
@@ -30,10 +38,22 @@ impl Rules<'_> {
     pub(super) fn total_timeouts(&mut self) {
         let policy = &self.config.policy;
         for (port, one, all) in [
-            ("model", policy.model.timeout_ms, policy.model.total_timeout_ms),
+            (
+                "model",
+                policy.model.timeout_ms,
+                policy.model.total_timeout_ms,
+            ),
             ("tool", policy.tool.timeout_ms, policy.tool.total_timeout_ms),
-            ("transcriber", policy.transcriber.timeout_ms, policy.transcriber.total_timeout_ms),
-            ("synthesizer", policy.synthesizer.timeout_ms, policy.synthesizer.total_timeout_ms),
+            (
+                "transcriber",
+                policy.transcriber.timeout_ms,
+                policy.transcriber.total_timeout_ms,
+            ),
+            (
+                "synthesizer",
+                policy.synthesizer.timeout_ms,
+                policy.synthesizer.total_timeout_ms,
+            ),
         ] {
             let keys = ["timeout_ms", "total_timeout_ms"].map(|key| format!("policy.{port}.{key}"));
             if let Some(all) = all.filter(|all| one > *all) {

@@ -61,7 +61,9 @@ impl Model {
     }
 
     fn of_stretch(&self) -> impl Iterator<Item = &Call> {
-        self.calls.iter().filter(|call| call.stretch == self.stretch)
+        self.calls
+            .iter()
+            .filter(|call| call.stretch == self.stretch)
     }
 
     fn begin(&mut self) -> bool {
@@ -79,7 +81,10 @@ impl Model {
         };
         if admitted {
             let stretch = self.stretch;
-            self.calls.push(Call { stretch, ended: None });
+            self.calls.push(Call {
+                stretch,
+                ended: None,
+            });
         }
         admitted
     }
