@@ -168,7 +168,8 @@ impl Acceptor {
         permits: Vec<Option<Permit>>,
         asked: Duration,
     ) -> IntakeAnswer {
-        let answered = tokio::time::timeout(self.settings.store_timeout, pending.answer()).await;
+        let answered =
+            tokio::time::timeout(self.settings.policies.store.timeout, pending.answer()).await;
         let answers = answered.unwrap_or_else(|_| {
             // It may still be written; the next delivery will tell.
             Err(

@@ -42,7 +42,7 @@ mod words;
 
 use std::sync::Arc;
 
-use zupa_core::{Model, Outbound, Store};
+use zupa_core::{Outbound, Store};
 
 pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRole};
 pub use definition::Agent;
@@ -56,13 +56,14 @@ pub use words::Language;
 
 use crate::graph::{Graph, GraphBuilder, ends, to, waits};
 use crate::memory::Memory;
+use crate::resilience::Models;
 use crate::settings::Settings;
 
 /// What the nodes of the default agent share.
 pub(crate) struct Parts {
     pub agent: Arc<Agent>,
     pub settings: Arc<Settings>,
-    pub model: Arc<dyn Model>,
+    pub model: Models,
     /// None where the graph is only drawn.
     pub store: Option<Arc<dyn Store>>,
     pub memory: Arc<Memory>,

@@ -30,7 +30,7 @@ use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::graph::Engine;
 use crate::memory::Memory;
-use crate::retry::{self, Pauses, may_pass};
+use crate::retry::{Pauses, may_pass};
 use crate::settings::Settings;
 use crate::turn::{Journal, Noted, Run};
 use crate::writer::Writer;
@@ -218,7 +218,7 @@ impl Committer {
                     Some(Acknowledges::OnSend) | None => DeliveryState::Queued,
                 };
                 let answer_by = (state == DeliveryState::Sending)
-                    .then(|| now.plus(self.settings.channel_timeout * 2));
+                    .then(|| now.plus(self.settings.policies.channel.timeout * 2));
                 OutboxRow {
                     outbound,
                     state,
@@ -245,8 +245,12 @@ impl Committer {
         } else {
             turn.provider_failures
         };
-        if !counts || (error.is_transient() && in_a_row <= self.settings.retries) {
-            let delay = retry::delay(&self.settings, in_a_row, &error, self.ids.random());
+        if !counts || (error.is_transient() && in_a_row <= self.settings.policies.model.retries) {
+            let delay = self.settings.policies.model.backoff.delay(
+                in_a_row,
+                error.retry(),
+                self.ids.random(),
+            );
             return TurnEnd::Retry {
                 not_before: self.clock.wall().plus(delay),
                 failure,

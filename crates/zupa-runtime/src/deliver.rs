@@ -7,6 +7,7 @@
 //! the next start, and is settled by evidence or by the channel's own dedupe.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,18 +17,21 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{
-    Acknowledges, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind, Hint, Ids,
-    Number, Outcome, Outgoing, Stage, Store,
+    Acknowledges, Channel, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind,
+    Hint, Ids, Number, Outcome, Outgoing, Retry, Stage, Store,
 };
 
 use crate::doors::Doors;
 use crate::faults::Faults;
-use crate::retry::{self, Pauses, may_pass};
+use crate::resilience::Permit;
+use crate::retry::{Pauses, may_pass};
 use crate::settings::Settings;
 use crate::writer::Writer;
 
 /// Deliveries that one look lists.
 const PAGE: usize = 256;
+/// Deliveries beyond those that may wait for doors without hiding others.
+const MOST_LEFT: usize = 4_096;
 /// Deliveries that a commit may hand over before it waits.
 const QUEUE: usize = 1_024;
 
@@ -44,6 +48,13 @@ struct Ready {
     delivery: Delivery,
     /// Since before the attempt was handed in, on the monotonic clock.
     since: Duration,
+}
+
+/// The door's leave to send: taken before the attempt was recorded, or still to be asked
+/// for.
+enum Leave {
+    Taken(Option<Permit>),
+    ToAsk,
 }
 
 /// What is in this process's hands, and who waits for it.
@@ -118,6 +129,8 @@ pub(crate) struct Deliverer {
     pub settings: Arc<Settings>,
     pub sends: TaskTracker,
     pub hands: Hands,
+    /// Deliveries that the last look has left to their doors' breakers.
+    pub left: AtomicUsize,
     pub faults: Faults,
 }
 
@@ -143,7 +156,9 @@ impl Deliverer {
     }
 
     async fn look(self: Arc<Self>) {
-        match self.store.due_deliveries(self.clock.wall(), PAGE).await {
+        // Those that wait for a door stay listed, and must not hide those of others.
+        let page = PAGE + self.left.swap(0, Ordering::Relaxed).min(MOST_LEFT);
+        match self.store.due_deliveries(self.clock.wall(), page).await {
             Ok(due) => due
                 .into_iter()
                 .for_each(|delivery| self.clone().spawn(delivery, None)),
@@ -182,8 +197,15 @@ impl Deliverer {
                 self.settle(&delivery, settlement).await;
                 self.hands.wait_behind(delivery.conversation);
             }
-            (DeliveryState::Sending, Some(since)) => self.send(Ready { delivery, since }).await,
+            (DeliveryState::Sending, Some(since)) => {
+                self.send(Ready { delivery, since }, Leave::ToAsk).await;
+            }
             _ => {
+                // No attempt is spent on a door that takes none.
+                let Ok(permit) = door.permit() else {
+                    self.left.fetch_add(1, Ordering::Relaxed);
+                    return;
+                };
                 let attempt = delivery.attempts + 1;
                 // More may wait behind a row that had to wait itself.
                 self.hands.wait_behind(delivery.conversation);
@@ -193,7 +215,8 @@ impl Deliverer {
                         attempts: attempt,
                         ..delivery
                     };
-                    self.send(Ready { delivery, since }).await;
+                    let leave = Leave::Taken(permit);
+                    self.send(Ready { delivery, since }, leave).await;
                 }
             }
         }
@@ -204,7 +227,10 @@ impl Deliverer {
             conversation: delivery.conversation,
             number: delivery.number,
             attempt,
-            answer_by: self.clock.wall().plus(self.settings.channel_timeout * 2),
+            answer_by: self
+                .clock
+                .wall()
+                .plus(self.settings.policies.channel.timeout * 2),
         };
         match self.writer.attempt(wish).await {
             Ok(Attempted::Granted) => true,
@@ -221,7 +247,7 @@ impl Deliverer {
         }
     }
 
-    async fn send(&self, Ready { delivery, since }: Ready) {
+    async fn send(&self, Ready { delivery, since }: Ready, leave: Leave) {
         let Some(door) = self.doors.get(&delivery.to.channel) else {
             return;
         };
@@ -235,24 +261,32 @@ impl Deliverer {
             to: delivery.to.clone(),
             content: delivery.content.clone(),
             attempt: delivery.attempts,
-            timeout: self.settings.channel_timeout,
+            timeout: self.settings.policies.channel.timeout,
         };
         // Others take the attempt for over when twice this time has gone. Within
         // the first half the call may start, so it ends within the second.
         let held_up = self.clock.monotonic().saturating_sub(since);
-        if held_up > self.settings.channel_timeout && !self.faults.sends_however_late() {
+        if held_up > self.settings.policies.channel.timeout && !self.faults.sends_however_late() {
             warn!(delivery_id = %delivery.id, ?held_up, "a send was held up; it did not leave");
-            self.put_off(&delivery, ErrorKind::Timeout).await;
+            self.put_off(&delivery, ErrorKind::Timeout, Duration::ZERO)
+                .await;
             return;
         }
-        let sent = tokio::time::timeout(self.settings.channel_timeout, door.send(outgoing)).await;
-        let sent = sent.unwrap_or_else(|_| {
-            Err(
-                Error::new(ErrorKind::Timeout, "the channel did not answer in time")
-                    .with_outcome(Outcome::Unknown),
-            )
-        });
-        let settlement = match sent {
+        let permit = match leave {
+            Leave::Taken(permit) => permit,
+            Leave::ToAsk => match door.permit() {
+                Ok(permit) => permit,
+                Err(refusal) => {
+                    let wait = match refusal.retry() {
+                        Retry::After(wait) => wait,
+                        _ => Duration::ZERO,
+                    };
+                    self.put_off(&delivery, refusal.kind(), wait).await;
+                    return;
+                }
+            },
+        };
+        let settlement = match door.send_with(permit, outgoing).await {
             Ok(receipt) => Settlement::Sent {
                 platform_id: receipt.platform_id,
             },
@@ -275,7 +309,8 @@ impl Deliverer {
     fn judge(&self, delivery: &Delivery, deduplicates: Deduplicates, error: Error) -> Settlement {
         warn!(delivery_id = %delivery.id, %error, "a send failed");
         let now = self.clock.wall();
-        let delay = retry::delay(&self.settings, delivery.attempts, &error, self.ids.random());
+        let backoff = self.settings.policies.channel.backoff;
+        let delay = backoff.delay(delivery.attempts, error.retry(), self.ids.random());
         match (error.outcome(), deduplicates) {
             (Outcome::Applied, _) => Settlement::Sent { platform_id: None },
             // Sending again is the evidence.
@@ -297,10 +332,10 @@ impl Deliverer {
         }
     }
 
-    /// Takes back an attempt that certainly did not leave, and looks again. If
+    /// Takes back an attempt that certainly did not leave, and looks again after a wait. If
     /// somebody else went past it meanwhile, the row is theirs and stays so.
-    async fn put_off(&self, delivery: &Delivery, kind: ErrorKind) {
-        let not_before = self.clock.wall();
+    async fn put_off(&self, delivery: &Delivery, kind: ErrorKind, wait: Duration) {
+        let not_before = self.clock.wall().plus(wait);
         let settlement = Settlement::Retry { not_before, kind };
         self.settle(delivery, settlement).await;
         self.hands.wait_behind(delivery.conversation);

@@ -6,20 +6,22 @@ use std::sync::Arc;
 
 use zupa_core::{Acknowledges, Address, Capabilities, Channel, ChannelId, Hint};
 
+use crate::resilience::GuardedChannel;
+
 /// The configured doors, by id.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Doors(Arc<HashMap<ChannelId, Arc<dyn Channel>>>);
+pub(crate) struct Doors(Arc<HashMap<ChannelId, GuardedChannel>>);
 
 impl Doors {
     /// Of two doors with one id the later one counts.
-    pub(crate) fn new(channels: Vec<Arc<dyn Channel>>) -> Self {
+    pub(crate) fn new(channels: Vec<GuardedChannel>) -> Self {
         let by_id = channels
             .into_iter()
             .map(|channel| (channel.id().clone(), channel));
         Self(Arc::new(by_id.collect()))
     }
 
-    pub(crate) fn get(&self, id: &ChannelId) -> Option<&Arc<dyn Channel>> {
+    pub(crate) fn get(&self, id: &ChannelId) -> Option<&GuardedChannel> {
         self.0.get(id)
     }
 

@@ -18,6 +18,7 @@ mod faults;
 mod housekeeping;
 mod memory;
 mod remind;
+pub mod resilience;
 mod retry;
 mod runtime;
 mod settings;

@@ -17,6 +17,7 @@ use zupa_core::{Intake, Model, ProcessId, Result, Store};
 
 use crate::agent::Agent;
 use crate::claim::InFlight;
+use crate::resilience::{Breaker, Guards};
 use crate::writer::Health;
 
 pub use self::builder::Builder;
@@ -30,6 +31,7 @@ pub struct Runtime {
     recovery: Recovery,
     health: watch::Receiver<Health>,
     in_flight: Arc<InFlight>,
+    guards: Arc<Guards>,
     intake_stop: CancellationToken,
     turns_stop: CancellationToken,
     last_stop: CancellationToken,
@@ -79,6 +81,12 @@ impl Runtime {
     /// else had taken a turn over.
     pub fn stale_writes(&self) -> u64 {
         self.in_flight.stale()
+    }
+
+    /// The breakers in front of models, speech, doors and those tools that were called,
+    /// by name: `model/…`, `transcriber/…`, `synthesizer/…`, `channel/…`, `tool/…`.
+    pub fn breakers(&self) -> Vec<Breaker> {
+        self.guards.breakers()
     }
 
     /// Stops: no more intake, no new effect; waits for what has started, at most

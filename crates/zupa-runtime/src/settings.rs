@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use zupa_core::{Digest, Price};
 
+use crate::resilience::Policies;
+
 /// When results of effects are recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum JournalMode {
@@ -31,16 +33,10 @@ pub struct Settings {
     pub payload_bytes: usize,
     /// Longest life of one run of a turn. Default: 120 s.
     pub turn_timeout: Duration,
-    /// Longest model call. Default: 30 s.
-    pub model_timeout: Duration,
+    /// How each port is called.
+    pub policies: Policies,
     /// When results are recorded. Default: each before the next depends on it.
     pub journal: JournalMode,
-    /// Longest call of a tool. Default: 10 s.
-    pub tool_timeout: Duration,
-    /// Longest call that turns speech into text. Default: 15 s.
-    pub transcriber_timeout: Duration,
-    /// Longest call that turns text into speech. Default: 15 s.
-    pub synthesizer_timeout: Duration,
     /// Rounds of tool calls in one turn, after which the model has to answer.
     /// Default: 8.
     pub tool_rounds: u32,
@@ -52,22 +48,12 @@ pub struct Settings {
     /// What the model may cost in one run of a turn, in millionths of the price's unit,
     /// after which it has to answer. 0: no limit. Default: 0.
     pub turn_cost_micros: u64,
-    /// Longest send. Default: 10 s.
-    pub channel_timeout: Duration,
-    /// Longest wait of a door for the store. Default: 5 s.
-    pub store_timeout: Duration,
     /// How often the process says that it lives. Default: 2 s.
     pub heartbeat: Duration,
     /// How long a claim holds without a sign of life. Default: 10 s.
     pub claim_expiry: Duration,
     /// How often the store is asked for what hints may have missed. Default: 1 s.
     pub poll: Duration,
-    /// Failures after which a turn gives up. Default: 3.
-    pub retries: u32,
-    /// First delay of a retry; doubles with each. Default: 1 s.
-    pub retry_base: Duration,
-    /// Longest delay of a retry, unless a server asks for more. Default: 30 s.
-    pub retry_cap: Duration,
     /// How long a send in doubt waits for evidence. Default: 60 s.
     pub doubt: Duration,
     /// Attempts after which a delivery fails. Default: 8.
@@ -90,23 +76,15 @@ impl Default for Settings {
             backlog: 100_000,
             payload_bytes: 65_536,
             turn_timeout: Duration::from_secs(120),
-            model_timeout: Duration::from_secs(30),
+            policies: Policies::default(),
             journal: JournalMode::Step,
-            tool_timeout: Duration::from_secs(10),
-            transcriber_timeout: Duration::from_secs(15),
-            synthesizer_timeout: Duration::from_secs(15),
             tool_rounds: 8,
             turn_tokens: 200_000,
             price: Price::default(),
             turn_cost_micros: 0,
-            channel_timeout: Duration::from_secs(10),
-            store_timeout: Duration::from_secs(5),
             heartbeat: Duration::from_secs(2),
             claim_expiry: Duration::from_secs(10),
             poll: Duration::from_secs(1),
-            retries: 3,
-            retry_base: Duration::from_secs(1),
-            retry_cap: Duration::from_secs(30),
             doubt: Duration::from_secs(60),
             delivery_attempts: 8,
             dedupe_retention: 14 * DAY,

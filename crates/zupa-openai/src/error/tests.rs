@@ -67,6 +67,29 @@ fn answers_are_judged_by_status_type_and_code() {
     }
 }
 
+/// No status of an error is left to chance.
+#[test]
+fn every_status_of_an_error_has_its_class() {
+    for status in 400..600 {
+        let (kind, retry, outcome) = match status {
+            401 | 403 => (Unauthorized, Never, NotApplied),
+            402 => (QuotaExceeded, Never, NotApplied),
+            404 | 405 | 410 => (Unsupported, Never, NotApplied),
+            408 => (Timeout, Now, Unknown),
+            409 => (Conflict, Now, NotApplied),
+            413 => (ContextLength, Never, NotApplied),
+            429 => (RateLimited, After(SECOND), NotApplied),
+            503 => (Unavailable, Now, NotApplied),
+            400..500 => (Invalid, Never, NotApplied),
+            _ => (Unavailable, Now, Unknown),
+        };
+        check(answer(status, "", "", None), kind, retry, outcome);
+        let error = into_error(answer(status, "", "", None), "m");
+        let is_input = matches!(error.kind(), Invalid | ContextLength | Conflict);
+        assert_eq!(error.is_about_provider(), !is_input, "{status}");
+    }
+}
+
 #[test]
 fn a_servers_delay_is_kept_where_trying_again_helps() {
     check(

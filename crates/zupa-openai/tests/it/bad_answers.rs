@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use zupa_core::ErrorKind::{self, *};
 use zupa_core::Outcome::{self, NotApplied, Unknown};
@@ -317,4 +318,26 @@ async fn a_refused_connection_applied_nothing() {
         format!("{error:?}").contains("refused"),
         "the cause is shown: {error:?}"
     );
+}
+
+/// A name that nobody has, and a server that speaks no TLS.
+#[tokio::test]
+async fn without_a_name_or_a_handshake_nothing_was_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = format!("https://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    for base_url in ["http://no-such-host.invalid/v1", &at] {
+        let model = OpenAiModel::new(config(base_url)).unwrap();
+        let error = complete(&model).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.retry(), error.outcome()),
+            (Unavailable, Now, NotApplied),
+            "{error:?}"
+        );
+        assert_discreet(&error);
+    }
 }

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::model::collect;
 use zupa_core::{
-    Completion, Digest, Error, ErrorKind, FinishReason, Hint, ModelRequest, Outcome, Prompt, Retry,
-    Stage,
+    Completion, Digest, Error, ErrorKind, FinishReason, Hint, ModelRequest, Prompt, Retry, Stage,
 };
 
 use super::{AgentTurn, Parts, Update, model_down};
 use crate::faults::Phase;
 use crate::graph::{Move, Node};
+use crate::resilience::Watch;
 use crate::turn::{Cx, Run, Stop, estimate};
 
 pub(super) struct CallModel(pub Arc<Parts>);
@@ -76,10 +75,7 @@ impl CallModel {
 
     fn request(&self, turn: &AgentTurn, cx: &Cx, may_call: bool) -> ModelRequest {
         let agent = &self.0.agent;
-        let mut request = ModelRequest::new(
-            turn.prompt.clone(),
-            self.0.settings.model_timeout.min(cx.run.left()),
-        );
+        let mut request = ModelRequest::new(turn.prompt.clone(), cx.run.left());
         if may_call {
             request.tools = agent.tools.specs();
         }
@@ -120,35 +116,22 @@ impl CallModel {
         });
         run.hint(Hint::Typing);
         run.mark(Phase::Model).await;
-        let deadline = request.timeout;
         // The last moment: what comes now is paid for, and felt outside.
         run.claim.check()?;
-        let drafts = self.0.agent.shows_drafts();
-        let called = async {
-            let stream = self.0.model.stream(request).await?;
-            collect(stream, |text| {
-                if drafts {
-                    run.hint(Hint::Delta {
-                        turn,
-                        run: run.turn.runs,
-                        text: text.to_owned(),
-                    });
-                }
-            })
-            .await
-        };
-        // The adapter keeps the deadline; this holds one that does not.
-        let completion = tokio::time::timeout(deadline, called)
-            .await
-            .unwrap_or_else(|_| {
-                Err(
-                    Error::new(ErrorKind::Timeout, "the model did not answer in time")
-                        .with("model", self.0.model.name())
-                        .with_retry(Retry::Now)
-                        .with_outcome(Outcome::Unknown),
-                )
+        let show = |text: &str| {
+            run.hint(Hint::Delta {
+                turn,
+                run: run.turn.runs,
+                text: text.to_owned(),
             });
-        let usable = completion.and_then(usable);
+        };
+        let may_go_on = || run.may_go_on().is_ok() && run.claim.check().is_ok();
+        let watch = Watch {
+            show: self.0.agent.shows_drafts().then_some(&show),
+            judge: usable,
+            may_go_on: &may_go_on,
+        };
+        let usable = self.0.model.complete(request, watch).await;
         if usable.is_err() {
             run.hint(Hint::End { turn });
         }

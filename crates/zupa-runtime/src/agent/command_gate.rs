@@ -139,7 +139,7 @@ impl CommandGate {
             at: cx.now(),
             state: turn.kept.agent.clone(),
         };
-        let time = self.0.settings.tool_timeout;
+        let time = self.0.settings.policies.tool.timeout;
         let reply = tokio::time::timeout(time, command.run(arguments, context))
             .await
             .map_err(|_elapsed| {

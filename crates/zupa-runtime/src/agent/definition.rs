@@ -16,6 +16,7 @@ use super::modality::Modality;
 use super::model_down::OnModelDown;
 use super::state::AgentTurn;
 use super::words::Language;
+use crate::resilience::Guards;
 use crate::tools::{Tools, schema_of};
 
 /// What an agent is, says and can do.
@@ -212,6 +213,17 @@ impl Agent {
         } else {
             Role::Person
         }
+    }
+
+    /// Puts its ears and its mouth behind their policies.
+    pub(crate) fn guard(&mut self, guards: &Guards) -> Result<()> {
+        if let Some(transcriber) = self.transcriber.take() {
+            self.transcriber = Some(guards.transcriber(transcriber)?);
+        }
+        if let Some((synthesizer, modality)) = self.synthesizer.take() {
+            self.synthesizer = Some((guards.synthesizer(synthesizer)?, modality));
+        }
+        Ok(())
     }
 
     /// Checks what could not be checked before.

@@ -1,12 +1,12 @@
 //! Hearing: a voice message becomes words, or the reason why not.
 //!
-//! One try for each message. A provider that is down is not waited for: speech has a
-//! fallback, which is to ask for text.
+//! A provider that is down is not waited for, beyond the one short retry of its policy:
+//! speech has a fallback, which is to ask for text.
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use zupa_core::{
-    Audio, Content, Error, ErrorKind, Hint, Outcome, Result as CoreResult, Retry, Transcriber,
+    Audio, Channel, Content, Error, ErrorKind, Hint, Result as CoreResult, Transcriber,
     TranscriptionRequest,
 };
 
@@ -42,7 +42,7 @@ pub(super) async fn hear(
     run.hint(Hint::Typing);
     // The last moment: what comes now is paid for.
     run.claim.check()?;
-    Ok(match words(parts, transcriber, content, run).await {
+    Ok(match words(transcriber, content, run).await {
         Ok(words) if words.trim().is_empty() => Heard::Nothing {
             why: "silence".into(),
             down: false,
@@ -61,26 +61,17 @@ pub(super) async fn hear(
     })
 }
 
-async fn words(
-    parts: &Parts,
-    transcriber: &dyn Transcriber,
-    content: &Content,
-    run: &Run,
-) -> CoreResult<String> {
-    let audio = fetch(parts, content, run).await?;
-    let timeout = speak::time(parts.settings.transcriber_timeout, run);
+async fn words(transcriber: &dyn Transcriber, content: &Content, run: &Run) -> CoreResult<String> {
+    let audio = fetch(content, run).await?;
     let request = TranscriptionRequest {
         audio,
         language: None,
-        timeout,
+        timeout: speak::left(run),
     };
-    // The adapter keeps the deadline; this holds one that does not.
-    tokio::time::timeout(timeout, transcriber.transcribe(request))
-        .await
-        .unwrap_or_else(|_| Err(late("the voice message was not transcribed in time")))
+    transcriber.transcribe(request).await
 }
 
-async fn fetch(parts: &Parts, content: &Content, run: &Run) -> CoreResult<Audio> {
+async fn fetch(content: &Content, run: &Run) -> CoreResult<Audio> {
     let Content::Media {
         mime,
         handle,
@@ -105,11 +96,7 @@ async fn fetch(parts: &Parts, content: &Content, run: &Run) -> CoreResult<Audio>
         )
         .with("channel", channel)
     })?;
-    let timeout = parts.settings.channel_timeout.min(speak::left(run));
-    let fetching = door.media(handle, HEARD_BYTES, timeout);
-    let media = tokio::time::timeout(timeout, fetching)
-        .await
-        .unwrap_or_else(|_| Err(late("the voice message was not fetched in time")))?;
+    let media = door.media(handle, HEARD_BYTES, speak::left(run)).await?;
     let mime = if media.mime.is_empty() {
         mime
     } else {
@@ -122,12 +109,6 @@ async fn fetch(parts: &Parts, content: &Content, run: &Run) -> CoreResult<Audio>
 fn is_down(error: &Error) -> bool {
     // Nonsense may be about one message alone.
     error.is_about_provider() && error.kind() != ErrorKind::Protocol
-}
-
-fn late(message: &str) -> Error {
-    Error::new(ErrorKind::Timeout, message)
-        .with_retry(Retry::Now)
-        .with_outcome(Outcome::Unknown)
 }
 
 /// As much of a text as a message may have.

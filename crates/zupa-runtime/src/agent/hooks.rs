@@ -56,7 +56,7 @@ pub(super) async fn context(
     let Some(provider) = &agent.context else {
         return Ok(None);
     };
-    let time = cx.run.path.settings.tool_timeout;
+    let time = cx.run.path.settings.policies.tool.timeout;
     cx.effect("context", &turn.input, || async {
         let asked = provider.context(turn);
         let context = within(time, asked).await;
@@ -77,7 +77,7 @@ pub(super) async fn before_reply(
     let Some(hook) = &agent.before_reply else {
         return Ok(Verdict::Continue(reply));
     };
-    let time = cx.run.path.settings.tool_timeout;
+    let time = cx.run.path.settings.policies.tool.timeout;
     cx.effect("before_reply", &reply, || async {
         let verdict = within(time, hook.before_reply(&reply, turn)).await;
         Ok(verdict.unwrap_or_else(|error| {

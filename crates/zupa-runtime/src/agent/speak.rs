@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tracing::warn;
 use zupa_core::{
-    Audio, Content, Error, ErrorKind, Outbound, Outcome, Result as CoreResult, Retry,
-    SynthesisRequest, Synthesizer, Voice,
+    Audio, Channel, Content, Error, ErrorKind, Outbound, Result as CoreResult, SynthesisRequest,
+    Synthesizer, Voice,
 };
 
 use super::Parts;
@@ -36,13 +36,7 @@ pub(super) async fn outbound(parts: &Parts, text: &str, cx: &Cx) -> Result<Outbo
     run.may_go_on()?;
     // The last moment: what comes now is paid for.
     run.claim.check()?;
-    match say(
-        synthesizer.as_ref(),
-        text,
-        time(parts.settings.synthesizer_timeout, run),
-    )
-    .await
-    {
+    match say(synthesizer.as_ref(), text, left(run)).await {
         Ok(audio) => Ok(Outbound {
             content: Content::Voice {
                 audio,
@@ -60,11 +54,6 @@ pub(super) async fn outbound(parts: &Parts, text: &str, cx: &Cx) -> Result<Outbo
     }
 }
 
-/// How long a call of either direction may take.
-pub(super) fn time(most: Duration, run: &Run) -> Duration {
-    most.min(left(run))
-}
-
 /// What is left of the turn for speech.
 pub(super) fn left(run: &Run) -> Duration {
     run.left().saturating_sub(LEFT_OVER)
@@ -78,17 +67,8 @@ async fn say(synthesizer: &dyn Synthesizer, text: &str, timeout: Duration) -> Co
         max_bytes: Content::VOICE_BYTES,
         timeout,
     };
-    // The adapter keeps deadline and bound; this holds one that does not.
-    let audio = tokio::time::timeout(timeout, synthesizer.synthesize(request))
-        .await
-        .unwrap_or_else(|_| {
-            Err(
-                Error::new(ErrorKind::Timeout, "the answer was not spoken in time")
-                    .with("model", synthesizer.name())
-                    .with_retry(Retry::Now)
-                    .with_outcome(Outcome::Unknown),
-            )
-        })?;
+    let audio = synthesizer.synthesize(request).await?;
+    // The adapter keeps the bound; this holds one that does not.
     match audio.bytes.len() {
         0 => Err(Error::new(
             ErrorKind::Protocol,

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use zupa_core::model::collect;
 use zupa_core::turn::Message;
 use zupa_core::{ModelRequest, Prompt, Role};
 
 use super::session::Episode;
 use super::{AgentTurn, Parts, Update, recall};
 use crate::graph::{Ending, Move, Node};
+use crate::resilience::Watch;
 use crate::turn::{Cx, Run, Stop};
 
 const INSTRUCTION: &str = "Summarise this conversation between a person and an assistant for \
@@ -98,21 +98,20 @@ impl Summarize {
             Prompt::line(Role::System, INSTRUCTION),
             Prompt::line(Role::User, spoken(lines)),
         ];
-        let timeout = self.0.settings.model_timeout.min(run.left());
-        let mut request = ModelRequest::new(messages, timeout);
+        let mut request = ModelRequest::new(messages, run.left());
         request.max_tokens = Some(TOKENS);
         run.claim.check()?;
-        let called = async {
-            let stream = self.0.model.stream(request).await?;
-            collect(stream, |_| {}).await
+        let watch = Watch {
+            show: None,
+            judge: Ok,
+            may_go_on: &|| run.may_go_on().is_ok() && run.claim.check().is_ok(),
         };
-        let completion = match tokio::time::timeout(timeout, called).await {
-            Ok(Ok(completion)) => completion,
-            Ok(Err(error)) => {
+        let completion = match self.0.model.complete(request, watch).await {
+            Ok(completion) => completion,
+            Err(error) => {
                 tracing::info!(kind = error.kind().as_str(), "a session was not summarised");
                 return Ok(None);
             }
-            Err(_elapsed) => return Ok(None),
         };
         Ok(Some(completion.text))
     }

@@ -104,7 +104,7 @@ impl Committer {
         let Some(hook) = self.agent.on_reply.clone() else {
             return;
         };
-        let (turn, time) = (turn.turn, self.settings.tool_timeout);
+        let (turn, time) = (turn.turn, self.settings.policies.tool.timeout);
         let rows = commit.outbound.iter();
         let said: Vec<_> = rows.map(|row| row.outbound.content.clone()).collect();
         self.hooks.spawn(async move {

@@ -4,7 +4,7 @@
 //! tasks of the path, all running.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +23,7 @@ use crate::doors::Doors;
 use crate::graph::Engine;
 use crate::housekeeping::Housekeeper;
 use crate::memory::Memory;
+use crate::resilience::Guards;
 use crate::turn::Path;
 use crate::writer::{HealthReport, Writer};
 
@@ -38,8 +39,8 @@ impl Builder {
     ) -> Result<Runtime> {
         let Self {
             store,
-            model,
-            agent,
+            models,
+            mut agent,
             settings,
             channels,
             clock,
@@ -49,9 +50,13 @@ impl Builder {
             own,
             faults,
         } = self;
+        let policies = settings.policies.clone();
+        let guards = Arc::new(Guards::new(policies, clock.clone(), ids.clone())?);
+        agent.guard(&guards)?;
         let (settings, agent) = (Arc::new(settings), Arc::new(agent));
         let overload = agent.language.overload.clone();
-        let doors = Doors::new(channels);
+        let channels = channels.into_iter().map(|channel| guards.channel(channel));
+        let doors = Doors::new(channels.collect::<Result<_>>()?);
         let (report, health) = HealthReport::channel();
         let (writer, writing) = Writer::start(store.clone(), clock.clone(), report.clone());
         let (intake, queue) = Intake::channel(INTAKE);
@@ -71,7 +76,7 @@ impl Builder {
                 let parts = Parts {
                     agent: agent.clone(),
                     settings: settings.clone(),
-                    model,
+                    model: guards.models(models)?,
                     store: Some(store.clone()),
                     memory: memory.clone(),
                     notices: Default::default(),
@@ -109,6 +114,7 @@ impl Builder {
                 doors: doors.clone(),
                 settings: settings.clone(),
                 deliveries: deliveries.clone(),
+                guards: guards.clone(),
                 wakeup: wakeup.clone(),
                 stopping: turns_stop.clone(),
                 faults: faults.clone(),
@@ -160,6 +166,7 @@ impl Builder {
             settings: settings.clone(),
             sends: sends.clone(),
             hands,
+            left: AtomicUsize::new(0),
             faults,
         });
         let housekeeper = Housekeeper {
@@ -184,6 +191,7 @@ impl Builder {
             recovery,
             health,
             in_flight,
+            guards,
             intake_stop,
             turns_stop,
             last_stop,

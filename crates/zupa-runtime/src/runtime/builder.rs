@@ -11,6 +11,7 @@ use super::Runtime;
 use crate::agent::{Agent, AgentTurn};
 use crate::faults::Faults;
 use crate::graph::{Engine, Graph, GraphBuilder, State};
+use crate::resilience::GuardedStore;
 use crate::settings::Settings;
 use crate::system::{SystemClock, SystemIds};
 use crate::wakeup::InProcessWakeup;
@@ -18,7 +19,7 @@ use crate::wakeup::InProcessWakeup;
 /// Assembles a [`Runtime`]. A store, a model and an agent are required.
 pub struct Builder {
     pub(super) store: Arc<dyn Store>,
-    pub(super) model: Arc<dyn Model>,
+    pub(super) models: Vec<Arc<dyn Model>>,
     pub(super) agent: Agent,
     pub(super) settings: Settings,
     pub(super) channels: Vec<Arc<dyn Channel>>,
@@ -43,7 +44,7 @@ impl Builder {
     pub(super) fn new(store: Arc<dyn Store>, model: Arc<dyn Model>, agent: Agent) -> Self {
         Self {
             store,
-            model,
+            models: vec![model],
             agent,
             settings: Settings::default(),
             channels: Vec::new(),
@@ -73,6 +74,13 @@ impl Builder {
             name: graph.name().to_owned(),
             engine: Arc::new(graph),
         });
+        self
+    }
+
+    /// Adds a model that is asked where those before it cannot answer: after an error
+    /// about their provider, an open breaker among them.
+    pub fn fallback_model(mut self, model: Arc<dyn Model>) -> Self {
+        self.models.push(model);
         self
     }
 
@@ -116,11 +124,13 @@ impl Builder {
     /// Recovers the store and starts the path.
     ///
     /// *Errors*: as [`Store::recover`]; [`zupa_core::ErrorKind::Invalid`] for a graph, a
-    /// tool or a type of reply that is wrong, and for [`Self::edit`] together with
+    /// tool, a policy or a type of reply that is wrong, and for [`Self::edit`] together with
     /// [`Self::graph`].
-    pub async fn start(self) -> Result<Runtime> {
+    pub async fn start(mut self) -> Result<Runtime> {
         self.agent.check()?;
         self.one_graph()?;
+        let timeout = self.settings.policies.store.timeout;
+        self.store = Arc::new(GuardedStore::new(self.store, timeout));
         let process = ProcessId(self.ids.fresh());
         let now = self.clock.wall();
         let life = Life {

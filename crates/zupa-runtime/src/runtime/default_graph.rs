@@ -9,7 +9,7 @@ use super::builder::Edit;
 use crate::agent::{self, Agent, AgentTurn, Parts};
 use crate::graph::{Graph, GraphBuilder};
 use crate::memory::Memory;
-use crate::scripted::{Script, ScriptedModel};
+use crate::resilience::Models;
 use crate::settings::Settings;
 
 impl Runtime {
@@ -24,8 +24,8 @@ impl Runtime {
         let parts = Parts {
             agent: Arc::new(agent),
             settings: Arc::new(Settings::default()),
-            // The edges are the same whatever answers.
-            model: Arc::new(ScriptedModel::new(Script::default())?),
+            // The edges are the same if nobody answers.
+            model: Models::new(Vec::new()),
             store: None,
             memory: Arc::new(Memory::new(0)),
             notices: Default::default(),

@@ -4,19 +4,19 @@
 use std::fmt::{self, Debug};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zupa_core::{
-    Decision, Digest, EffectClass, Error, ErrorKind, Outcome, Probe, Retry, Step, Tool,
-    ToolContext, ToolOutput, WaitState,
+    Decision, Digest, EffectClass, Error, ErrorKind, Outcome, Probe, Step, Tool, ToolContext,
+    ToolOutput, WaitState,
 };
 
 use super::{Cx, Review, Run, Stop};
 use crate::faults::Phase;
+use crate::resilience::GuardedTool;
 
 /// The longest result of a call that is kept, in bytes of JSON.
 const MAX_OUTPUT: usize = 256 * 1024;
@@ -132,7 +132,7 @@ impl Run {
             }
             EffectClass::Reconcile => {
                 // The old call may still be on its way.
-                tokio::time::sleep(self.time_for_a_call()).await;
+                tokio::time::sleep(self.guard(call)?.timeout().min(self.left())).await;
                 self.probe(key, input, call).await
             }
             EffectClass::AtMostOnce => self.decided(key, input, call).await,
@@ -158,18 +158,12 @@ impl Run {
     }
 
     async fn probe(&self, key: &str, input: Digest, call: &PlannedCall) -> Result<Called, Stop> {
-        let time = self.time_for_a_call();
+        let (guard, context) = (self.guard(call)?, self.context(key, call));
         self.claim.check()?;
-        let asked = call
-            .tool
-            .probe(call.arguments.clone(), self.context(key, call, time));
-        let asked = AssertUnwindSafe(asked).catch_unwind();
-        let answer = match tokio::time::timeout(time, asked).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_panic)) => Ok(Probe::Unknown),
-            Err(_elapsed) => Err(no_answer(call)),
-        };
-        let may_ask_again = self.turn.failures < self.path.settings.retries;
+        let asked = guard.probe(&call.arguments, &context);
+        let answer = AssertUnwindSafe(asked).catch_unwind().await;
+        let answer = answer.unwrap_or(Ok(Probe::Unknown));
+        let may_ask_again = self.turn.failures < self.path.settings.policies.model.retries;
         match answer {
             Ok(Probe::Happened(output)) => {
                 let called = Called::Output(bounded(output));
@@ -208,22 +202,18 @@ impl Run {
         }
     }
 
-    /// One try. The outer error ends the run.
+    /// The call, tried again as its policy and its class allow. The outer error ends the
+    /// run.
     async fn attempt(&self, key: &str, call: &PlannedCall) -> Result<Result<Called, Error>, Stop> {
-        let time = self.time_for_a_call();
-        let context = self.context(key, call, time);
+        let (guard, context) = (self.guard(call)?, self.context(key, call));
         self.mark(Phase::Tool).await;
         // The last moment: what comes now is felt outside.
         self.claim.check()?;
-        let calling = call.tool.call(call.arguments.clone(), context);
-        // The tool keeps the deadline; this holds one that does not.
-        let caught = AssertUnwindSafe(calling).catch_unwind();
-        let answer = match tokio::time::timeout(time, caught).await {
-            Ok(Ok(answer)) => answer,
-            // It may have acted before.
-            Ok(Err(_panic)) => Err(panicked(call)),
-            Err(_elapsed) => Err(no_answer(call)),
-        };
+        let may_go_on = || self.may_go_on().is_ok() && self.claim.check().is_ok();
+        let calling = guard.call(&call.arguments, &context, &may_go_on);
+        let answer = AssertUnwindSafe(calling).catch_unwind().await;
+        // It may have acted before.
+        let answer = answer.unwrap_or_else(|_panic| Err(panicked(call)));
         Ok(answer.map(|output| Called::Output(bounded(output))))
     }
 
@@ -255,11 +245,11 @@ impl Run {
         Ok(called)
     }
 
-    fn time_for_a_call(&self) -> Duration {
-        self.path.settings.tool_timeout.min(self.left())
+    fn guard(&self, call: &PlannedCall) -> Result<GuardedTool, Error> {
+        self.path.guards.tool(call.tool.clone())
     }
 
-    fn context(&self, key: &str, call: &PlannedCall, timeout: Duration) -> ToolContext {
+    fn context(&self, key: &str, call: &PlannedCall) -> ToolContext {
         let tool = &call.tool.spec().name;
         let (tenant, root, arguments) = (&self.turn.address.tenant, self.root(), &call.arguments);
         let key = match call.which {
@@ -275,7 +265,7 @@ impl Run {
             conversation: self.turn.conversation,
             address: self.turn.address.clone(),
             at: self.at(),
-            timeout,
+            timeout: self.left(),
             state: call.state.clone(),
             decision: call.decision.clone(),
         }
@@ -370,12 +360,5 @@ fn bounded(output: ToolOutput) -> ToolOutput {
 fn panicked(call: &PlannedCall) -> Error {
     Error::internal("the tool panicked")
         .with("tool", &call.tool.spec().name)
-        .with_outcome(Outcome::Unknown)
-}
-
-fn no_answer(call: &PlannedCall) -> Error {
-    Error::new(ErrorKind::Timeout, "the tool did not answer in time")
-        .with("tool", &call.tool.spec().name)
-        .with_retry(Retry::Now)
         .with_outcome(Outcome::Unknown)
 }

@@ -16,6 +16,7 @@ use crate::claim::Held;
 use crate::deliver::DeliveryQueue;
 use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
+use crate::resilience::Guards;
 use crate::retry::{Pauses, may_pass};
 use crate::settings::{JournalMode, Settings};
 use crate::writer::Writer;
@@ -28,6 +29,7 @@ pub(crate) struct Path {
     pub doors: Doors,
     pub settings: Arc<Settings>,
     pub deliveries: DeliveryQueue,
+    pub guards: Arc<Guards>,
     pub wakeup: Arc<dyn Wakeup>,
     /// Set when the process is stopping: no new effect starts.
     pub stopping: CancellationToken,

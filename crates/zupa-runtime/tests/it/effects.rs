@@ -232,7 +232,7 @@ fn what_can_be_asked_for_is_asked_for_when_the_old_call_must_be_over() {
     assert_eq!(shop.done(), ["pay soup"]);
     life(async {
         let world = setup.start().await;
-        pass(setup.settings.tool_timeout - secs(1)).await;
+        pass(setup.settings.policies.tool.timeout - secs(1)).await;
         assert_eq!(world.model.calls(), 1, "nothing is known yet");
         world.quiet().await;
         assert_eq!(world.replies("ana").await, ["paid"]);

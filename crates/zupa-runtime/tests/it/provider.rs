@@ -91,7 +91,7 @@ async fn a_silent_model_is_given_up_on_at_its_deadline_and_asked_again() {
     let world = Setup::phone(Deduplicates::Never).start().await;
     assert_eq!(answered_after(&world, vec![Act::Hang]).await, (2, 0));
     let pause = pauses(&world)[0];
-    let deadline = world.settings.model_timeout;
+    let deadline = world.settings.policies.model.timeout;
     assert!((deadline..deadline + secs(2)).contains(&pause), "{pause:?}");
 }
 

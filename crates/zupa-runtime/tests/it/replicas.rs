@@ -118,7 +118,7 @@ async fn a_process_that_was_stopped_past_its_claim_pays_for_no_model_call() {
 #[tokio::test(start_paused = true)]
 async fn a_send_that_was_held_up_after_its_attempt_does_not_leave() {
     let mut setup = phones(Deduplicates::Never);
-    let time = setup.settings.channel_timeout + secs(1);
+    let time = setup.settings.policies.channel.timeout + secs(1);
     let doors = setup.doors[0].clone();
     setup.touchy = Some(Touchy::new(&doors, &setup.held_up, Stage::Committed, time));
     let a = setup.start().await;
@@ -133,7 +133,7 @@ async fn a_send_that_was_held_up_after_its_attempt_does_not_leave() {
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_stopped_before_its_send_leaves_it_to_others() {
     let mut setup = phones(Deduplicates::ByKey);
-    setup.settings.channel_timeout = secs(1);
+    setup.settings.policies.channel.timeout = secs(1);
     let doors = setup.doors[0].clone();
     let b = setup.another().start().await;
     let touchy = Touchy::new(&doors, &setup.held_up, Stage::Committed, secs(5));

@@ -1,5 +1,6 @@
 //! From configuration to parts: model, agent, settings, doors.
 
+mod policies;
 mod speech;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use zupa_runtime::{
     Agent, JournalMode, Language, OnModelDown, Script, ScriptedModel, Settings, SystemSecrets,
 };
 
+use policies::policies;
 pub use speech::speech;
 
 use super::environment;
@@ -214,10 +216,7 @@ pub fn settings(config: &Config) -> Settings {
         backlog: config.limits.backlog as u64,
         payload_bytes: config.limits.payload_bytes,
         turn_timeout: Duration::from_millis(policy.turn.timeout_ms),
-        model_timeout: Duration::from_millis(policy.model.timeout_ms),
-        tool_timeout: Duration::from_millis(policy.tool.timeout_ms),
-        transcriber_timeout: Duration::from_millis(policy.transcriber.timeout_ms),
-        synthesizer_timeout: Duration::from_millis(policy.synthesizer.timeout_ms),
+        policies: policies(policy),
         journal: match config.agent.journal {
             Journal::Step => JournalMode::Step,
             Journal::Turn => JournalMode::Turn,
@@ -229,13 +228,8 @@ pub fn settings(config: &Config) -> Settings {
             output_micros_per_million: micros(config.model.price_out),
         },
         turn_cost_micros: micros(config.limits.turn_cost),
-        channel_timeout: Duration::from_millis(policy.channel.timeout_ms),
-        store_timeout: Duration::from_millis(policy.store.timeout_ms),
         heartbeat: Duration::from_millis(config.store.heartbeat_ms),
         claim_expiry: Duration::from_millis(config.store.claim_expiry_ms),
-        retries: policy.model.retries,
-        retry_base: Duration::from_millis(policy.model.base_ms),
-        retry_cap: Duration::from_millis(policy.model.cap_ms),
         dedupe_retention: DAY * config.retention.dedupe_days,
         raw_retention: DAY * config.retention.raw_days,
         config: Digest(config.hash()),

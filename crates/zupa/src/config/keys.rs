@@ -28,6 +28,8 @@ pub enum Kind {
     Integer(i64, i64),
     /// A number.
     Number(f64, f64),
+    /// `full`, or a number from 0 to 1.
+    Jitter,
     /// True or false.
     Switch,
     /// An IP address with a port.
@@ -71,8 +73,10 @@ pub enum Fallback {
     Required,
     /// This text.
     Text(&'static str),
-    /// This number.
+    /// This whole number.
     Integer(i64),
+    /// This number.
+    Number(f64),
     /// True or false.
     Switch(bool),
     /// The empty list.

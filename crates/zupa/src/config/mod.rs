@@ -43,7 +43,9 @@ pub use agent::{
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
 pub use keeping::{LogFormat, Retention, Shutdown, Telemetry};
 pub use load::{Sources, load};
-pub use policy::{CallPolicy, ModelPolicy, Policies};
+pub use policy::{
+    Breaker, CallPolicy, ChannelPolicy, Full, Jitter, ModelPolicy, Policies, RetriedPolicy,
+};
 pub use problem::{Origin, Problem};
 pub use secret::SecretText;
 pub use show::Row;

@@ -6,23 +6,22 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
-    /// Calls of the model, `[policy.model]`.
+    /// Calls of the model, `[policy.model]`, and the tries of a turn that failed.
     pub model: ModelPolicy,
-    /// Calls of a tool, `[policy.tool]`. Default 10000 ms;
-    /// `ZUPA__POLICY__TOOL__TIMEOUT_MS`.
-    pub tool: CallPolicy,
-    /// Calls that turn speech into text, `[policy.transcriber]`. Default
-    /// 15000 ms; `ZUPA__POLICY__TRANSCRIBER__TIMEOUT_MS`.
-    pub transcriber: CallPolicy,
-    /// Calls that turn text into speech, `[policy.synthesizer]`. Default
-    /// 15000 ms; `ZUPA__POLICY__SYNTHESIZER__TIMEOUT_MS`.
-    pub synthesizer: CallPolicy,
+    /// Calls of a tool, `[policy.tool]`, with a breaker for each tool. Defaults: 10000 ms,
+    /// 3 retries.
+    pub tool: RetriedPolicy,
+    /// Calls that turn speech into text, `[policy.transcriber]`. Defaults: 15000 ms, 1
+    /// retry.
+    pub transcriber: RetriedPolicy,
+    /// Calls that turn text into speech, `[policy.synthesizer]`. Defaults: 15000 ms, 1
+    /// retry.
+    pub synthesizer: RetriedPolicy,
     /// Calls of the store, `[policy.store]`. Default 5000 ms;
     /// `ZUPA__POLICY__STORE__TIMEOUT_MS`.
     pub store: CallPolicy,
-    /// Sends of a channel, `[policy.channel]`. Default 10000 ms;
-    /// `ZUPA__POLICY__CHANNEL__TIMEOUT_MS`.
-    pub channel: CallPolicy,
+    /// Sends of a channel, `[policy.channel]`.
+    pub channel: ChannelPolicy,
     /// A whole turn, `[policy.turn]`. Default 120000 ms;
     /// `ZUPA__POLICY__TURN__TIMEOUT_MS`.
     pub turn: CallPolicy,
@@ -30,13 +29,18 @@ pub struct Policies {
 
 impl Default for Policies {
     fn default() -> Self {
+        let speech = RetriedPolicy {
+            timeout_ms: 15_000,
+            retries: 1,
+            ..RetriedPolicy::default()
+        };
         Self {
             model: ModelPolicy::default(),
-            tool: CallPolicy { timeout_ms: 10_000 },
-            transcriber: CallPolicy { timeout_ms: 15_000 },
-            synthesizer: CallPolicy { timeout_ms: 15_000 },
+            tool: RetriedPolicy::default(),
+            transcriber: speech.clone(),
+            synthesizer: speech,
             store: CallPolicy { timeout_ms: 5_000 },
-            channel: CallPolicy { timeout_ms: 10_000 },
+            channel: ChannelPolicy::default(),
             turn: CallPolicy {
                 timeout_ms: 120_000,
             },
@@ -44,42 +48,170 @@ impl Default for Policies {
     }
 }
 
-/// How the model is called, `[policy.model]`.
+/// How the model is called, `[policy.model]`. Variables: `ZUPA__POLICY__MODEL__*`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelPolicy {
-    /// Milliseconds of one try. Default 30000;
-    /// `ZUPA__POLICY__MODEL__TIMEOUT_MS`.
+    /// Milliseconds of one try. Default 30000.
     pub timeout_ms: u64,
-    /// Milliseconds until connected. Default 5000;
-    /// `ZUPA__POLICY__MODEL__CONNECT_TIMEOUT_MS`.
+    /// Milliseconds of all tries of a call, waits included. Default: twice `timeout_ms`.
+    pub total_timeout_ms: Option<u64>,
+    /// Milliseconds until connected. Default 5000.
     pub connect_timeout_ms: u64,
-    /// Milliseconds until the first byte of the answer. Default 20000;
-    /// `ZUPA__POLICY__MODEL__FIRST_BYTE_TIMEOUT_MS`.
+    /// Milliseconds until the first byte of the answer. Default 20000.
     pub first_byte_timeout_ms: u64,
-    /// Milliseconds between two pieces of the answer. Default 15000;
-    /// `ZUPA__POLICY__MODEL__IDLE_TIMEOUT_MS`.
+    /// Milliseconds between two pieces of the answer. Default 15000.
     pub idle_timeout_ms: u64,
-    /// Tries after the first. Default 3; `ZUPA__POLICY__MODEL__RETRIES`.
+    /// Tries after the first. Default 3.
     pub retries: u32,
-    /// Milliseconds before the first retry, doubled for each further one.
-    /// Default 1000; `ZUPA__POLICY__MODEL__BASE_MS`.
+    /// Milliseconds before the first retry, doubled for each further one. Default 1000.
     pub base_ms: u64,
-    /// Milliseconds before a retry at most. Default 30000;
-    /// `ZUPA__POLICY__MODEL__CAP_MS`.
+    /// Milliseconds before a retry at most. Default 30000.
     pub cap_ms: u64,
+    /// How much of a wait is left to chance. Default: all of it.
+    pub jitter: Jitter,
+    /// Retries, as a share of the calls of the last 30 s. Default 0.1.
+    pub budget: f64,
+    /// The breaker.
+    pub breaker: Breaker,
 }
 
 impl Default for ModelPolicy {
     fn default() -> Self {
         Self {
             timeout_ms: 30_000,
+            total_timeout_ms: None,
             connect_timeout_ms: 5_000,
             first_byte_timeout_ms: 20_000,
             idle_timeout_ms: 15_000,
             retries: 3,
             base_ms: 1_000,
             cap_ms: 30_000,
+            jitter: Jitter::default(),
+            budget: 0.1,
+            breaker: Breaker::default(),
+        }
+    }
+}
+
+/// How a port is called that is tried again within the turn.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetriedPolicy {
+    /// Milliseconds of one try. Default by port, see [`Policies`].
+    pub timeout_ms: u64,
+    /// Milliseconds of all tries of a call, waits included. Default: twice `timeout_ms`.
+    pub total_timeout_ms: Option<u64>,
+    /// Tries after the first, of calls that are repeatable. Default by port.
+    pub retries: u32,
+    /// Milliseconds before the first retry, doubled for each further one. Default 1000.
+    pub base_ms: u64,
+    /// Milliseconds before a retry at most. Default 30000.
+    pub cap_ms: u64,
+    /// How much of a wait is left to chance. Default: all of it.
+    pub jitter: Jitter,
+    /// Retries, as a share of the calls of the last 30 s. Default 0.1.
+    pub budget: f64,
+    /// The breaker.
+    pub breaker: Breaker,
+}
+
+impl Default for RetriedPolicy {
+    fn default() -> Self {
+        Self {
+            timeout_ms: 10_000,
+            total_timeout_ms: None,
+            retries: 3,
+            base_ms: 1_000,
+            cap_ms: 30_000,
+            jitter: Jitter::default(),
+            budget: 0.1,
+            breaker: Breaker::default(),
+        }
+    }
+}
+
+/// How a channel is sent to, `[policy.channel]`. A send is tried once; the outbox tries
+/// again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelPolicy {
+    /// Milliseconds of one send. Default 10000.
+    pub timeout_ms: u64,
+    /// Milliseconds before a message is tried again, doubled for each further time.
+    /// Default 1000.
+    pub base_ms: u64,
+    /// Milliseconds before a message is tried again at most. Default 30000.
+    pub cap_ms: u64,
+    /// How much of a wait is left to chance. Default: all of it.
+    pub jitter: Jitter,
+    /// The breaker, one for each channel.
+    pub breaker: Breaker,
+}
+
+impl Default for ChannelPolicy {
+    fn default() -> Self {
+        Self {
+            timeout_ms: 10_000,
+            base_ms: 1_000,
+            cap_ms: 30_000,
+            jitter: Jitter::default(),
+            breaker: Breaker::default(),
+        }
+    }
+}
+
+/// How much of a wait is left to chance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Jitter {
+    /// All of it: `full`.
+    Full(Full),
+    /// This share of it, 0 to 1.
+    Ratio(f64),
+}
+
+/// The word `full`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Full {
+    /// It.
+    Full,
+}
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self::Full(Full::Full)
+    }
+}
+
+/// When calls that keep failing are not made for a while, `[policy.*.breaker]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breaker {
+    /// Whether there is one. Default true.
+    pub enabled: bool,
+    /// Failed calls of the window at which it opens, in percent. Default 30.
+    pub failure_percent: u32,
+    /// Calls that the window must have before any share of them counts. Default 5.
+    pub minimum_calls: u32,
+    /// Milliseconds that calls count. Default 30000.
+    pub window_ms: u64,
+    /// Milliseconds that it stays open. Default 60000.
+    pub reset_ms: u64,
+    /// Calls that go through then, all of which must succeed. Default 3.
+    pub probes: u32,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            failure_percent: 30,
+            minimum_calls: 5,
+            window_ms: 30_000,
+            reset_ms: 60_000,
+            probes: 3,
         }
     }
 }

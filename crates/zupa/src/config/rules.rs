@@ -1,5 +1,6 @@
 //! The rules between keys: what may not stand together, and what `prod` refuses.
 
+mod policy;
 mod speech;
 mod tools;
 
@@ -23,7 +24,8 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.prices();
     rules.claim_expiry();
     rules.one_password();
-    rules.backoff();
+    rules.backoffs();
+    rules.total_timeouts();
     rules.channel_ids();
     rules.modality();
     rules.speech_without_provider();
@@ -134,22 +136,6 @@ impl Rules<'_> {
                 "take it out of the URL",
             );
             self.report("store.password", flaw);
-        }
-    }
-
-    fn backoff(&mut self) {
-        let policy = &self.config.policy.model;
-        let keys = ["policy.model.base_ms", "policy.model.cap_ms"];
-        if self.sound(&keys) && policy.base_ms > policy.cap_ms {
-            let flaw = Flaw::new(
-                format!(
-                    "base_ms, {}, is more than cap_ms, {}",
-                    policy.base_ms, policy.cap_ms
-                ),
-                "the wait before a retry grows from base_ms to cap_ms",
-                "lower base_ms or raise cap_ms",
-            );
-            self.report(self.later_set(keys), flaw);
         }
     }
 
@@ -269,7 +255,7 @@ impl Rules<'_> {
 
     // Of two keys that do not fit, the one to point at: the one that was set, or
     // set over the other.
-    fn later_set(&self, keys: [&'static str; 2]) -> &'static str {
+    fn later_set<'k>(&self, keys: [&'k str; 2]) -> &'k str {
         let [one, other] = keys;
         if self.config.origin(one) > self.config.origin(other) {
             one

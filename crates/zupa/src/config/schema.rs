@@ -44,6 +44,7 @@ pub fn default(key: &Key) -> Option<Value> {
         Fallback::Unset | Fallback::Required => None,
         Fallback::Text(text) => Some(text.into()),
         Fallback::Integer(number) => Some(number.into()),
+        Fallback::Number(number) => Some(number.into()),
         Fallback::Switch(truth) => Some(truth.into()),
         Fallback::Empty => Some(json!([])),
         Fallback::EmptyTable => Some(json!({})),
@@ -98,6 +99,10 @@ fn property(key: &Key) -> Value {
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Integer(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Number(min, max) => json!({ "type": "number", "minimum": min, "maximum": max }),
+        Kind::Jitter => json!({ "anyOf": [
+            { "const": "full" },
+            { "type": "number", "minimum": 0, "maximum": 1 },
+        ] }),
         Kind::Address | Kind::Log | Kind::Secret => json!({ "type": "string", "minLength": 1 }),
         Kind::Switch => json!({ "type": "boolean" }),
         Kind::StoreUrl => json!({
@@ -134,6 +139,7 @@ fn allowed(key: &Key) -> String {
         Kind::Choice(words) => listed(words),
         Kind::Integer(min, max) => format!("{min} to {max}{}", key.unit()),
         Kind::Number(min, max) => format!("{min} to {max}"),
+        Kind::Jitter => "`full`, or 0 to 1".to_owned(),
         Kind::Address => "IP address and port".to_owned(),
         Kind::Switch => "`true`, `false`".to_owned(),
         Kind::StoreUrl => "`sqlite://PATH`, `sqlite::memory:`, `postgres://…`".to_owned(),

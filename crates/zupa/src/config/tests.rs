@@ -134,11 +134,11 @@ fn keys_of_the_design_that_are_not_read_yet_say_so() {
     let later = "not available yet | it is part of the design, but this version would ignore it \
                  | remove it for now";
     check_refused(
-        "[intake]\nurl = 'x'\n[agent]\non_model_down = 'hold'\n[policy.model.breaker]\n",
+        "[intake]\nurl = 'x'\n[agent]\non_model_down = 'hold'\n[limits]\nper_user_per_minute = 1\n",
         &[
             &format!("zupa.toml:1:2: intake: {later}"),
             &format!("zupa.toml:4:1: agent.on_model_down: {later}"),
-            &format!("zupa.toml:5:15: policy.model.breaker: {later}"),
+            &format!("zupa.toml:6:1: limits.per_user_per_minute: {later}"),
         ],
     );
 }
@@ -307,6 +307,26 @@ fn values_that_do_not_fit_together_are_refused() {
         (
             "policy.model.cap_ms = 1",
             "1:23: policy.model.cap_ms: base_ms, 1000, is more than cap_ms, 1 | the wait before a retry grows from base_ms to cap_ms | lower base_ms or raise cap_ms",
+        ),
+        (
+            "policy.channel.base_ms = 40000",
+            "1:26: policy.channel.base_ms: base_ms, 40000, is more than cap_ms, 30000 | the wait before a retry grows from base_ms to cap_ms | lower base_ms or raise cap_ms",
+        ),
+        (
+            "[policy.tool]\ntimeout_ms = 9\ntotal_timeout_ms = 8",
+            "3:20: policy.tool.total_timeout_ms: timeout_ms, 9, is more than total_timeout_ms, 8 | no try could take as long as it may | lower timeout_ms or raise total_timeout_ms",
+        ),
+        (
+            "policy.model.jitter = 1.5",
+            "1:23: policy.model.jitter: 1.5 is out of range | allowed: 0 to 1 | for example `full`, the default",
+        ),
+        (
+            "policy.model.jitter = 'some'",
+            "1:23: policy.model.jitter: expected full, or a number from 0 to 1, found the text \"some\" | how much of a wait is left to chance: all of it, or this share | for example `full`, the default",
+        ),
+        (
+            "policy.channel.breaker.probes = 0",
+            "1:33: policy.channel.breaker.probes: 0 is out of range | allowed: 1 to 1000 | for example `3`, the default",
         ),
         (
             "[[channel]]\nid = 'a'\nkind = 'web-chat'\n[[channel]]\nid = 'a'\nkind = 'web-chat'",

@@ -54,7 +54,9 @@ fn parse(kind: Kind, text: &str) -> Spanned<DeValue<'_>> {
     let spanned = |value| Spanned::new(0..0, value);
     let as_toml = || DeValue::parse(text.trim()).ok();
     let parsed = match kind {
-        Kind::Integer(..) | Kind::Number(..) | Kind::Switch | Kind::Tables => as_toml(),
+        Kind::Integer(..) | Kind::Number(..) | Kind::Switch | Kind::Tables | Kind::Jitter => {
+            as_toml()
+        }
         Kind::Hosts | Kind::Texts(_) => Some(
             as_toml()
                 .filter(|value| value.get_ref().is_array())

@@ -19,7 +19,11 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<Value, Flaw> {
                 _ => Err(out_of_range(key, &number.to_string(), &min, &max)),
             }
         }
-        (Kind::Number(min, max), DeValue::Integer(_) | DeValue::Float(_)) => {
+        (Kind::Number(..) | Kind::Jitter, DeValue::Integer(_) | DeValue::Float(_)) => {
+            let (min, max) = match key.kind {
+                Kind::Number(min, max) => (min, max),
+                _ => (0.0, 1.0),
+            };
             let text = match value {
                 DeValue::Integer(number) => number.to_string(),
                 DeValue::Float(number) => number.to_string(),
@@ -30,6 +34,8 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<Value, Flaw> {
                 _ => Err(out_of_range(key, &text, &min, &max)),
             }
         }
+        (Kind::Jitter, DeValue::String(text)) if text == "full" => Ok(Value::from("full")),
+        (Kind::Jitter, _) => Err(wrong_type(key, "full, or a number from 0 to 1", value)),
         (Kind::Switch, DeValue::Boolean(truth)) => Ok(Value::from(*truth)),
         (Kind::Switch, _) => Err(wrong_type(key, "true or false", value)),
         (Kind::Integer(..), _) => Err(wrong_type(key, "a whole number", value)),
@@ -251,6 +257,7 @@ pub(super) fn example(key: &Key) -> String {
         (Fallback::Switch(truth), _) => format!("for example `{truth}`, the default"),
         (_, Kind::Choice(allowed)) => format!("for example `{}`", allowed.join("` or `")),
         (_, Kind::Integer(min, _)) => format!("for example `{}`", min.max(1_000)),
+        (Fallback::Number(number), _) => format!("for example `{number}`, the default"),
         (_, Kind::Number(..)) => "for example `0.7`".to_owned(),
         (_, Kind::Secret) => "for example `env:NAME`".to_owned(),
         (_, Kind::Hosts) => "for example `[\"chat.example.com\"]`".to_owned(),

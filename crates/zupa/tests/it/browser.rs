@@ -36,6 +36,7 @@ fn start<'a>(home: &'a Home, model: &FakeModel) -> Start<'a> {
         .behind(home.dev())
         .set("policy.model.base_ms", 50)
         .set("policy.model.cap_ms", 100)
+        .set("policy.model.breaker.enabled", false)
 }
 
 fn page(server: &Server, screen: Screen) -> Chrome {

@@ -9,6 +9,7 @@ use zupa_core::{
     Address, Alias, ChannelId, Clock, Content, Correlation, Deduplicates, Delivered, Desk, Error,
     ErrorKind, Inbound, IntakeBatch, Number, PlatformId, Result, TenantId, Timestamp, Wakeup,
 };
+use zupa_runtime::resilience::{Backoff, CallPolicy, Jitter, Policies};
 use zupa_runtime::{Agent, Builder, Drained, Runtime, Settings};
 use zupa_testkit::{FaultyStore, MemoryStore, RecordingChannel, SeqIds, TokioClock};
 
@@ -66,7 +67,10 @@ impl Setup {
             model: shared(),
             doors: vec![Arc::new(door)],
             agent: quiet_agent(),
-            settings: Settings::default(),
+            settings: Settings {
+                policies: bare(),
+                ..Settings::default()
+            },
             wakeup: None,
             touchy: None,
             held_up: HeldUp::default(),
@@ -278,6 +282,34 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         *self.setup.wall.lock().unwrap() = self.clock.wall();
+    }
+}
+
+/// Policies of one try within a turn and without breakers, so that a test counts what it
+/// planned. Rows are tried again as ever.
+fn bare() -> Policies {
+    let policies = Policies::default();
+    let bare = |policy: CallPolicy| CallPolicy {
+        retries: 0,
+        breaker: None,
+        backoff: Backoff {
+            jitter: Jitter::Ratio(0.5),
+            ..policy.backoff
+        },
+        ..policy
+    };
+    Policies {
+        // A turn that failed has the model's retries; without a budget a call has none.
+        model: CallPolicy {
+            retries: 3,
+            budget: 0.0,
+            ..bare(policies.model)
+        },
+        tool: bare(policies.tool),
+        transcriber: bare(policies.transcriber),
+        synthesizer: bare(policies.synthesizer),
+        channel: bare(policies.channel),
+        ..policies
     }
 }
 

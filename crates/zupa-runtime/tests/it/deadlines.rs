@@ -1,0 +1,124 @@
+//! A double that never answers, in each port, is given up on at its deadline: nothing of
+//! the path waits longer than its policy says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::time::Instant;
+use zupa_core::{Deduplicates, DeliveryState, Effect, Result, ToolContext, ToolOutput};
+use zupa_runtime::resilience::CallPolicy;
+use zupa_runtime::{Modality, tool};
+use zupa_testkit::{Answer, Mouth, Throat};
+
+use crate::support::{Act, Setup, World, door, pass, secs, voice};
+
+/// What the path may take beside the deadline.
+const SLACK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+struct Nothing {}
+
+fn phone() -> Setup {
+    Setup::with(door("door", Deduplicates::Never).with_voice())
+}
+
+/// Waits until the model was called so often; answers how long that took.
+async fn until_called(world: &World, count: usize) -> Duration {
+    let began = Instant::now();
+    world.model.called(count).await;
+    began.elapsed()
+}
+
+#[track_caller]
+fn in_time(took: Duration, deadline: Duration) {
+    assert!((deadline..=deadline + SLACK).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_never_answers() {
+    let mut setup = phone();
+    setup.settings.policies.model.timeout = secs(3);
+    setup.settings.policies.model.backoff.base = Duration::ZERO;
+    setup.model.on("hello", [Act::Hang]);
+    let world = setup.start().await;
+    world.say("ana", "hello").await;
+    world.model.called(1).await;
+    // The turn's row is due at once, and is taken by the next poll at the latest.
+    let took = until_called(&world, 2).await;
+    assert!((secs(3)..=secs(4) + SLACK).contains(&took), "{took:?}");
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ear_and_a_mouth_that_never_answer() {
+    let (mut setup, ear) = phone().hearing();
+    let mouth = Arc::new(Mouth::default());
+    setup.agent = setup.agent.speaks(mouth.clone(), Modality::Mirror);
+    setup.settings.policies.transcriber.timeout = secs(2);
+    setup.settings.policies.synthesizer.timeout = secs(4);
+    ear.plan([Throat::Hang]);
+    let world = setup.start().await;
+    let began = Instant::now();
+    world
+        .deliver(voice(&setup, "ana", "unheard"))
+        .await
+        .unwrap();
+    world.door().called(1).await;
+    in_time(began.elapsed(), secs(2));
+    mouth.plan([Throat::Hang]);
+    let began = Instant::now();
+    world.deliver(voice(&setup, "ana", "hello")).await.unwrap();
+    world.door().called(2).await;
+    in_time(began.elapsed(), secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_never_answers() {
+    let mut setup = phone();
+    let hangs = |_: Nothing, _: ToolContext| std::future::pending::<Result<ToolOutput>>();
+    setup.agent = setup
+        .agent
+        .tool(tool("quick", "", Effect::PURE, hangs).into_tool())
+        .tool(tool("slow", "", Effect::PURE, hangs).into_tool());
+    let policies = &mut setup.settings.policies;
+    policies.tool.timeout = secs(1);
+    let slow = CallPolicy::once(secs(5));
+    policies.tools.insert("slow".into(), slow);
+    for (ask, call) in [("quick?", "quick"), ("slow?", "slow")] {
+        let calls: &'static [(&str, &str)] = match call {
+            "quick" => &[("quick", "{}")],
+            _ => &[("slow", "{}")],
+        };
+        setup.model.on(ask, [Act::Call(calls), Act::Say("sorry")]);
+    }
+    let world = setup.start().await;
+    for (ask, deadline, calls) in [("quick?", secs(1), 2), ("slow?", secs(5), 4)] {
+        world.say("ana", ask).await;
+        world.model.called(calls - 1).await;
+        in_time(until_called(&world, calls).await, deadline);
+        world.quiet().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_door_that_never_answers() {
+    let mut setup = phone();
+    setup.settings.policies.channel.timeout = secs(2);
+    setup.settings.doubt = secs(60);
+    setup.door().answer([Answer::Hang]);
+    let world = setup.start().await;
+    world.say("ana", "hello").await;
+    world.door().called(1).await;
+    let began = Instant::now();
+    while world
+        .accounting()
+        .await
+        .deliveries
+        .contains_key(DeliveryState::Sending.as_str())
+    {
+        pass(Duration::from_millis(10)).await;
+    }
+    in_time(began.elapsed(), secs(2));
+    assert_eq!(world.door().calls()[0].timeout, secs(2));
+}
