@@ -38,6 +38,7 @@ impl Builder {
     ) -> Result<Runtime> {
         let Self {
             store,
+            desk,
             model,
             agent,
             settings,
@@ -162,6 +163,7 @@ impl Builder {
             process,
             health: report,
             store: store.clone(),
+            desk,
             writer,
             clock,
             settings,

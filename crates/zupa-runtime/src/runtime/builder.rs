@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use tracing::info;
 use zupa_core::store::Life;
-use zupa_core::{Channel, Clock, Error, Ids, Model, ProcessId, Result, Store, Wakeup};
+use zupa_core::{Channel, Clock, Desk, Error, Ids, Model, ProcessId, Result, Store, Wakeup};
 
 use super::Runtime;
 use crate::agent::{Agent, AgentTurn};
@@ -18,6 +18,7 @@ use crate::wakeup::InProcessWakeup;
 /// Assembles a [`Runtime`]. A store, a model and an agent are required.
 pub struct Builder {
     pub(super) store: Arc<dyn Store>,
+    pub(super) desk: Option<Arc<dyn Desk>>,
     pub(super) model: Arc<dyn Model>,
     pub(super) agent: Agent,
     pub(super) settings: Settings,
@@ -43,6 +44,7 @@ impl Builder {
     pub(super) fn new(store: Arc<dyn Store>, model: Arc<dyn Model>, agent: Agent) -> Self {
         Self {
             store,
+            desk: None,
             model,
             agent,
             settings: Settings::default(),
@@ -79,6 +81,13 @@ impl Builder {
     /// Adds a door. Ids are unique; a later door replaces an earlier one.
     pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
         self.channels.push(channel);
+        self
+    }
+
+    /// Lets the runtime count the messages now and then, by the desk of its store, and
+    /// say so if one is missing.
+    pub fn desk(mut self, desk: Arc<dyn Desk>) -> Self {
+        self.desk = Some(desk);
         self
     }
 
