@@ -350,8 +350,18 @@ pub struct Accounting {
 impl Accounting {
     /// True when nothing is missing and nothing counted twice.
     pub fn is_balanced(&self) -> bool {
+        self.missing() == 0
+    }
+
+    /// Inbounds that were accepted and are in no state; negative when some are
+    /// counted that nobody accepted.
+    pub fn missing(&self) -> i64 {
         let sum: u64 = self.open.values().chain(self.ended.values()).sum();
-        self.accepted == sum + self.purged
+        let (accepted, found) = (self.accepted, sum + self.purged);
+        match accepted >= found {
+            true => i64::try_from(accepted - found).unwrap_or(i64::MAX),
+            false => i64::try_from(found - accepted).map_or(i64::MIN, |more| -more),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use zupa_core::{ChannelId, Clock, Desk, Digest, Ids, Intake, Wakeup};
 
 use crate::gate::AllowedHosts;
+use crate::limits::{Limits, Rates};
 use crate::operator::AdminToken;
 use crate::readiness::Readiness;
 use crate::web_chat::WebChat;
@@ -40,6 +41,10 @@ pub struct Parts {
     /// Hosts that requests may name, beside `localhost`, `127.0.0.1` and
     /// `[::1]`: `example.org` for any port, `example.org:8443` for that one.
     pub allowed_hosts: Vec<String>,
+    /// How many requests a client may make. By address only where the service is
+    /// handed to [`crate::serve()`], or mounted with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
+    pub rates: Rates,
     /// The longest text of one message, in bytes of UTF-8.
     pub payload_bytes: usize,
     /// Opens the operator routes. An empty one opens nothing.
@@ -90,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) chats: Vec<WebChat>,
     pub(crate) mode: Mode,
     pub(crate) hosts: AllowedHosts,
+    pub(crate) limits: Limits,
     pub(crate) payload_bytes: usize,
     pub(crate) admin: AdminToken,
     pub(crate) overdue_after: Duration,
@@ -103,6 +109,7 @@ impl Shared {
         Self {
             started: parts.clock.monotonic(),
             hosts: AllowedHosts::parse(&parts.allowed_hosts),
+            limits: Limits::new(parts.rates, &parts.clock),
             admin: AdminToken::new(&parts.admin_token),
             intake: parts.intake,
             desk: parts.desk,

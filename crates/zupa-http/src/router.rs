@@ -1,7 +1,7 @@
 //! All routes, and what surrounds every one of them.
 //!
 //! From outside in: the envelope (request id, problem documents, headers),
-//! panics, the deadline, host and origin, the handler.
+//! panics, the deadline, limits, host and origin, the handler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::parts::{Parts, Shared};
 use crate::problem::Problem;
-use crate::{chat, envelope, gate, health, operator, phone};
+use crate::{chat, envelope, gate, health, limits, operator, phone};
 
 /// The longest a handler may take to begin its answer. A commit that takes
 /// longer is one that the sender should ask for again.
@@ -60,6 +60,7 @@ pub fn router(parts: Parts) -> Router {
     routes
         .fallback(nothing_here)
         .layer(from_fn_with_state(shared.clone(), gate::gate))
+        .layer(from_fn_with_state(shared.clone(), limits::limit))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             DEADLINE,

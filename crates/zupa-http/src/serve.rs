@@ -4,10 +4,12 @@
 //! the loop is here.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -16,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tower_http::add_extension::AddExtension;
 use tracing::{debug, warn};
 
 /// How many connections are open at a time; more wait in the kernel.
@@ -46,8 +49,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             biased;
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            (stream, permit) = accept(&listener, &room) => {
-                connections.spawn(connection(stream, permit, router.clone(), stop.clone()));
+            (stream, peer, permit) = accept(&listener, &room) => {
+                let known = AddExtension::new(router.clone(), ConnectInfo(peer));
+                connections.spawn(connection(stream, permit, known, stop.clone()));
             }
         }
     }
@@ -58,12 +62,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // Fails only when the semaphore is closed, which nobody does.
     let permit = room.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) => return (stream, peer, permit),
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 warn!(%error, "could not accept a connection, waiting");
@@ -85,7 +89,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 async fn connection(
     stream: TcpStream,
     _permit: Option<OwnedSemaphorePermit>,
-    router: Router,
+    service: AddExtension<Router, ConnectInfo<SocketAddr>>,
     stop: CancellationToken,
 ) {
     // Small events must not wait for an acknowledgement of the last one.
@@ -94,7 +98,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_header_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -10,7 +10,8 @@
 //!
 //! A reply of the wrong form goes back to `build_prompt` once. Where a human is wanted,
 //! the turn leaves a question to operators, and `hand_back` goes on once one has
-//! decided. `summarize` is for turns that nobody has spoken in.
+//! decided; so does one that runs in a loop, which is silent from `session_attach` on.
+//! `summarize` is for turns that nobody has spoken in.
 //!
 //! Each node is one file. They can be replaced, wrapped and put behind new ones, by
 //! name: [`crate::Builder::edit`].
@@ -26,6 +27,7 @@ mod finalize;
 mod hand_back;
 mod hear;
 mod hooks;
+mod loop_guard;
 mod modality;
 mod model_down;
 mod persist;
@@ -47,6 +49,7 @@ use zupa_core::{Outbound, Store};
 pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRole};
 pub use definition::Agent;
 pub use hooks::{BeforeReply, ContextProvider, OnReply, Verdict as ReplyVerdict};
+pub use loop_guard::Pace;
 pub use modality::Modality;
 pub use model_down::OnModelDown;
 pub use session::{EndReason, Episode, Session};
@@ -85,7 +88,12 @@ pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
         .add(
             "session_attach",
             Arc::new(session_attach::SessionAttach(parts.clone())),
-            [to("command_gate"), to("summarize"), ends()],
+            [
+                to("command_gate"),
+                to("summarize"),
+                ends(),
+                waits("hand_back"),
+            ],
         )
         .add(
             "summarize",

@@ -1,8 +1,10 @@
 //! What has to be done now and then: a sign of life, long claims renewed, the log
-//! moved into the main file, old keys and payloads forgotten.
+//! moved into the main file, old keys and payloads forgotten, the messages counted.
 //!
 //! A chore that fails is done again at its next time: a store that is away for a
 //! while does not end the process.
+
+mod accounts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +13,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use zupa_core::store::Life;
-use zupa_core::{Clock, ErrorKind, ProcessId, Store};
+use zupa_core::{Clock, Desk, ErrorKind, ProcessId, Store};
 
+use self::accounts::Accounts;
 use crate::claim::InFlight;
 use crate::settings::Settings;
 use crate::writer::{HealthReport, Writer};
@@ -21,6 +24,8 @@ use crate::writer::{HealthReport, Writer};
 const CHECKPOINT: Duration = Duration::from_millis(250);
 /// How often the purge looks for something to forget.
 const PURGE: Duration = Duration::from_secs(60);
+/// How often it is asked whether it is time to count.
+const COUNT: Duration = Duration::from_secs(60);
 /// Rows that one purge takes away, so that it holds writers up only briefly.
 const PURGE_ROWS: usize = 500;
 /// Bites of one purge: some thousands of messages a second are kept up with.
@@ -31,6 +36,8 @@ pub(crate) struct Housekeeper {
     pub process: ProcessId,
     pub health: HealthReport,
     pub store: Arc<dyn Store>,
+    /// Counts the messages; without one nobody does.
+    pub desk: Option<Arc<dyn Desk>>,
     pub writer: Writer,
     pub clock: Arc<dyn Clock>,
     pub settings: Arc<Settings>,
@@ -45,7 +52,8 @@ impl Housekeeper {
         tokio::join!(
             self.live(&stop),
             self.keep_claims(&stop),
-            self.tidy_up(&stop)
+            self.tidy_up(&stop),
+            self.keep_accounts(&stop)
         );
     }
 
@@ -76,6 +84,23 @@ impl Housekeeper {
         tokio::select! {
             () = stop.cancelled() => {}
             () = renews => {}
+        }
+    }
+
+    async fn keep_accounts(&self, stop: &CancellationToken) {
+        let Some(desk) = &self.desk else { return };
+        let mut accounts = Accounts::new(desk.clone(), &*self.clock);
+        let mut count = every(COUNT);
+        let counts = async {
+            loop {
+                count.tick().await;
+                accounts.look(&*self.clock).await;
+            }
+        };
+        // Cancel safe: it only reads.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = counts => {}
         }
     }
 

@@ -33,7 +33,7 @@ mod system;
 pub use agent::{
     Agent, AgentTurn, Attached, BeforeReply, CallResult, Came, Command, CommandContext,
     CommandReply, CommandRole, ContextProvider, EndReason, Episode, Kept, Language, Modality,
-    OnModelDown, OnReply, ReplyVerdict, Session, Talk, Update,
+    OnModelDown, OnReply, Pace, ReplyVerdict, Session, Talk, Update,
 };
 #[cfg(feature = "faults")]
 pub use faults::Faults;

@@ -5,6 +5,7 @@ mod assemble;
 mod check;
 mod conversations;
 mod db;
+mod doctor;
 mod environment;
 mod failure;
 #[cfg(feature = "faults")]
@@ -71,6 +72,7 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
             on_one_thread(conversations::conversations(global, command))
         }
         Command::Sessions { command } => on_one_thread(sessions::sessions(global, command)),
+        Command::Doctor(doctor) => on_one_thread(doctor::doctor(global, doctor)),
         Command::Graph => on_one_thread(graph::graph(global)),
         Command::Db { command } => on_one_thread(db::db(global, command)),
         Command::Bench(bench) => crate::bench::run(bench),

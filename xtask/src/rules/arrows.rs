@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! zupa ──▶ runtime, http, adapters ──▶ core ◀── testkit (dev-dependency only)
+//! faultproxy (dev-dependency only) ──▶ none of them
 //! xtask ──▶ none of them
 //! ```
 
@@ -12,10 +13,12 @@ use super::Finding;
 
 const CORE: &str = "zupa-core";
 const TESTKIT: &str = "zupa-testkit";
+const FAULTPROXY: &str = "zupa-faultproxy";
 
 fn is_allowed(from: &str, to: &str, for_tests: bool) -> bool {
     match from {
-        CORE | "xtask" => false,
+        CORE | FAULTPROXY | "xtask" => false,
+        _ if to == FAULTPROXY => for_tests,
         "zupa" => to != "xtask" && (to != TESTKIT || for_tests),
         TESTKIT => to == CORE,
         // The runtime, zupa-http and adapters, those to come included.
@@ -77,6 +80,7 @@ mod tests {
         "xtask",
         "zupa",
         "zupa-core",
+        "zupa-faultproxy",
         "zupa-http",
         "zupa-openai",
         "zupa-runtime",
@@ -112,6 +116,9 @@ mod tests {
             ("zupa-testkit", "zupa-runtime"),
             ("zupa-sqlite", "zupa-testkit"),
             ("zupa", "zupa-testkit"),
+            ("zupa", "zupa-faultproxy"),
+            ("zupa-openai", "zupa-faultproxy"),
+            ("zupa-faultproxy", "zupa-core"),
             ("xtask", "zupa-core"),
         ] {
             assert_eq!(planted(from, to, None), 1, "{from} -> {to}");
@@ -124,6 +131,7 @@ mod tests {
         assert_eq!(planted("zupa-core", "zupa-testkit", Some("dev")), 1);
         assert_eq!(planted("zupa-sqlite", "zupa-runtime", Some("dev")), 1);
         assert_eq!(planted("xtask", "zupa", Some("dev")), 1);
+        assert_eq!(planted("zupa-faultproxy", "zupa-core", Some("dev")), 1);
     }
 
     #[test]
@@ -131,6 +139,7 @@ mod tests {
         for from in ["zupa-sqlite", "zupa-openai", "zupa-http", "zupa-runtime"] {
             assert_eq!(planted(from, "zupa-core", None), 0);
             assert_eq!(planted(from, "zupa-testkit", Some("dev")), 0);
+            assert_eq!(planted(from, "zupa-faultproxy", Some("dev")), 0);
         }
         assert_eq!(planted("zupa", "zupa-sqlite", None), 0);
         assert_eq!(planted("zupa-core", "serde", None), 0);

@@ -24,7 +24,7 @@ use crate::readiness::State as Ready;
 use crate::why::why;
 
 pub(crate) use acts::{end_session, hold, release};
-pub(crate) use auth::{Admin, AdminToken};
+pub(crate) use auth::{Admin, AdminToken, bearer};
 pub(crate) use conversations::{list as conversations, show as conversation};
 pub(crate) use decision::decide;
 pub(crate) use reviews::{list as reviews, show as review};

@@ -20,7 +20,7 @@ use zupa_core::{
     Address, Alias, ChannelId, Clock, ConversationId, Delivered, Digest, EventId, Hints, Ids,
     Inbound, Intake, Nudge, Number, Result, TenantId, Timestamp, TurnId, WaitId, Wakeup,
 };
-use zupa_http::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts, Readiness, WebChat, router};
+use zupa_http::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts, Rates, Readiness, WebChat, router};
 
 pub use desk::FakeDesk;
 
@@ -53,15 +53,22 @@ impl Wakeup for FakeWakeup {
     }
 }
 
-#[derive(Debug)]
-struct FakeClock;
+/// Its wall stands still; the rest a test moves.
+#[derive(Debug, Default)]
+pub struct FakeClock(Mutex<Duration>);
+
+impl FakeClock {
+    pub fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
 
 impl Clock for FakeClock {
     fn wall(&self) -> Timestamp {
         NOW
     }
     fn monotonic(&self) -> Duration {
-        Duration::ZERO
+        *self.0.lock().unwrap()
     }
 }
 
@@ -81,6 +88,7 @@ impl Ids for CountingIds {
 pub struct App {
     pub router: Router,
     pub desk: Arc<FakeDesk>,
+    pub clock: Arc<FakeClock>,
     pub wakeup: Arc<FakeWakeup>,
     pub hints: Hints,
     pub readiness: Readiness,
@@ -114,6 +122,15 @@ impl App {
     }
 
     pub fn with(mode: Mode, answer: fn(&Inbound) -> Result<Delivered>) -> Self {
+        Self::within(mode, answer, Rates::default())
+    }
+
+    /// In `dev`, with limits of requests.
+    pub fn limited(rates: Rates) -> Self {
+        Self::within(dev(), accepted, rates)
+    }
+
+    fn within(mode: Mode, answer: fn(&Inbound) -> Result<Delivered>, rates: Rates) -> Self {
         let (intake, mut queue) = Intake::channel(8);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let recorded = seen.clone();
@@ -124,12 +141,17 @@ impl App {
                 let _ = sender.send(Ok(answers));
             }
         });
-        Self::around(mode, intake, seen)
+        Self::assembled(mode, intake, seen, rates)
     }
 
     /// With an intake whose queue the test holds.
     pub fn around(mode: Mode, intake: Intake, seen: Arc<Mutex<Vec<Inbound>>>) -> Self {
+        Self::assembled(mode, intake, seen, Rates::default())
+    }
+
+    fn assembled(mode: Mode, intake: Intake, seen: Arc<Mutex<Vec<Inbound>>>, rates: Rates) -> Self {
         let desk = Arc::new(FakeDesk::default());
+        let clock = Arc::new(FakeClock::default());
         let wakeup = Arc::new(FakeWakeup::default());
         let hints = Hints::default();
         let readiness = Readiness::default();
@@ -146,12 +168,13 @@ impl App {
             intake,
             desk: desk.clone(),
             ids: Arc::new(CountingIds::default()),
-            clock: Arc::new(FakeClock),
+            clock: clock.clone(),
             wakeup: wakeup.clone(),
             config: Digest::of(b"the configuration"),
             chats: vec![chat("main", "default"), chat("second", "other")],
             mode,
             allowed_hosts: vec!["chat.example".into()],
+            rates,
             payload_bytes: DEFAULT_PAYLOAD_BYTES,
             admin_token: TOKEN.to_owned().into(),
             overdue_after: OVERDUE_AFTER,
@@ -161,6 +184,7 @@ impl App {
         Self {
             router,
             desk,
+            clock,
             wakeup,
             hints,
             readiness,

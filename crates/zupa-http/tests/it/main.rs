@@ -9,6 +9,7 @@ mod events;
 mod fakes;
 mod gate;
 mod health;
+mod limits;
 mod messages;
 mod operator;
 mod phone;

@@ -7,6 +7,7 @@
 
 mod answers;
 mod bad_answers;
+mod broken_links;
 mod calls;
 mod cancel;
 mod contract;

@@ -6,6 +6,7 @@
 mod contract;
 mod hints;
 mod holds;
+mod links;
 mod migrating;
 mod outages;
 mod path;

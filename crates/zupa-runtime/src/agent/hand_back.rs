@@ -22,11 +22,15 @@ const AT_ONCE: Duration = Duration::from_secs(60);
 pub(super) struct HandBack(pub Arc<Parts>);
 
 /// What operators are asked.
-pub(super) fn question() -> Question {
-    Question::decision(json!({
-        "review": "takeover",
-        "question": "A human is wanted. Approve: take the conversation over. Reject: the agent goes on.",
-    }))
+pub(super) fn question(came: Came) -> Question {
+    let why = match came {
+        Came::Loops => {
+            "This conversation runs in a loop, as with another bot; the agent is silent."
+        }
+        _ => "A human is wanted.",
+    };
+    let question = format!("{why} Approve: take the conversation over. Reject: the agent goes on.");
+    Question::decision(json!({ "review": "takeover", "question": question }))
 }
 
 /// True where nobody decided in time. What runs out under a hold is settled when it

@@ -4,7 +4,8 @@
 //! *Arrives*: messages of the person, or a wake: nobody has spoken for long, or an
 //! operator ends the session.
 //! *Leaves*: the session of the turn, and of one that has ended what is remembered of
-//! it: a plain summary, which costs no model and no time.
+//! it: a plain summary, which costs no model and no time. A conversation that runs in a
+//! loop ends here, silently, and operators are asked for a human.
 
 use std::sync::Arc;
 
@@ -49,13 +50,23 @@ impl Node<AgentTurn> for SessionAttach {
                 over: false,
             }
         };
-        Ok(Move::to("command_gate").with(Update::Session(Attached {
+        let attached = Attached {
             session,
             ended,
             is_over,
             wake_at: Some(session.last_at.plus(longest)),
             human_within: self.0.agent.human_within,
-        })))
+            pace: turn.kept.pace.after(&claimed.inbounds, open.last_at),
+        };
+        Ok(on(attached, "command_gate"))
+    }
+}
+
+/// To the next node, unless this runs in a loop.
+fn on(attached: Attached, next: &str) -> Move<AgentTurn> {
+    match attached.pace.is_loop() {
+        true => Move::end(Ending::Silent("loop".into())).with(Update::Loops(attached)),
+        false => Move::to(next).with(Update::Session(attached)),
     }
 }
 
@@ -86,13 +97,17 @@ impl SessionAttach {
         };
         // Woken too early: somebody has spoken since.
         let wake_at = session.is_open().then(|| open.last_at.plus(longest));
-        Ok(Move::to("summarize").with(Update::Session(Attached {
+        let pace = turn.kept.pace.after(&cx.run.turn.inbounds, open.last_at);
+        let attached = Attached {
             session,
             ended,
             is_over,
-            wake_at,
+            // What wakes itself is not woken again.
+            wake_at: wake_at.filter(|_| !pace.is_loop()),
             human_within: self.0.agent.human_within,
-        })))
+            pace,
+        };
+        Ok(on(attached, "summarize"))
     }
 
     async fn end(

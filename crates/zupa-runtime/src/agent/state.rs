@@ -10,6 +10,7 @@ use zupa_core::turn::Message;
 use zupa_core::{Completion, Decision, Number, Outbound, Prompt, Role, Timestamp, ToolCall, patch};
 
 use super::hand_back;
+use super::loop_guard::Pace;
 use super::run_tools::name_of;
 use super::session::{EPISODES, EndReason, Episode, Session};
 use super::talk::{Came, Talk};
@@ -90,6 +91,9 @@ pub struct Kept {
     /// What was heard in voice messages of the newest lines, by their numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<(Number, String)>,
+    /// How fast it goes, where that is faster than a person.
+    #[serde(default, skip_serializing_if = "Pace::is_calm")]
+    pub pace: Pace,
 }
 
 /// A change of [`AgentTurn`].
@@ -97,6 +101,8 @@ pub struct Kept {
 pub enum Update {
     /// The session that the turn belongs to.
     Session(Attached),
+    /// The same of a turn that runs in a loop: it ends here, and a human is wanted.
+    Loops(Attached),
     /// The person begins anew: nothing of before is remembered.
     Anew(Session),
     /// What a model has made of an ended session, and when it is to be asked again.
@@ -172,6 +178,8 @@ pub struct Attached {
     pub wake_at: Option<Timestamp>,
     /// How long operators have to take the conversation over.
     pub human_within: Duration,
+    /// How fast the conversation goes.
+    pub pace: Pace,
 }
 
 /// What a call gave back.
@@ -213,6 +221,7 @@ impl AgentTurn {
             .retain(|_, until| *until > attached.session.last_at);
         kept.session = attached.session;
         kept.wake_at = attached.wake_at;
+        kept.pace = attached.pace;
         kept.remember(attached.ended);
         self.human_within = Some(attached.human_within);
     }
@@ -253,6 +262,10 @@ impl State for AgentTurn {
     fn apply(&mut self, update: Update) {
         match update {
             Update::Session(attached) => self.attach_session(attached),
+            Update::Loops(attached) => {
+                self.attach_session(attached);
+                self.came = Came::Loops;
+            }
             Update::Anew(session) => {
                 self.kept.session = session;
                 self.kept.episodes.clear();
@@ -270,7 +283,12 @@ impl State for AgentTurn {
                 self.kept.wake_at = wake_at;
             }
             Update::WakeAt(wake_at) => self.kept.wake_at = wake_at,
-            Update::Came(came) => self.came = came,
+            Update::Came(came) => {
+                if came == Came::Back {
+                    self.kept.pace = Pace::default();
+                }
+                self.came = came;
+            }
             Update::Input {
                 lines,
                 range,
@@ -376,7 +394,7 @@ impl State for AgentTurn {
         }
         talk.has_asked();
         let within = self.human_within.unwrap_or(HUMAN_WITHIN);
-        Some(("hand_back", hand_back::question().within(within)))
+        Some(("hand_back", hand_back::question(self.came).within(within)))
     }
 
     fn wake_at(&self) -> Option<Timestamp> {

@@ -50,6 +50,8 @@ pub enum Came {
     ToFallback,
     /// To a call for a human.
     ToHuman,
+    /// To nothing: the conversation runs in a loop, and a human is called.
+    Loops,
     /// The human gives it back.
     Back,
     /// It begins anew.
@@ -105,7 +107,7 @@ impl Talk {
     pub(super) fn ends(&mut self, came: Came, left: Left, at: Timestamp) {
         let (worked, next) = match (came, left) {
             (Came::ToNothing, Left::Answered | Left::Silent | Left::Waits(_)) => return,
-            (Came::ToHuman, _) => return self.go(&[On::Escalate], at),
+            (Came::ToHuman | Came::Loops, _) => return self.go(&[On::Escalate], at),
             (Came::Back, _) => {
                 self.asked = false;
                 return self.go(&[On::HandBack], at);

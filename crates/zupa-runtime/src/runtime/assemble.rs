@@ -39,6 +39,7 @@ impl Builder {
     ) -> Result<Runtime> {
         let Self {
             store,
+            desk,
             models,
             mut agent,
             settings,
@@ -173,6 +174,7 @@ impl Builder {
             process,
             health: report,
             store: store.clone(),
+            desk,
             writer,
             clock,
             settings,

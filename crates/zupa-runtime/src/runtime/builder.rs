@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use tracing::info;
 use zupa_core::store::Life;
-use zupa_core::{Channel, Clock, Error, Ids, Model, ProcessId, Result, Store, Wakeup};
+use zupa_core::{Channel, Clock, Desk, Error, Ids, Model, ProcessId, Result, Store, Wakeup};
 
 use super::Runtime;
 use crate::agent::{Agent, AgentTurn};
@@ -20,6 +20,7 @@ use crate::wakeup::InProcessWakeup;
 pub struct Builder {
     pub(super) store: Arc<dyn Store>,
     pub(super) models: Vec<Arc<dyn Model>>,
+    pub(super) desk: Option<Arc<dyn Desk>>,
     pub(super) agent: Agent,
     pub(super) settings: Settings,
     pub(super) channels: Vec<Arc<dyn Channel>>,
@@ -45,6 +46,7 @@ impl Builder {
         Self {
             store,
             models: vec![model],
+            desk: None,
             agent,
             settings: Settings::default(),
             channels: Vec::new(),
@@ -87,6 +89,13 @@ impl Builder {
     /// Adds a door. Ids are unique; a later door replaces an earlier one.
     pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
         self.channels.push(channel);
+        self
+    }
+
+    /// Lets the runtime count the messages now and then, by the desk of its store, and
+    /// say so if one is missing.
+    pub fn desk(mut self, desk: Arc<dyn Desk>) -> Self {
+        self.desk = Some(desk);
         self
     }
 

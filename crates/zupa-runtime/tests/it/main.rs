@@ -9,6 +9,7 @@
 
 mod support;
 
+mod accounts;
 mod admission;
 mod arguments;
 mod branches;
@@ -28,6 +29,7 @@ mod hooks;
 mod journal;
 mod living;
 mod long_waits;
+mod loops;
 mod news;
 mod one_message;
 mod order;

@@ -86,6 +86,8 @@ pub enum Command {
         #[command(subcommand)]
         command: SessionsCommand,
     },
+    /// Check that the defaults hold: each as ok, warn or fail, with what to try.
+    Doctor(Doctor),
     /// Print the agent's graph, as a Mermaid flowchart.
     Graph,
     /// Look at the store, migrate it, back it up, restore it.
@@ -105,6 +107,19 @@ pub struct Listen {
     /// Address and port; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+#[command(
+    before_help = "Examples:\n  zupa doctor\n  zupa doctor --json\n  zupa doctor --accounting      where every accepted message is"
+)]
+pub struct Doctor {
+    /// Only the sum: every accepted message has ended or is open.
+    #[arg(long)]
+    pub accounting: bool,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// How to print.
@@ -288,6 +303,7 @@ impl Arguments {
             Command::Conversations { command } => command.json(),
             Command::Sessions { command } => command.json(),
             Command::Bench(bench) => bench.json,
+            Command::Doctor(doctor) => doctor.output.json,
             Command::Config {
                 command: ConfigCommand::Schema,
             } => true,

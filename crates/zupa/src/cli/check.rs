@@ -74,7 +74,8 @@ fn refused(problems: &[Problem]) -> Failure {
     Failure::new(Code::Config, format!("{what}\n{}", all.join("\n")))
 }
 
-fn sources(global: &Global, flags: &[(&str, String)]) -> Result<Sources, Failure> {
+/// What a configuration is loaded from; `flags` are the command's own.
+pub fn sources(global: &Global, flags: &[(&str, String)]) -> Result<Sources, Failure> {
     let mut sources = Sources::new();
     if let Some((path, text)) = file(global.config.as_deref())? {
         sources = sources.file(path, text);

@@ -70,6 +70,16 @@ impl Failure {
         &self.what
     }
 
+    /// Why, if that is known.
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+
+    /// What to try, if that is known.
+    pub fn fix(&self) -> Option<&str> {
+        self.fix.as_deref()
+    }
+
     /// Prints to stderr; with `json`, one object.
     pub fn print(&self, json: bool) {
         if json {

@@ -43,6 +43,16 @@ pub async fn post(
     Ok((status, sense(&answer)?))
 }
 
+/// What a reader without a token is told.
+pub async fn get_as_stranger(address: SocketAddr, path: &str) -> Result<StatusCode, Failure> {
+    let fetching = fetch(address, "", Method::GET, path, None);
+    let answer = tokio::time::timeout(DEADLINE, fetching)
+        .await
+        .map_err(|_| unreachable(address, "it did not answer in 10 seconds"))?;
+    let (status, _) = answer.map_err(|error| unreachable(address, error))?;
+    Ok(status)
+}
+
 async fn ask(
     (address, token): &(SocketAddr, String),
     method: Method,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zupa::config::{Config, Engine, Profile};
 use zupa_core::{Channel, Desk, Digest, ErrorKind, Hints, Wakeup};
-use zupa_http::{DevInfo, Mode, Parts, Readiness, WebChat};
+use zupa_http::{DevInfo, LocalTokens, Mode, Parts, Rates, Readiness, WebChat};
 use zupa_runtime::{Drained, Health, InProcessWakeup, Runtime, SystemClock, SystemIds};
 
 use super::arguments::{Global, Listen};
@@ -107,6 +107,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let settings = super::faults::hurried(settings);
     let mut builder = Runtime::builder(store, chosen.model, agent)
         .settings(settings)
+        .desk(desk.clone())
         .wakeup(wakeup.clone());
     #[cfg(feature = "faults")]
     let sink = super::faults::sink()?;
@@ -184,6 +185,15 @@ fn parts(
         chats,
         mode,
         allowed_hosts: config.server.allowed_hosts.clone(),
+        rates: Rates {
+            per_minute_per_ip: config.server.rate_per_minute_per_ip,
+            per_minute_per_token: config.server.rate_per_minute_per_token,
+            // Whoever measures on a machine of their own is not held up.
+            local_tokens: match config.profile {
+                Profile::Dev => LocalTokens::Free,
+                Profile::Staging | Profile::Prod => LocalTokens::Limited,
+            },
+        },
         payload_bytes: config.limits.payload_bytes,
         admin_token,
         overdue_after: assemble::overdue_after(config),

@@ -18,6 +18,13 @@ pub struct Server {
     /// `Host` header values that are answered beside the listen address. None
     /// by default; `ZUPA__SERVER__ALLOWED_HOSTS`, separated by commas.
     pub allowed_hosts: Vec<String>,
+    /// Requests of one address that are answered a minute; 0 sets no limit, and
+    /// this machine has none. Default 600; `ZUPA__SERVER__RATE_PER_MINUTE_PER_IP`.
+    pub rate_per_minute_per_ip: u32,
+    /// Requests with one bearer token that are answered a minute; 0 sets no limit,
+    /// and in `dev` this machine has none. Default 600;
+    /// `ZUPA__SERVER__RATE_PER_MINUTE_PER_TOKEN`.
+    pub rate_per_minute_per_token: u32,
 }
 
 impl Default for Server {
@@ -25,6 +32,8 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7700)),
             allowed_hosts: Vec::new(),
+            rate_per_minute_per_ip: 600,
+            rate_per_minute_per_token: 600,
         }
     }
 }

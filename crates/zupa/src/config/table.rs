@@ -32,6 +32,8 @@ pub const TABLE: &[Key] = &[
 
     key("server.listen", Address, Str("127.0.0.1:7700"), "address and port to listen on; port 0 takes a free one"),
     key("server.allowed_hosts", Hosts, Empty, "Host header values that are answered beside the listen address"),
+    key("server.rate_per_minute_per_ip", Integer(0, 1_000_000), Int(600), "requests to /chat and /api of one address that are answered a minute, in each process; 0 sets no limit, and this machine has none"),
+    key("server.rate_per_minute_per_token", Integer(0, 1_000_000), Int(600), "requests with one bearer token that are answered a minute, in each process; 0 sets no limit, and in dev this machine has none"),
 
     key("store.url", StoreUrl, Str("sqlite://.zupa/zupa.db"), "where everything is kept; the path of a SQLite file is relative to the working directory"),
     key("store.password", Secret, Unset, "the password of the Postgres URL's user, by reference"),

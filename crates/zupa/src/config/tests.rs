@@ -148,7 +148,7 @@ fn wrong_types_name_what_was_expected_and_found() {
     let cases = [
         (
             "server = 3",
-            "1:10: server: a section, not a key | its keys are set one by one | write `[server]` and below it: listen, allowed_hosts",
+            "1:10: server: a section, not a key | its keys are set one by one | write `[server]` and below it: listen, allowed_hosts, rate_per_minute_per_ip, rate_per_minute_per_token",
         ),
         (
             "store.heartbeat_ms = '2s'",

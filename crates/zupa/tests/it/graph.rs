@@ -9,6 +9,7 @@ admit -> (end)
 session_attach -> command_gate
 session_attach -> summarize
 session_attach -> (end)
+session_attach ~> hand_back
 summarize -> (end)
 summarize ~> hand_back
 command_gate -> resolve_content

@@ -105,7 +105,7 @@ fn unknown_variables_and_flags_are_problems() {
         [
             "env ZUPA__CHANNEL__0__ID: channel.0.id: unknown key | outside the file a list of tables is set as a whole | `ZUPA__CHANNEL=[{ id = \"main\", kind = \"web-chat\" }]`".to_owned(),
             format!("env ZUPA__MODEL__API_KEYY: model.api_keyy: {unknown} | did you mean `ZUPA__MODEL__API_KEY`?"),
-            "env ZUPA__SERVER: server: a section, not a key | its keys are set one by one | known: ZUPA__SERVER__LISTEN, ZUPA__SERVER__ALLOWED_HOSTS".to_owned(),
+            "env ZUPA__SERVER: server: a section, not a key | its keys are set one by one | known: ZUPA__SERVER__LISTEN, ZUPA__SERVER__ALLOWED_HOSTS, ZUPA__SERVER__RATE_PER_MINUTE_PER_IP, ZUPA__SERVER__RATE_PER_MINUTE_PER_TOKEN".to_owned(),
             format!("env ZUPA__server__listen: server.listen: {unknown} | did you mean `ZUPA__SERVER__LISTEN`?"),
             format!("flag server.lissten: server.lissten: {unknown} | did you mean `server.listen`?"),
             "flag store.heartbeat_ms: store.heartbeat_ms: expected a whole number, found the text \"2s\" | milliseconds between signs of life of a process | for example `2000`, the default".to_owned(),
