@@ -36,7 +36,9 @@ impl Busy {
     fn with(subscribers: usize) -> Self {
         let bus = EventBus::default();
         let driver = bus.driver(Arc::new(Still));
-        let feeds: Vec<_> = (0..subscribers).filter_map(|_| bus.feed("*").ok()).collect();
+        let feeds: Vec<_> = (0..subscribers)
+            .filter_map(|_| bus.feed("*").ok())
+            .collect();
         let thread = thread::spawn(move || {
             let alone = tokio::runtime::Builder::new_current_thread().build();
             let (Ok(alone), Some(driver)) = (alone, driver) else {

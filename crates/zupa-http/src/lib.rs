@@ -8,6 +8,7 @@ mod envelope;
 mod fields;
 mod gate;
 mod health;
+mod metrics;
 mod operator;
 mod parts;
 mod phone;
@@ -19,6 +20,7 @@ mod serve;
 mod web_chat;
 mod why;
 
+pub use metrics::Metrics;
 pub use parts::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts};
 pub use readiness::{Readiness, State};
 pub use review::{

@@ -16,14 +16,15 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{
-    Acknowledges, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind, Hint, Ids,
-    Number, Outcome, Outgoing, Stage, Store,
+    Acknowledges, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind, EventBus,
+    Hint, Ids, Number, Outcome, Outgoing, Stage, Store,
 };
 
 use crate::doors::Doors;
 use crate::faults::Faults;
 use crate::retry::{self, Pauses, may_pass};
 use crate::settings::Settings;
+use crate::telemetry;
 use crate::writer::Writer;
 
 /// Deliveries that one look lists.
@@ -118,6 +119,7 @@ pub(crate) struct Deliverer {
     pub settings: Arc<Settings>,
     pub sends: TaskTracker,
     pub hands: Hands,
+    pub bus: EventBus,
     pub faults: Faults,
 }
 
@@ -324,5 +326,7 @@ impl Deliverer {
             }
             tokio::time::sleep(pauses.next()).await;
         }
+        self.bus
+            .emit(telemetry::settled(delivery, &settle.settlement));
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Shared {
     /// Events that were lost and whose numbers the driver has not skipped yet.
     pub lost: AtomicU64,
     pub dropped: Tally,
+    /// Events that subscribers were too slow for.
+    pub missed: Arc<AtomicU64>,
     pub panics: AtomicU64,
     pub registry: Registry,
     /// True when the driver sleeps, or is about to.
@@ -59,6 +61,7 @@ impl EventBus {
                 ring: ArrayQueue::new(waiting.max(1)),
                 lost: AtomicU64::new(0),
                 dropped: Tally::default(),
+                missed: Arc::default(),
                 panics: AtomicU64::new(0),
                 registry: Registry::default(),
                 parked: AtomicBool::new(false),
@@ -107,7 +110,7 @@ impl EventBus {
 
     /// Hands each event that has the pattern to `handler`, one after the other. The
     /// subscription begins now and is a future: whoever spawns it gives it a task of
-    /// its own. While the handler is at work 1,024 events wait; what is more is lost
+    /// its own. While the handler is at work 4,096 events wait; what is more is lost
     /// for this subscriber alone, and counted. A handler that panics is counted and goes
     /// on with the next event.
     ///
@@ -153,6 +156,11 @@ impl EventBus {
     /// Events lost for want of room on the bus, by namespace.
     pub fn dropped(&self) -> Vec<(&'static str, u64)> {
         self.shared.dropped.counts()
+    }
+
+    /// Events that subscribers were too slow for, summed over all there ever were.
+    pub fn missed(&self) -> u64 {
+        self.shared.missed.load(Ordering::Relaxed)
     }
 
     /// How often a reducer or a handler has panicked.

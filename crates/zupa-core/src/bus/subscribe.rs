@@ -16,13 +16,15 @@ use super::handle::Shared;
 use super::pattern::Pattern;
 
 /// Events that wait for one subscriber.
-const BUFFER: usize = 1_024;
+const BUFFER: usize = 4_096;
 
 /// The driver's end of one subscriber.
 pub(super) struct Subscriber {
     pattern: Pattern,
     events: mpsc::Sender<Arc<Event>>,
     dropped: Arc<AtomicU64>,
+    /// The bus's sum.
+    missed: Arc<AtomicU64>,
 }
 
 impl Subscriber {
@@ -35,6 +37,7 @@ impl Subscriber {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
+                self.missed.fetch_add(1, Ordering::Relaxed);
             }
             // It is just leaving.
             Err(TrySendError::Closed(_)) => {}
@@ -58,6 +61,7 @@ impl EventFeed {
             pattern,
             events: sender,
             dropped: dropped.clone(),
+            missed: shared.missed.clone(),
         };
         Self {
             id: shared.registry.add_subscriber(Arc::new(subscriber)),
@@ -72,7 +76,7 @@ impl EventFeed {
         self.events.recv().await
     }
 
-    /// Events that this feed has lost because 1,024 were waiting in it.
+    /// Events that this feed has lost because 4,096 were waiting in it.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -124,7 +128,7 @@ impl Subscription {
         }
     }
 
-    /// Events that this subscriber has lost because 1,024 were waiting for it.
+    /// Events that this subscriber has lost because 4,096 were waiting for it.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

@@ -77,9 +77,15 @@ fn patterns_want_one_name_a_namespace_a_word_or_all() {
     ];
     for (text, wanted) in table {
         let pattern = Pattern::parse(text).unwrap();
-        assert_eq!([ONE, TWO, OTHER].map(|name| pattern.matches(name)), wanted, "{text}");
+        assert_eq!(
+            [ONE, TWO, OTHER].map(|name| pattern.matches(name)),
+            wanted,
+            "{text}"
+        );
     }
-    for wrong in ["", "test", ":", "test:", ":one", "te*:one", "test:on*", "a:b:c", "**"] {
+    for wrong in [
+        "", "test", ":", "test:", ":one", "te*:one", "test:on*", "a:b:c", "**",
+    ] {
         assert!(Pattern::parse(wrong).is_err(), "{wrong}");
         assert!(EventBus::new(1).feed(wrong).is_err(), "{wrong}");
     }

@@ -10,6 +10,7 @@ mod fakes;
 mod gate;
 mod health;
 mod messages;
+mod metrics;
 mod operator;
 mod phone;
 mod review_pages;

@@ -13,6 +13,7 @@ use zupa_core::{
 use super::{AgentTurn, Parts, Update};
 use crate::faults::Phase;
 use crate::graph::{Move, Node};
+use crate::telemetry;
 use crate::turn::{Cx, Run, Stop, estimate};
 
 pub(super) struct CallModel(pub Arc<Parts>);
@@ -115,6 +116,7 @@ impl CallModel {
         // The last moment: what comes now is paid for, and felt outside.
         run.claim.check()?;
         let drafts = self.0.agent.shows_drafts();
+        let began = run.path.clock.monotonic();
         let called = async {
             let stream = self.0.model.stream(request).await?;
             collect(stream, |text| {
@@ -139,7 +141,10 @@ impl CallModel {
                         .with_outcome(Outcome::Unknown),
                 )
             });
+        let took = run.path.clock.monotonic().saturating_sub(began);
         let usable = completion.and_then(usable);
+        let called = telemetry::model_called(&run.turn, took, usable.as_ref());
+        run.path.bus.emit(called);
         if usable.is_err() {
             run.hint(Hint::End { turn });
         }

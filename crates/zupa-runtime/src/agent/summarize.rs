@@ -13,11 +13,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::model::collect;
 use zupa_core::turn::Message;
-use zupa_core::{ModelRequest, Prompt, Role};
+use zupa_core::{Error, ErrorKind, ModelRequest, Prompt, Role};
 
 use super::session::Episode;
 use super::{AgentTurn, Parts, Update, recall};
 use crate::graph::{Ending, Move, Node};
+use crate::telemetry;
 use crate::turn::{Cx, Run, Stop};
 
 const INSTRUCTION: &str = "Summarise this conversation between a person and an assistant for \
@@ -102,19 +103,26 @@ impl Summarize {
         let mut request = ModelRequest::new(messages, timeout);
         request.max_tokens = Some(TOKENS);
         run.claim.check()?;
+        let began = run.path.clock.monotonic();
         let called = async {
             let stream = self.0.model.stream(request).await?;
             collect(stream, |_| {}).await
         };
-        let completion = match tokio::time::timeout(timeout, called).await {
-            Ok(Ok(completion)) => completion,
-            Ok(Err(error)) => {
+        let called = tokio::time::timeout(timeout, called).await;
+        let completion = called.unwrap_or_else(|_| {
+            let late = "the model did not answer in time";
+            Err(Error::new(ErrorKind::Timeout, late))
+        });
+        let took = run.path.clock.monotonic().saturating_sub(began);
+        let called = telemetry::model_called(&run.turn, took, completion.as_ref());
+        run.path.bus.emit(called);
+        match completion {
+            Ok(completion) => Ok(Some(completion.text)),
+            Err(error) => {
                 tracing::info!(kind = error.kind().as_str(), "a session was not summarised");
-                return Ok(None);
+                Ok(None)
             }
-            Err(_elapsed) => return Ok(None),
-        };
-        Ok(Some(completion.text))
+        }
     }
 }
 

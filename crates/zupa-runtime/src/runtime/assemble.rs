@@ -45,6 +45,7 @@ impl Builder {
             clock,
             ids,
             wakeup,
+            bus,
             edits,
             own,
             faults,
@@ -52,7 +53,8 @@ impl Builder {
         let (settings, agent) = (Arc::new(settings), Arc::new(agent));
         let doors = Doors::new(channels);
         let (report, health) = HealthReport::channel();
-        let (writer, writing) = Writer::start(store.clone(), clock.clone(), report.clone());
+        let (writer, writing) =
+            Writer::start(store.clone(), clock.clone(), report.clone(), bus.clone());
         let (intake, queue) = Intake::channel(INTAKE);
         let hands = Hands::default();
         let (deliveries, delivery_intake) = DeliveryQueue::channel(hands.clone());
@@ -91,6 +93,7 @@ impl Builder {
             backlog: backlog.clone(),
             hiring: hiring.clone(),
             loads: engine.loads(),
+            bus: bus.clone(),
             faults: faults.clone(),
         });
         let worker = Arc::new(Worker {
@@ -108,6 +111,7 @@ impl Builder {
                 settings: settings.clone(),
                 deliveries: deliveries.clone(),
                 wakeup: wakeup.clone(),
+                bus: bus.clone(),
                 stopping: turns_stop.clone(),
                 faults: faults.clone(),
             }),
@@ -123,6 +127,7 @@ impl Builder {
                 deliveries: deliveries.clone(),
                 memory,
                 wakeup: wakeup.clone(),
+                bus: bus.clone(),
                 backlog: backlog.clone(),
                 hooks: workers.clone(),
                 faults: faults.clone(),
@@ -156,8 +161,12 @@ impl Builder {
             settings: settings.clone(),
             sends: sends.clone(),
             hands,
+            bus: bus.clone(),
             faults,
         });
+        let driving = bus
+            .driver(clock.clone())
+            .map(|driver| tokio::spawn(driver.run()));
         let housekeeper = Housekeeper {
             process,
             health: report,
@@ -167,6 +176,7 @@ impl Builder {
             settings,
             in_flight: in_flight.clone(),
             backlog,
+            bus: bus.clone(),
         };
 
         let accepting = tokio::spawn(acceptor.run(queue, intake_stop.clone()));
@@ -179,6 +189,8 @@ impl Builder {
             intake,
             recovery,
             health,
+            bus,
+            driving,
             in_flight,
             intake_stop,
             turns_stop,

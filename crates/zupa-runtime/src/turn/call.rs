@@ -17,6 +17,7 @@ use zupa_core::{
 
 use super::{Cx, Review, Run, Stop};
 use crate::faults::Phase;
+use crate::telemetry;
 
 /// The longest result of a call that is kept, in bytes of JSON.
 const MAX_OUTPUT: usize = 256 * 1024;
@@ -215,6 +216,7 @@ impl Run {
         self.mark(Phase::Tool).await;
         // The last moment: what comes now is felt outside.
         self.claim.check()?;
+        let began = self.path.clock.monotonic();
         let calling = call.tool.call(call.arguments.clone(), context);
         // The tool keeps the deadline; this holds one that does not.
         let caught = AssertUnwindSafe(calling).catch_unwind();
@@ -224,6 +226,13 @@ impl Run {
             Ok(Err(_panic)) => Err(panicked(call)),
             Err(_elapsed) => Err(no_answer(call)),
         };
+        if self.path.bus.is_watched() {
+            let took = self.path.clock.monotonic().saturating_sub(began);
+            let (tool, failed) = (&call.tool.spec().name, answer.as_ref().err());
+            self.path
+                .bus
+                .emit(telemetry::tool_called(&self.turn, tool, took, failed));
+        }
         Ok(answer.map(|output| Called::Output(bounded(output))))
     }
 

@@ -13,8 +13,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zupa::config::{Config, Engine, Profile};
-use zupa_core::{Channel, Desk, Digest, ErrorKind, Hints, Wakeup};
-use zupa_http::{DevInfo, Mode, Parts, Readiness, WebChat};
+use zupa_core::{Channel, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup};
+use zupa_http::{DevInfo, Metrics, Mode, Parts, Readiness, WebChat};
 use zupa_runtime::{Drained, Health, InProcessWakeup, Runtime, SystemClock, SystemIds};
 
 use super::arguments::{Global, Listen};
@@ -105,9 +105,14 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let settings = assemble::settings(&config);
     #[cfg(feature = "faults")]
     let settings = super::faults::hurried(settings);
+    let bus = EventBus::default();
+    // Before the start, of which there are figures, too.
+    let (metrics, counting) = Metrics::of(&bus)?;
+    tokio::spawn(counting);
     let mut builder = Runtime::builder(store, chosen.model, agent)
         .settings(settings)
-        .wakeup(wakeup.clone());
+        .wakeup(wakeup.clone())
+        .bus(bus);
     #[cfg(feature = "faults")]
     let sink = super::faults::sink()?;
     for chat in &chats {
@@ -140,6 +145,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         chats,
         mode,
         admin_token,
+        metrics,
         &readiness,
         &stop,
     ));
@@ -171,6 +177,7 @@ fn parts(
     chats: Vec<WebChat>,
     mode: Mode,
     admin_token: zupa_core::secrets::SecretString,
+    metrics: Metrics,
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> Parts {
@@ -187,6 +194,7 @@ fn parts(
         payload_bytes: config.limits.payload_bytes,
         admin_token,
         overdue_after: assemble::overdue_after(config),
+        metrics,
         readiness: readiness.clone(),
         stop: stop.clone(),
     }

@@ -30,7 +30,11 @@ fn an_idle_driver_is_woken_once_and_a_busy_one_not_at_all() {
     for number in 0..100 {
         bus.emit(numbered(number));
     }
-    assert_eq!(wakes(), 1, "the first event wakes, the others find it awake");
+    assert_eq!(
+        wakes(),
+        1,
+        "the first event wakes, the others find it awake"
+    );
     assert!(running.as_mut().poll(&mut cx).is_pending());
     assert_eq!((bus.waiting(), wakes()), (0, 1));
     bus.emit(numbered(0));
