@@ -66,10 +66,10 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
     samples
 }
 
-#[tokio::test]
-async fn events_become_figures() {
+/// One event of each kind that counts, and a few more.
+fn everything() -> Vec<Draft> {
     let second = Duration::from_secs(1);
-    let text = after([
+    vec![
         Draft::of(names::INBOUND_ACCEPTED),
         Draft::of(names::INBOUND_ACCEPTED),
         Draft::of(names::INBOUND_DUPLICATE),
@@ -108,8 +108,12 @@ async fn events_become_figures() {
             .with("size", 3_u64)
             .with("took", second)
             .with("outcome", "ok"),
-    ])
-    .await;
+    ]
+}
+
+#[tokio::test]
+async fn events_become_figures() {
+    let text = after(everything()).await;
     let samples = samples(&text);
     for (series, value) in [
         ("zupa_inbound_total{result=\"accepted\"}", 2.0),
@@ -185,7 +189,7 @@ async fn the_number_of_series_is_bounded_and_no_id_is_one() {
 
 #[tokio::test]
 async fn every_family_is_in_the_docs_and_nothing_else() {
-    let text = after([Draft::of(names::INBOUND_ACCEPTED)]).await;
+    let text = after(everything()).await;
     let families = text.lines().filter_map(|line| {
         let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
         let suffix = if kind == "counter" { "_total" } else { "" };
