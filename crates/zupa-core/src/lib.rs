@@ -7,10 +7,11 @@
 //! [`turn`]), what may go wrong ([`error`]), the ports ([`store`], [`desk`],
 //! [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`], [`secrets`]), and
 //! the two concrete handles that doors hold ([`intake`], [`hints`]). The state
-//! [`machine`] stands on its own.
+//! [`machine`] and the event [`bus`] stand on their own.
 
 pub mod audit;
 pub mod burst;
+pub mod bus;
 pub mod channel;
 pub mod clock;
 pub mod content;
@@ -37,6 +38,7 @@ pub mod wakeup;
 
 pub use audit::{AuditEntry, AuditHead, AuditLink};
 pub use burst::Burst;
+pub use bus::EventBus;
 pub use channel::{
     Acknowledges, Capabilities, Channel, Deduplicates, Media, Outgoing, SendReceipt, Voice,
 };

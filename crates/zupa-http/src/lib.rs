@@ -9,6 +9,7 @@ mod fields;
 mod gate;
 mod health;
 mod limits;
+mod metrics;
 mod operator;
 mod parts;
 mod phone;
@@ -21,6 +22,7 @@ mod web_chat;
 mod why;
 
 pub use limits::{LocalTokens, Rates};
+pub use metrics::Metrics;
 pub use parts::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts};
 pub use readiness::{Readiness, State};
 pub use review::{

@@ -11,6 +11,7 @@ use zupa_core::{ChannelId, Clock, Desk, Digest, Ids, Intake, Wakeup};
 
 use crate::gate::AllowedHosts;
 use crate::limits::{Limits, Rates};
+use crate::metrics::Metrics;
 use crate::operator::AdminToken;
 use crate::readiness::Readiness;
 use crate::web_chat::WebChat;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub admin_token: SecretString,
     /// How long a review may be open before it is shown as overdue.
     pub overdue_after: Duration,
+    /// What `/metrics` says of the process.
+    pub metrics: Metrics,
     /// What `/readyz` says of the process.
     pub readiness: Readiness,
     /// Ends event streams, so that a drain need not wait for their readers.
@@ -99,6 +102,7 @@ pub(crate) struct Shared {
     pub(crate) payload_bytes: usize,
     pub(crate) admin: AdminToken,
     pub(crate) overdue_after: Duration,
+    pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
     pub(crate) stop: CancellationToken,
     started: Duration,
@@ -121,6 +125,7 @@ impl Shared {
             mode: parts.mode,
             payload_bytes: parts.payload_bytes,
             overdue_after: parts.overdue_after,
+            metrics: parts.metrics,
             readiness: parts.readiness,
             stop: parts.stop,
         }

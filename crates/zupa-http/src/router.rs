@@ -17,7 +17,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::parts::{Parts, Shared};
 use crate::problem::Problem;
-use crate::{chat, envelope, gate, health, limits, operator, phone};
+use crate::{chat, envelope, gate, health, limits, metrics, operator, phone};
 
 /// The longest a handler may take to begin its answer. A commit that takes
 /// longer is one that the sender should ask for again.
@@ -34,6 +34,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/health", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/v1/turns/{id}", get(operator::turn))
         .route("/api/v1/reviews", get(operator::reviews))
         .route("/api/v1/reviews/{id}", get(operator::review))

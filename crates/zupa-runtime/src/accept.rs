@@ -17,8 +17,8 @@ use zupa_core::intake::IntakeQueue;
 use zupa_core::store::{Accept, Accepted, Offer};
 use zupa_core::{
     Address, Clock, Content, ConversationId, Correlation, Delivered, Digest, Error, ErrorKind,
-    EventId, Hint, Ids, Inbound, IntakeAnswer, IntakeBatch, Nudge, PlatformId, ProcessId, Result,
-    Retry, Stage, Timestamp, TurnId, Wakeup,
+    EventBus, EventId, Hint, Ids, Inbound, IntakeAnswer, IntakeBatch, Nudge, PlatformId, ProcessId,
+    Result, Retry, Stage, Timestamp, TurnId, Wakeup,
 };
 
 use crate::agent::Agent;
@@ -26,6 +26,7 @@ use crate::claim::{Hiring, Permit, Started};
 use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::settings::Settings;
+use crate::telemetry;
 use crate::writer::{Pending, Reception, Writer};
 
 /// A day: platform times this close to the retention's end are not trusted.
@@ -46,6 +47,7 @@ pub(crate) struct Acceptor {
     pub hiring: Hiring,
     /// The newest version of a conversation's state that turns here can load.
     pub loads: u32,
+    pub bus: EventBus,
     pub faults: Faults,
 }
 
@@ -69,6 +71,8 @@ impl Acceptor {
     /// waiting to a task of its own.
     async fn take(self: Arc<Self>, batch: IntakeBatch, answer: oneshot::Sender<IntakeAnswer>) {
         if let Err(refused) = self.admit(&batch) {
+            self.bus
+                .emit(telemetry::refused(&refused, batch.inbounds.len()));
             let _ = answer.send(Err(refused));
             return;
         }
@@ -104,7 +108,11 @@ impl Acceptor {
         }
         let pending = self.writer.accept(items, receipts).await;
         tokio::spawn(async move {
+            let inbounds = told.len();
             let answers = self.wait(pending, told, permits, asked).await;
+            if let Err(error) = &answers {
+                self.bus.emit(telemetry::refused(error, inbounds));
+            }
             // A door that went away delivers again.
             let _ = answer.send(answers);
         });
@@ -194,7 +202,10 @@ impl Acceptor {
                     }
                     Ok(told)
                 }
-                Err(error) => Err(error),
+                Err(error) => {
+                    self.bus.emit(telemetry::refused(&error, 1));
+                    Err(error)
+                }
             });
         }
         Ok(delivered)
@@ -202,6 +213,7 @@ impl Acceptor {
 
     async fn told(&self, accepted: Accepted, told: &Told, at_once: bool) -> Delivered {
         let (event, address) = (told.event, &told.address);
+        self.bus.emit(telemetry::accepted(event, &accepted));
         match accepted {
             Accepted::Queued {
                 conversation,

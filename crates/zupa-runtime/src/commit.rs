@@ -8,6 +8,7 @@
 
 mod after;
 mod audit;
+mod tell;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,8 +20,8 @@ use zupa_core::store::{
     ClaimedTurn, Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
-    Acknowledges, Clock, Content, DeliveryState, EffectClass, Error, Fact, Hint, Ids, NewWait,
-    Number, Outbound, StoredState, Timestamp, WaitId, WaitState, Wakeup,
+    Acknowledges, Clock, Content, DeliveryState, EffectClass, Error, EventBus, Fact, Hint, Ids,
+    NewWait, Number, Outbound, StoredState, Timestamp, WaitId, WaitState, Wakeup,
 };
 
 use crate::agent::Agent;
@@ -104,6 +105,7 @@ pub(crate) struct Committer {
     pub deliveries: DeliveryQueue,
     pub memory: Arc<Memory>,
     pub wakeup: Arc<dyn Wakeup>,
+    pub bus: EventBus,
     pub backlog: Arc<AtomicU64>,
     /// Hooks that are at work; a shutdown waits for them.
     pub hooks: TaskTracker,
@@ -124,11 +126,13 @@ impl Committer {
             End::Release => TurnEnd::Release,
             End::Lost => {
                 info!(turn_id = %turn.turn, epoch = turn.epoch.0, "a run lost its claim");
+                self.tell_lost(turn, "claim");
                 self.let_go(turn);
                 return Next::Due(self.clock.wall());
             }
             End::Unwritten(error) => {
                 warn!(turn_id = %turn.turn, %error, "the store failed a turn; it runs again");
+                self.tell_lost(turn, "store");
                 self.let_go(turn);
                 return Next::Due(self.clock.wall().plus(self.settings.claim_expiry));
             }
@@ -167,12 +171,14 @@ impl Committer {
             Ok(Finished::Already { .. } | Finished::Stale | Finished::HeadMoved(_)) => {
                 claim.refused(1 + journal.refused().await);
                 info!(turn_id = %turn.turn, epoch = turn.epoch.0, "a stale run wrote nothing");
+                self.tell_lost(turn, "stale");
                 self.let_go(turn);
                 Next::Idle
             }
             Err(error) => {
                 // What was recorded is not paid again when the claim expires.
                 warn!(turn_id = %turn.turn, %error, "could not commit; the turn runs again");
+                self.tell_lost(turn, "store");
                 self.let_go(turn);
                 Next::Due(self.clock.wall().plus(self.settings.claim_expiry))
             }

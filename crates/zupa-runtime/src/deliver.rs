@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{
     Acknowledges, Channel, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind,
-    Hint, Ids, Number, Outcome, Outgoing, Retry, Stage, Store,
+    EventBus, Hint, Ids, Number, Outcome, Outgoing, Retry, Stage, Store,
 };
 
 use crate::doors::Doors;
@@ -26,6 +26,7 @@ use crate::faults::Faults;
 use crate::resilience::Permit;
 use crate::retry::{Pauses, may_pass};
 use crate::settings::Settings;
+use crate::telemetry;
 use crate::writer::Writer;
 
 /// Deliveries that one look lists.
@@ -131,6 +132,7 @@ pub(crate) struct Deliverer {
     pub hands: Hands,
     /// Deliveries that the last look has left to their doors' breakers.
     pub left: AtomicUsize,
+    pub bus: EventBus,
     pub faults: Faults,
 }
 
@@ -359,5 +361,7 @@ impl Deliverer {
             }
             tokio::time::sleep(pauses.next()).await;
         }
+        self.bus
+            .emit(telemetry::settled(delivery, &settle.settlement));
     }
 }

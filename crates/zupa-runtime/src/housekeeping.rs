@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+use zupa_core::bus::{Draft, names};
 use zupa_core::store::Life;
-use zupa_core::{Clock, Desk, ErrorKind, ProcessId, Store};
+use zupa_core::{Clock, Desk, ErrorKind, EventBus, ProcessId, Store};
 
 use self::accounts::Accounts;
 use crate::claim::InFlight;
@@ -43,6 +44,7 @@ pub(crate) struct Housekeeper {
     pub settings: Arc<Settings>,
     pub in_flight: Arc<InFlight>,
     pub backlog: Arc<AtomicU64>,
+    pub bus: EventBus,
 }
 
 impl Housekeeper {
@@ -141,7 +143,11 @@ impl Housekeeper {
         // What others accepted and ended is not counted here, so the counter
         // drifts; the store knows.
         match self.store.backlog().await {
-            Ok(open) => self.backlog.store(open, Ordering::Relaxed),
+            Ok(open) => {
+                self.backlog.store(open, Ordering::Relaxed);
+                self.bus
+                    .emit(Draft::of(names::QUEUE_MEASURED).with("depth", open));
+            }
             Err(error) => warn!(%error, "the store could not count the backlog"),
         }
     }

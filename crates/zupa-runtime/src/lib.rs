@@ -29,6 +29,7 @@ mod writer;
 mod null_channel;
 mod scripted;
 mod system;
+mod telemetry;
 
 pub use agent::{
     Agent, AgentTurn, Attached, BeforeReply, CallResult, Came, Command, CommandContext,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 use zupa_core::store::Recovery;
-use zupa_core::{Intake, Model, ProcessId, Result, Store};
+use zupa_core::{EventBus, Intake, Model, ProcessId, Result, Store};
 
 use crate::agent::Agent;
 use crate::claim::InFlight;
@@ -21,6 +21,9 @@ use crate::resilience::{Breaker, Guards};
 use crate::writer::Health;
 
 pub use self::builder::Builder;
+
+/// How long a shutdown waits for the last events to be handed out.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
 
 /// The running path.
 #[derive(Debug)]
@@ -30,6 +33,9 @@ pub struct Runtime {
     intake: Intake,
     recovery: Recovery,
     health: watch::Receiver<Health>,
+    bus: EventBus,
+    /// The bus's driver, unless somebody else has it.
+    driving: Option<JoinHandle<()>>,
     in_flight: Arc<InFlight>,
     guards: Arc<Guards>,
     intake_stop: CancellationToken,
@@ -59,6 +65,11 @@ impl Runtime {
     /// The handle that doors push into.
     pub fn intake(&self) -> Intake {
         self.intake.clone()
+    }
+
+    /// Where the runtime tells what happens.
+    pub fn bus(&self) -> EventBus {
+        self.bus.clone()
     }
 
     /// What the start found and mended.
@@ -117,7 +128,12 @@ impl Runtime {
             // The last caller is gone, so the writer ends when its queue is empty.
             let _ = self.writing.await;
         }
-        self.store.close(self.process).await?;
-        Ok(drained)
+        let closed = self.store.close(self.process).await;
+        if let Some(driving) = self.driving {
+            self.bus.stop();
+            // What is not handed out by then is telemetry, and lost.
+            let _ = tokio::time::timeout(LAST_EVENTS, driving).await;
+        }
+        closed.map(|()| drained)
     }
 }

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use zupa_core::bus::{Draft, names};
 use zupa_core::store::{
     Accept, Accepted, Applied, Attempt, Attempted, Batch, Claim, ClaimOutcome, ClaimedTurn, Finish,
     Finished, Record, Recorded, Renew, Renewed, Settle,
 };
-use zupa_core::{Clock, Error, ErrorKind, Receipt, Result, Store};
+use zupa_core::{Clock, Error, ErrorKind, EventBus, Receipt, Result, Store};
 
 /// Most jobs of one batch: enough to share a flush, few enough to answer soon.
 const BATCH: usize = 512;
@@ -119,10 +120,11 @@ impl Writer {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         health: HealthReport,
+        bus: EventBus,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let written = Arc::new(AtomicU64::new(0));
-        let task = tokio::spawn(run(store, clock, queue, health, written.clone()));
+        let task = tokio::spawn(run(store, clock, queue, health, bus, written.clone()));
         (Self { jobs, written }, task)
     }
 
@@ -200,6 +202,7 @@ async fn run(
     clock: Arc<dyn Clock>,
     mut queue: mpsc::Receiver<Job>,
     health: HealthReport,
+    bus: EventBus,
     written: Arc<AtomicU64>,
 ) {
     let mut jobs = Vec::with_capacity(BATCH);
@@ -213,11 +216,20 @@ async fn run(
             now: clock.wall(),
             ..Batch::default()
         };
+        let (size, began) = (jobs.len(), clock.monotonic());
         for job in jobs.drain(..) {
             answers.gather(&mut batch, job);
         }
         let applied = store.write(batch).await;
         health.note(&applied);
+        let outcome = applied
+            .as_ref()
+            .map_or_else(|e| e.kind().as_str(), |_| "ok");
+        let told = Draft::of(names::STORE_BATCH)
+            .with("size", size)
+            .with("took", clock.monotonic().saturating_sub(began))
+            .with("outcome", outcome);
+        bus.emit(told);
         match applied {
             Ok(applied) => answers.tell(applied),
             Err(error) => answers.fail(&error),

@@ -16,11 +16,14 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
+use zupa_core::bus::Subscription;
 use zupa_core::{
-    Address, Alias, ChannelId, Clock, ConversationId, Delivered, Digest, EventId, Hints, Ids,
-    Inbound, Intake, Nudge, Number, Result, TenantId, Timestamp, TurnId, WaitId, Wakeup,
+    Address, Alias, ChannelId, Clock, ConversationId, Delivered, Digest, EventBus, EventId, Hints,
+    Ids, Inbound, Intake, Nudge, Number, Result, TenantId, Timestamp, TurnId, WaitId, Wakeup,
 };
-use zupa_http::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts, Rates, Readiness, WebChat, router};
+use zupa_http::{
+    DEFAULT_PAYLOAD_BYTES, DevInfo, Metrics, Mode, Parts, Rates, Readiness, WebChat, router,
+};
 
 pub use desk::FakeDesk;
 
@@ -87,6 +90,9 @@ impl Ids for CountingIds {
 /// The whole thing: two chats of two tenants, `main` first.
 pub struct App {
     pub router: Router,
+    pub bus: EventBus,
+    /// What counts for `/metrics`.
+    pub counting: Option<Subscription>,
     pub desk: Arc<FakeDesk>,
     pub clock: Arc<FakeClock>,
     pub wakeup: Arc<FakeWakeup>,
@@ -164,6 +170,8 @@ impl App {
                 hints.clone(),
             )
         };
+        let bus = EventBus::default();
+        let (metrics, counting) = Metrics::of(&bus).unwrap();
         let router = router(Parts {
             intake,
             desk: desk.clone(),
@@ -178,11 +186,14 @@ impl App {
             payload_bytes: DEFAULT_PAYLOAD_BYTES,
             admin_token: TOKEN.to_owned().into(),
             overdue_after: OVERDUE_AFTER,
+            metrics,
             readiness: readiness.clone(),
             stop: stop.clone(),
         });
         Self {
             router,
+            bus,
+            counting: Some(counting),
             desk,
             clock,
             wakeup,

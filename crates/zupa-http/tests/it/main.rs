@@ -11,6 +11,7 @@ mod gate;
 mod health;
 mod limits;
 mod messages;
+mod metrics;
 mod operator;
 mod phone;
 mod review_pages;

@@ -12,6 +12,7 @@ use super::{AgentTurn, Parts, Update, model_down};
 use crate::faults::Phase;
 use crate::graph::{Move, Node};
 use crate::resilience::Watch;
+use crate::telemetry;
 use crate::turn::{Cx, Run, Stop, estimate};
 
 pub(super) struct CallModel(pub Arc<Parts>);
@@ -131,7 +132,11 @@ impl CallModel {
             judge: usable,
             may_go_on: &may_go_on,
         };
+        let began = run.path.clock.monotonic();
         let usable = self.0.model.complete(request, watch).await;
+        let took = run.path.clock.monotonic().saturating_sub(began);
+        let called = telemetry::model_called(&run.turn, took, usable.as_ref());
+        run.path.bus.emit(called);
         if usable.is_err() {
             run.hint(Hint::End { turn });
         }

@@ -96,7 +96,7 @@ impl Node<AgentTurn> for CommandGate {
                     last_at: only.accepted_at,
                     over: false,
                 };
-                cx.audit("session.ended", EndReason::User.as_str());
+                cx.audit(EndReason::ENDED, EndReason::User.as_str());
                 cx.forget_questions();
                 let text = agent.language.reset.clone();
                 Ok(answer(text).with(Update::Anew(session)))

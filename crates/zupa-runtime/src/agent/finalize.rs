@@ -33,7 +33,7 @@ impl Node<AgentTurn> for Finalize {
         }
         let outbound = vec![speak::outbound(&self.0, text.trim(), cx).await?];
         if agent.is_closed_by(turn) {
-            cx.audit("session.ended", EndReason::Model.as_str());
+            cx.audit(EndReason::ENDED, EndReason::Model.as_str());
             return Ok(Move::to("persist").with(Update::Closing(outbound)));
         }
         Ok(Move::to("persist").with(Update::Outbound(outbound)))

@@ -47,6 +47,17 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::Idle,
+        Self::User,
+        Self::Model,
+        Self::Operator,
+        Self::Error,
+    ];
+    /// What the audit calls the end.
+    pub(crate) const ENDED: &str = "session.ended";
+
     /// The word for the audit.
     pub fn as_str(self) -> &'static str {
         match self {

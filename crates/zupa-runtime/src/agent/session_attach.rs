@@ -117,7 +117,7 @@ impl SessionAttach {
         reason: EndReason,
         cx: &mut Cx,
     ) -> Result<Option<Episode>, Stop> {
-        cx.audit("session.ended", reason.as_str());
+        cx.audit(EndReason::ENDED, reason.as_str());
         let lines = recall::lines(&self.0, turn, cx).await?;
         let mut ended = turn.kept.session.remembered(&lines, end, reason);
         if let (false, Some(episode)) = (self.0.agent.model_summaries, &mut ended) {

@@ -18,6 +18,7 @@ use super::session::Episode;
 use super::{AgentTurn, Parts, Update, recall};
 use crate::graph::{Ending, Move, Node};
 use crate::resilience::Watch;
+use crate::telemetry;
 use crate::turn::{Cx, Run, Stop};
 
 const INSTRUCTION: &str = "Summarise this conversation between a person and an assistant for \
@@ -106,14 +107,18 @@ impl Summarize {
             judge: Ok,
             may_go_on: &|| run.may_go_on().is_ok() && run.claim.check().is_ok(),
         };
-        let completion = match self.0.model.complete(request, watch).await {
-            Ok(completion) => completion,
+        let began = run.path.clock.monotonic();
+        let completion = self.0.model.complete(request, watch).await;
+        let took = run.path.clock.monotonic().saturating_sub(began);
+        let called = telemetry::model_called(&run.turn, took, completion.as_ref());
+        run.path.bus.emit(called);
+        match completion {
+            Ok(completion) => Ok(Some(completion.text)),
             Err(error) => {
                 tracing::info!(kind = error.kind().as_str(), "a session was not summarised");
-                return Ok(None);
+                Ok(None)
             }
-        };
-        Ok(Some(completion.text))
+        }
     }
 }
 

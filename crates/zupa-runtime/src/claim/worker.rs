@@ -20,6 +20,7 @@ use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::graph::Engine;
 use crate::settings::Settings;
+use crate::telemetry;
 use crate::turn::{Path, Run};
 use crate::writer::Writer;
 
@@ -133,6 +134,8 @@ impl Worker {
     }
 
     async fn show(&self, turn: &ClaimedTurn) {
+        let bus = &self.path.bus;
+        bus.emit(telemetry::claimed(turn, self.clock.wall()));
         let events: Vec<_> = turn
             .inbounds
             .iter()

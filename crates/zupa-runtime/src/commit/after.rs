@@ -22,6 +22,7 @@ impl Committer {
     ) {
         let turn = &*run.turn;
         log(turn, end);
+        self.tell(run, end, &written);
         self.faults.mark(turn.turn.0, phase(end)).await;
         let (stage, detail) = match end {
             TurnEnd::Release => return,

@@ -12,6 +12,7 @@ use super::moves::To;
 use super::park::{Beginning, Begun, today};
 use super::{Ending, Exit, Graph, Left, Move, Question, State};
 use crate::commit::{Done, Keeps};
+use crate::telemetry;
 use crate::turn::{About, Cx, Gathered, Run, Stop};
 
 /// How often each node was visited, by name.
@@ -240,8 +241,16 @@ impl<S: State> Graph<S> {
             let entry = &self.nodes[node];
             let visit = walk.visits.get(&entry.name).copied().unwrap_or_default() + 1;
             let mut cx = Cx::new(run.clone(), format!("{prefix}{}/{visit}", entry.name));
-            let moved = entry.node.run(&walk.state, &mut cx).await?;
-            Ok((moved, cx.gathered))
+            let began = run.path.clock.monotonic();
+            let moved = entry.node.run(&walk.state, &mut cx).await;
+            if run.path.bus.is_watched() {
+                let took = run.path.clock.monotonic().saturating_sub(began);
+                let outcome = moved.as_ref().map_or_else(Stop::word, |_| "moved");
+                run.path
+                    .bus
+                    .emit(telemetry::left_node(&run.turn, &entry.name, took, outcome));
+            }
+            Ok((moved?, cx.gathered))
         };
         if let [only] = walk.at[..] {
             return Ok(vec![branch(only).await?]);

@@ -47,6 +47,7 @@ impl Builder {
             clock,
             ids,
             wakeup,
+            bus,
             edits,
             own,
             faults,
@@ -59,7 +60,8 @@ impl Builder {
         let channels = channels.into_iter().map(|channel| guards.channel(channel));
         let doors = Doors::new(channels.collect::<Result<_>>()?);
         let (report, health) = HealthReport::channel();
-        let (writer, writing) = Writer::start(store.clone(), clock.clone(), report.clone());
+        let (writer, writing) =
+            Writer::start(store.clone(), clock.clone(), report.clone(), bus.clone());
         let (intake, queue) = Intake::channel(INTAKE);
         let hands = Hands::default();
         let (deliveries, delivery_intake) = DeliveryQueue::channel(hands.clone());
@@ -99,6 +101,7 @@ impl Builder {
             backlog: backlog.clone(),
             hiring: hiring.clone(),
             loads: engine.loads(),
+            bus: bus.clone(),
             faults: faults.clone(),
         });
         let worker = Arc::new(Worker {
@@ -117,6 +120,7 @@ impl Builder {
                 deliveries: deliveries.clone(),
                 guards: guards.clone(),
                 wakeup: wakeup.clone(),
+                bus: bus.clone(),
                 stopping: turns_stop.clone(),
                 faults: faults.clone(),
             }),
@@ -132,6 +136,7 @@ impl Builder {
                 deliveries: deliveries.clone(),
                 memory,
                 wakeup: wakeup.clone(),
+                bus: bus.clone(),
                 backlog: backlog.clone(),
                 hooks: workers.clone(),
                 faults: faults.clone(),
@@ -168,8 +173,12 @@ impl Builder {
             sends: sends.clone(),
             hands,
             left: AtomicUsize::new(0),
+            bus: bus.clone(),
             faults,
         });
+        let driving = bus
+            .driver(clock.clone())
+            .map(|driver| tokio::spawn(driver.run()));
         let housekeeper = Housekeeper {
             process,
             health: report,
@@ -180,6 +189,7 @@ impl Builder {
             settings,
             in_flight: in_flight.clone(),
             backlog,
+            bus: bus.clone(),
         };
 
         let accepting = tokio::spawn(acceptor.run(queue, intake_stop.clone()));
@@ -192,6 +202,8 @@ impl Builder {
             intake,
             recovery,
             health,
+            bus,
+            driving,
             in_flight,
             guards,
             intake_stop,

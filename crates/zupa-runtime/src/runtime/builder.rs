@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicU64;
 
 use tracing::info;
 use zupa_core::store::Life;
-use zupa_core::{Channel, Clock, Desk, Error, Ids, Model, ProcessId, Result, Store, Wakeup};
+use zupa_core::{
+    Channel, Clock, Desk, Error, EventBus, Ids, Model, ProcessId, Result, Store, Wakeup,
+};
 
 use super::Runtime;
 use crate::agent::{Agent, AgentTurn};
@@ -14,6 +16,7 @@ use crate::graph::{Engine, Graph, GraphBuilder, State};
 use crate::resilience::GuardedStore;
 use crate::settings::Settings;
 use crate::system::{SystemClock, SystemIds};
+use crate::telemetry;
 use crate::wakeup::InProcessWakeup;
 
 /// Assembles a [`Runtime`]. A store, a model and an agent are required.
@@ -27,6 +30,7 @@ pub struct Builder {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) wakeup: Arc<dyn Wakeup>,
+    pub(super) bus: EventBus,
     pub(super) edits: Vec<Edit>,
     pub(super) own: Option<Own>,
     pub(super) faults: Faults,
@@ -53,6 +57,7 @@ impl Builder {
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds),
             wakeup: Arc::new(InProcessWakeup::default()),
+            bus: EventBus::default(),
             edits: Vec::new(),
             own: None,
             faults: Faults::default(),
@@ -123,6 +128,13 @@ impl Builder {
         self
     }
 
+    /// Tells what happens to another bus, whose subscribers are there before the first
+    /// event. If nobody drives it, the runtime does, until it is shut down.
+    pub fn bus(mut self, bus: EventBus) -> Self {
+        self.bus = bus;
+        self
+    }
+
     /// Plants faults, for the kill harness.
     #[cfg(feature = "faults")]
     pub fn faults(mut self, faults: Faults) -> Self {
@@ -148,8 +160,11 @@ impl Builder {
             expires_at: now.plus(self.settings.claim_expiry),
             stale: 0,
         };
+        let began = self.clock.monotonic();
         let recovery = self.store.recover(life).await?;
         let backlog = Arc::new(AtomicU64::new(self.store.backlog().await?));
+        let took = self.clock.monotonic().saturating_sub(began);
+        self.bus.emit(telemetry::recovered(&recovery, took));
         if recovery.unclean || recovery.turns_resumed > 0 {
             info!(
                 recovery.turns_resumed,

@@ -17,6 +17,7 @@ use zupa_core::{
 use super::{Cx, Review, Run, Stop};
 use crate::faults::Phase;
 use crate::resilience::GuardedTool;
+use crate::telemetry;
 
 /// The longest result of a call that is kept, in bytes of JSON.
 const MAX_OUTPUT: usize = 256 * 1024;
@@ -210,10 +211,18 @@ impl Run {
         // The last moment: what comes now is felt outside.
         self.claim.check()?;
         let may_go_on = || self.may_go_on().is_ok() && self.claim.check().is_ok();
+        let began = self.path.clock.monotonic();
         let calling = guard.call(&call.arguments, &context, &may_go_on);
         let answer = AssertUnwindSafe(calling).catch_unwind().await;
         // It may have acted before.
         let answer = answer.unwrap_or_else(|_panic| Err(panicked(call)));
+        if self.path.bus.is_watched() {
+            let took = self.path.clock.monotonic().saturating_sub(began);
+            let (tool, failed) = (&call.tool.spec().name, answer.as_ref().err());
+            self.path
+                .bus
+                .emit(telemetry::tool_called(&self.turn, tool, took, failed));
+        }
         Ok(answer.map(|output| Called::Output(bounded(output))))
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use zupa_core::store::{ClaimedTurn, OutboxRow, Record, Recorded};
 use zupa_core::{
-    Claimed, Clock, Digest, EffectClass, Error, Hint, Ids, Step, Timestamp, TurnId, Wait, WaitId,
-    Wakeup,
+    Claimed, Clock, DeliveryState, Digest, EffectClass, Error, EventBus, Hint, Ids, Step,
+    Timestamp, TurnId, Wait, WaitId, Wakeup,
 };
 
 use super::{Given, Journal, Noted, Purse, Review, Stop};
@@ -19,6 +19,7 @@ use crate::faults::{Faults, Phase};
 use crate::resilience::Guards;
 use crate::retry::{Pauses, may_pass};
 use crate::settings::{JournalMode, Settings};
+use crate::telemetry;
 use crate::writer::Writer;
 
 /// What every run of the process shares.
@@ -31,6 +32,7 @@ pub(crate) struct Path {
     pub deliveries: DeliveryQueue,
     pub guards: Arc<Guards>,
     pub wakeup: Arc<dyn Wakeup>,
+    pub bus: EventBus,
     /// Set when the process is stopping: no new effect starts.
     pub stopping: CancellationToken,
     pub faults: Faults,
@@ -232,6 +234,12 @@ impl Run {
         self.until.saturating_sub(self.path.clock.monotonic())
     }
 
+    /// How long the run has been at work.
+    pub(crate) fn took(&self) -> Duration {
+        let began = self.until.saturating_sub(self.path.settings.turn_timeout);
+        self.path.clock.monotonic().saturating_sub(began)
+    }
+
     /// No effect starts in a process that is stopping.
     pub(crate) fn may_go_on(&self) -> Result<(), Stop> {
         if self.path.stopping.is_cancelled() {
@@ -388,6 +396,8 @@ impl Run {
         self.hand_in_kept_back().await;
         self.settle_journal().await?;
         let (rows, has_result) = (say.len() as u32, !step.is_intent());
+        let sent = say.iter().filter(|row| row.state == DeliveryState::Sent);
+        let sent = sent.count();
         let record = self.record(step, say);
         let mut pauses = Pauses::default();
         loop {
@@ -405,6 +415,9 @@ impl Run {
             }
         }
         self.said.fetch_add(rows, Ordering::Relaxed);
+        for _ in 0..sent {
+            self.path.bus.emit(telemetry::sent(&self.turn));
+        }
         if has_result {
             self.mark(Phase::Recorded).await;
         }

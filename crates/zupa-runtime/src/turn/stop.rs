@@ -24,6 +24,19 @@ pub enum Stop {
     Review(Review),
 }
 
+impl Stop {
+    /// A word for telemetry: the kind of an error, or what else stopped the run.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Failed(error) | Self::Provider(error) => error.kind().as_str(),
+            Self::Release => "stopping",
+            Self::Lost => "lost",
+            Self::Unwritten(_) => "unwritten",
+            Self::Review(_) => "review",
+        }
+    }
+}
+
 /// What a human is asked.
 #[derive(Debug)]
 pub struct Review {

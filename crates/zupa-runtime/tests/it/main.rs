@@ -46,6 +46,7 @@ mod sessions;
 mod speech;
 mod takeover;
 mod talk;
+mod telemetry;
 mod tenants;
 mod tools;
 mod two_versions;

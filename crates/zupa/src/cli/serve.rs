@@ -13,8 +13,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zupa::config::{Config, Engine, Profile};
-use zupa_core::{Channel, Desk, Digest, ErrorKind, Hints, Wakeup};
-use zupa_http::{DevInfo, LocalTokens, Mode, Parts, Rates, Readiness, WebChat};
+use zupa_core::{Channel, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup};
+use zupa_http::{DevInfo, LocalTokens, Metrics, Mode, Parts, Rates, Readiness, WebChat};
 use zupa_runtime::{Drained, Health, InProcessWakeup, Runtime, SystemClock, SystemIds};
 
 use super::arguments::{Global, Listen};
@@ -105,10 +105,15 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let settings = assemble::settings(&config);
     #[cfg(feature = "faults")]
     let settings = super::faults::hurried(settings);
+    let bus = EventBus::default();
+    // Before the start, of which there are figures, too.
+    let (metrics, counting) = Metrics::of(&bus)?;
+    tokio::spawn(counting);
     let mut builder = Runtime::builder(store, chosen.model, agent)
         .settings(settings)
         .desk(desk.clone())
-        .wakeup(wakeup.clone());
+        .wakeup(wakeup.clone())
+        .bus(bus);
     #[cfg(feature = "faults")]
     let sink = super::faults::sink()?;
     for chat in &chats {
@@ -141,6 +146,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         chats,
         mode,
         admin_token,
+        metrics,
         &readiness,
         &stop,
     ));
@@ -172,6 +178,7 @@ fn parts(
     chats: Vec<WebChat>,
     mode: Mode,
     admin_token: zupa_core::secrets::SecretString,
+    metrics: Metrics,
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> Parts {
@@ -197,6 +204,7 @@ fn parts(
         payload_bytes: config.limits.payload_bytes,
         admin_token,
         overdue_after: assemble::overdue_after(config),
+        metrics,
         readiness: readiness.clone(),
         stop: stop.clone(),
     }

@@ -27,6 +27,7 @@ mod first_answer;
 mod flush_order;
 mod graph;
 mod logs;
+mod metrics;
 mod migrating;
 #[cfg(feature = "postgres")]
 mod postgres;

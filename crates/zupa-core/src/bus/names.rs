@@ -1,0 +1,73 @@
+//! The names of all events of the system. `docs/events.md` says what they carry; a test
+//! compares the two.
+
+use super::Name;
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $constant:ident = $namespace:literal : $name:literal;)*) => {
+        $($(#[$doc])* pub const $constant: Name = Name::new($namespace, $name);)*
+
+        /// All of them.
+        pub const ALL: &[Name] = &[$($constant),*];
+    };
+}
+
+names! {
+    /// A message is durable for the first time.
+    INBOUND_ACCEPTED = "inbound":"accepted";
+    /// A message was delivered again.
+    INBOUND_DUPLICATE = "inbound":"duplicate";
+    /// Another message came under a known id.
+    INBOUND_CONFLICT = "inbound":"conflict";
+    /// A message is too old to be a first sighting.
+    INBOUND_EXPIRED = "inbound":"expired";
+    /// A batch of messages was turned away before anything was written.
+    INBOUND_REFUSED = "inbound":"refused";
+    /// What waits for a turn was counted.
+    QUEUE_MEASURED = "queue":"measured";
+    /// A turn was claimed and begins to run.
+    TURN_CLAIMED = "turn":"claimed";
+    /// A turn was committed with an answer, or silently.
+    TURN_COMMITTED = "turn":"committed";
+    /// A run of a turn ended with an error.
+    TURN_FAILED = "turn":"failed";
+    /// A turn will run again after an error.
+    TURN_RETRIED = "turn":"retried";
+    /// A turn was divided, so that only the message that fails gives up.
+    TURN_SPLIT = "turn":"split";
+    /// A turn gave up.
+    TURN_DEAD = "turn":"dead";
+    /// A run ended without a word of its own being written: its claim was lost, or the
+    /// store could not be told.
+    TURN_LOST = "turn":"lost";
+    /// A node of the graph has ended.
+    NODE_TRANSITION = "engine":"node_transition";
+    /// A model was called.
+    MODEL_CALLED = "model":"called";
+    /// A tool was called.
+    TOOL_CALLED = "tool":"called";
+    /// A message was sent.
+    DELIVERY_SENT = "delivery":"sent";
+    /// A message could not be sent now.
+    DELIVERY_RETRIED = "delivery":"retried";
+    /// A message cannot be sent.
+    DELIVERY_FAILED = "delivery":"failed";
+    /// A send went unanswered.
+    DELIVERY_IN_DOUBT = "delivery":"in_doubt";
+    /// A send in doubt is tried again: the channel deduplicates.
+    DELIVERY_SENT_AGAIN = "delivery":"sent_again";
+    /// A send was given up as unsettled.
+    DELIVERY_UNKNOWN = "delivery":"unknown";
+    /// A turn waits for a reply, a decision or a time.
+    WAIT_OPENED = "wait":"opened";
+    /// A turn has taken up what it waited for, or given it up.
+    WAIT_SETTLED = "wait":"settled";
+    /// A session has ended.
+    SESSION_ENDED = "session":"ended";
+    /// The writer handed a batch to the store.
+    STORE_BATCH = "store":"batch";
+    /// A start has found and mended what the last end left.
+    RUNTIME_RECOVERED = "runtime":"recovered";
+    /// Events were lost before this one: the bus had no room.
+    BUS_DROPPED = "bus":"dropped";
+}

@@ -1,0 +1,141 @@
+//! From events to figures.
+
+use std::time::Duration;
+
+use zupa_core::bus::{Event, Label, Name, names};
+
+use super::families::Families;
+
+/// Nodes that have figures of their own; those beyond share one. Names come out of a
+/// graph, so their number is not ours to bound.
+const NODES: usize = 40;
+/// The word for those beyond, and for a word that an event lacks.
+const OTHER: &str = "other";
+
+impl Families {
+    /// Counts an event, if it is one that counts.
+    pub(super) fn take(&mut self, event: &Event) {
+        let word = |key| event.payload.word(key).unwrap_or(OTHER);
+        let number = |key| event.payload.number(key).unwrap_or_default();
+        let took = || event.payload.time("took").unwrap_or_default().as_secs_f64();
+        match event.name {
+            names::INBOUND_REFUSED => {
+                let refused = [("result", "refused")];
+                self.inbound
+                    .get_or_create(&refused)
+                    .inc_by(number("inbounds"));
+            }
+            names::INBOUND_ACCEPTED
+            | names::INBOUND_DUPLICATE
+            | names::INBOUND_CONFLICT
+            | names::INBOUND_EXPIRED => {
+                let result = [("result", event.name.name())];
+                self.inbound.get_or_create(&result).inc();
+            }
+            names::QUEUE_MEASURED => {
+                let depth = i64::try_from(number("depth")).unwrap_or(i64::MAX);
+                self.queue_depth.set(depth);
+            }
+            names::TURN_CLAIMED => {
+                let waited = event.payload.time("waited").unwrap_or_default();
+                self.queue_wait.observe(Duration::as_secs_f64(&waited));
+            }
+            names::TURN_COMMITTED => {
+                self.turn_ended(event.name);
+                let outcome = [("outcome", "committed")];
+                self.turn_duration.get_or_create(&outcome).observe(took());
+            }
+            names::TURN_FAILED => {
+                let outcome = [("outcome", "failed")];
+                self.turn_duration.get_or_create(&outcome).observe(took());
+            }
+            names::TURN_RETRIED => {
+                self.turn_ended(event.name);
+                let retried = [("port", word("port")), ("class", word("class"))];
+                self.retries.get_or_create(&retried).inc();
+            }
+            names::TURN_DEAD => {
+                self.turn_ended(event.name);
+                let class = [("class", word("class"))];
+                let dead = self.dead_letters.get_or_create(&class);
+                dead.inc_by(number("inbounds"));
+            }
+            names::TURN_SPLIT | names::TURN_LOST => self.turn_ended(event.name),
+            names::NODE_TRANSITION => {
+                let node = event.payload.label("node").map_or(OTHER, Label::as_str);
+                let node = [("node", self.node(node))];
+                self.node_duration.get_or_create(&node).observe(took());
+            }
+            names::MODEL_CALLED => {
+                self.effect("model", word("outcome"), took());
+                for (key, direction) in [("input_tokens", "input"), ("output_tokens", "output")] {
+                    let direction = [("direction", direction)];
+                    let tokens = self.model_tokens.get_or_create(&direction);
+                    tokens.inc_by(number(key));
+                }
+            }
+            names::TOOL_CALLED => self.effect("tool", word("outcome"), took()),
+            names::DELIVERY_RETRIED => {
+                let retried = [("port", "channel"), ("class", word("class"))];
+                self.retries.get_or_create(&retried).inc();
+                self.delivery(event.name);
+            }
+            names::DELIVERY_SENT
+            | names::DELIVERY_FAILED
+            | names::DELIVERY_IN_DOUBT
+            | names::DELIVERY_SENT_AGAIN
+            | names::DELIVERY_UNKNOWN => self.delivery(event.name),
+            names::WAIT_OPENED => {
+                let kind = [("kind", word("kind"))];
+                self.waits_opened.get_or_create(&kind).inc();
+            }
+            names::WAIT_SETTLED => {
+                let state = [("state", word("state"))];
+                self.waits_settled.get_or_create(&state).inc();
+            }
+            names::SESSION_ENDED => {
+                let reason = [("reason", word("reason"))];
+                self.sessions_ended.get_or_create(&reason).inc();
+            }
+            names::RUNTIME_RECOVERED => {
+                self.recovery_turns.inc_by(number("turns"));
+                self.recovery.set(took());
+            }
+            names::STORE_BATCH => {
+                let outcome = [("outcome", word("outcome"))];
+                self.store_batches.get_or_create(&outcome).inc();
+                self.store_batch_size.observe(number("size") as f64);
+                self.store_commit.observe(took());
+            }
+            _ => {}
+        }
+    }
+
+    fn turn_ended(&self, how: Name) {
+        let outcome = [("outcome", how.name())];
+        self.turns.get_or_create(&outcome).inc();
+    }
+
+    fn delivery(&self, how: Name) {
+        let outcome = [("outcome", how.name())];
+        self.deliveries.get_or_create(&outcome).inc();
+    }
+
+    fn effect(&self, kind: &'static str, outcome: &'static str, took: f64) {
+        let ended = [("kind", kind), ("outcome", outcome)];
+        self.effects.get_or_create(&ended).inc();
+        let kind = [("kind", kind)];
+        self.effect_duration.get_or_create(&kind).observe(took);
+    }
+
+    /// The name under which a node is counted.
+    fn node(&mut self, name: &str) -> String {
+        if !self.nodes.iter().any(|known| known == name) {
+            if self.nodes.len() == NODES {
+                return OTHER.to_owned();
+            }
+            self.nodes.push(name.to_owned());
+        }
+        name.to_owned()
+    }
+}

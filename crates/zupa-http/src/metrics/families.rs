@@ -1,0 +1,130 @@
+//! The figures and their names. `docs/metrics.md` lists them; a test compares the two.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// One label, of a word of the program.
+pub(super) type By = [(&'static str, &'static str); 1];
+/// Two of them.
+pub(super) type ByTwo = [(&'static str, &'static str); 2];
+/// One label, of a name out of a graph.
+pub(super) type ByName = [(&'static str, String); 1];
+
+pub(super) type Counters<L> = Family<L, Counter>;
+pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// Every figure that events change.
+pub(super) struct Families {
+    pub inbound: Counters<By>,
+    pub queue_depth: Gauge,
+    pub queue_wait: Histogram,
+    pub turns: Counters<By>,
+    pub turn_duration: Histograms<By>,
+    pub node_duration: Histograms<ByName>,
+    /// Nodes that have figures of their own.
+    pub nodes: Vec<String>,
+    pub effects: Counters<ByTwo>,
+    pub effect_duration: Histograms<By>,
+    pub model_tokens: Counters<By>,
+    pub retries: Counters<ByTwo>,
+    pub dead_letters: Counters<By>,
+    pub deliveries: Counters<By>,
+    pub waits_opened: Counters<By>,
+    pub waits_settled: Counters<By>,
+    pub sessions_ended: Counters<By>,
+    pub recovery_turns: Counter,
+    pub recovery: Gauge<f64, std::sync::atomic::AtomicU64>,
+    pub store_batches: Counters<By>,
+    pub store_batch_size: Histogram,
+    pub store_commit: Histogram,
+}
+
+impl Families {
+    #[rustfmt::skip]
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let families = Self {
+            inbound: Family::default(),
+            queue_depth: Gauge::default(),
+            queue_wait: seconds(),
+            turns: Family::default(),
+            turn_duration: Family::new_with_constructor(seconds),
+            node_duration: Family::new_with_constructor(seconds),
+            nodes: Vec::new(),
+            effects: Family::default(),
+            effect_duration: Family::new_with_constructor(seconds),
+            model_tokens: Family::default(),
+            retries: Family::default(),
+            dead_letters: Family::default(),
+            deliveries: Family::default(),
+            waits_opened: Family::default(),
+            waits_settled: Family::default(),
+            sessions_ended: Family::default(),
+            recovery_turns: Counter::default(),
+            recovery: Gauge::default(),
+            store_batches: Family::default(),
+            store_batch_size: sizes(),
+            store_commit: seconds(),
+        };
+        let all = &families;
+        registry.register("inbound", "Messages that came in, by what became of them", all.inbound.clone());
+        registry.register("queue_depth", "Messages that wait in the store, for all processes", all.queue_depth.clone());
+        registry.register_with_unit("queue_wait", "From the acceptance of a turn's oldest message to a start of the turn", Unit::Seconds, all.queue_wait.clone());
+        registry.register("turns", "Runs of turns that have ended, by how", all.turns.clone());
+        registry.register_with_unit("turn_duration", "From a run's start to its written end", Unit::Seconds, all.turn_duration.clone());
+        registry.register_with_unit("node_duration", "Runs of nodes of the graph", Unit::Seconds, all.node_duration.clone());
+        registry.register("effects", "Calls of models and tools, by how they ended", all.effects.clone());
+        registry.register_with_unit("effect_duration", "Calls of models and tools", Unit::Seconds, all.effect_duration.clone());
+        registry.register("model_tokens", "Tokens that the provider has counted", all.model_tokens.clone());
+        registry.register("retries", "Tries that failed and will be made again, by port and kind of error", all.retries.clone());
+        registry.register("dead_letters", "Messages that gave up, by kind of error", all.dead_letters.clone());
+        registry.register("deliveries", "Attempts to send, and doubts settled, by outcome", all.deliveries.clone());
+        registry.register("waits_opened", "Questions that turns wait for, by kind", all.waits_opened.clone());
+        registry.register("waits_settled", "Questions that turns have taken up or given up, by state", all.waits_settled.clone());
+        registry.register("sessions_ended", "Sessions that have ended, by reason", all.sessions_ended.clone());
+        registry.register("recovery_turns", "Turns that were running at the last end and run again", all.recovery_turns.clone());
+        registry.register_with_unit("recovery", "What mending the store took at the start", Unit::Seconds, all.recovery.clone());
+        registry.register("store_batches", "Batches handed to the store, by how it went", all.store_batches.clone());
+        registry.register("store_batch_size", "Writes in one batch", all.store_batch_size.clone());
+        registry.register_with_unit("store_commit", "Commits of one batch", Unit::Seconds, all.store_commit.clone());
+        families.begin();
+        families
+    }
+
+    /// Figures that everybody watches are there before the first of their events.
+    fn begin(&self) {
+        let zero = |counters: &Counters<By>, label, words: &[&'static str]| {
+            for word in words {
+                drop(counters.get_or_create(&[(label, *word)]));
+            }
+        };
+        let results = ["accepted", "duplicate", "conflict", "expired", "refused"];
+        zero(&self.inbound, "result", &results);
+        let outcomes = ["committed", "retried", "split", "dead", "lost"];
+        zero(&self.turns, "outcome", &outcomes);
+        let outcomes = [
+            "sent",
+            "retried",
+            "failed",
+            "in_doubt",
+            "sent_again",
+            "unknown",
+        ];
+        zero(&self.deliveries, "outcome", &outcomes);
+        zero(&self.model_tokens, "direction", &["input", "output"]);
+    }
+}
+
+/// From a thousandth of a second to two minutes, the longest that a turn has.
+fn seconds() -> Histogram {
+    Histogram::new([
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0,
+    ])
+}
+
+/// Up to the most that a batch holds.
+fn sizes() -> Histogram {
+    Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0])
+}

@@ -1,0 +1,206 @@
+//! What the path tells the bus, and that it goes its way whoever listens.
+
+use std::sync::Arc;
+
+use zupa_core::bus::{Event, EventFeed, names};
+use zupa_core::{Deduplicates, ErrorKind, EventBus, InboundState, Retry};
+use zupa_testkit::Answer;
+
+use crate::support::{Act, Setup, Shop, World, error, inbound, secs};
+
+/// A process, and what it tells from its first breath.
+async fn heard(setup: &Setup) -> (World, EventFeed) {
+    let bus = EventBus::default();
+    let feed = bus.feed("*").unwrap();
+    (setup.start_with(|builder| builder.bus(bus)).await, feed)
+}
+
+/// Everything that was told until the process had ended in good order.
+async fn told(mut world: World, mut feed: EventFeed) -> Vec<Arc<Event>> {
+    world.quiet().await;
+    world.shutdown(secs(10)).await.unwrap();
+    let mut events = Vec::new();
+    while let Some(event) = feed.next().await {
+        events.push(event);
+    }
+    assert!(events.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq));
+    events
+}
+
+/// Their names, without those that come by the clock.
+fn by_name(events: &[Arc<Event>]) -> Vec<String> {
+    let clocked = [names::STORE_BATCH, names::QUEUE_MEASURED];
+    let events = events.iter().filter(|event| !clocked.contains(&event.name));
+    events.map(|event| event.name.to_string()).collect()
+}
+
+fn the_one(events: &[Arc<Event>], name: zupa_core::bus::Name) -> Arc<Event> {
+    let mut found = events.iter().filter(|event| event.name == name);
+    let one = found.next().unwrap_or_else(|| panic!("no {name}"));
+    assert!(found.next().is_none(), "more than one {name}");
+    one.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_message_is_told_from_its_acceptance_to_its_sending() {
+    let setup = Setup::phone(Deduplicates::Never);
+    let (world, feed) = heard(&setup).await;
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    let again = inbound("ana", "hello", "hello");
+    world.deliver(again).await.unwrap();
+    let view = world.view("hello").await;
+    let turn = view.turn.unwrap().id;
+    let events = told(world, feed).await;
+    let nodes = [
+        "admit",
+        "session_attach",
+        "command_gate",
+        "resolve_content",
+        "recall",
+        "build_prompt",
+        "call_model",
+        "finalize",
+        "persist",
+    ];
+    let mut wanted = vec!["runtime:recovered", "inbound:accepted", "turn:claimed"];
+    for node in nodes {
+        if node == "call_model" {
+            wanted.push("model:called");
+        }
+        wanted.push("engine:node_transition");
+    }
+    wanted.extend(["turn:committed", "delivery:sent", "inbound:duplicate"]);
+    assert_eq!(by_name(&events), wanted);
+    let visited = events.iter().filter_map(|e| e.payload.label("node"));
+    let visited: Vec<_> = visited.map(|node| node.as_str().to_owned()).collect();
+    assert_eq!(visited, nodes);
+    for name in [
+        names::TURN_CLAIMED,
+        names::TURN_COMMITTED,
+        names::MODEL_CALLED,
+    ] {
+        let event = the_one(&events, name);
+        assert_eq!(event.ids.turn, Some(turn), "{name}");
+        assert_eq!(event.ids.conversation, Some(view.conversation), "{name}");
+        assert_eq!(event.ids.inbound, Some(view.inbounds[0].event), "{name}");
+    }
+    let committed = the_one(&events, names::TURN_COMMITTED);
+    assert_eq!(committed.payload.word("outcome"), Some("answered"));
+    assert_eq!(the_one(&events, names::DELIVERY_SENT).ids.turn, Some(turn));
+    assert!(events.iter().any(|event| event.name == names::STORE_BATCH));
+    assert!(
+        events
+            .iter()
+            .any(|event| event.name == names::QUEUE_MEASURED)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_delivers_is_told_as_sent() {
+    let (world, feed) = heard(&Setup::web()).await;
+    world.say("ana", "hello").await;
+    let events = told(world, feed).await;
+    the_one(&events, names::DELIVERY_SENT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_told_as_a_retry_or_as_a_death() {
+    let (world, feed) = heard(&Setup::web()).await;
+    let fails = |kind| error(kind).with_retry(Retry::Now);
+    world
+        .model
+        .on("slow", [Act::Fail(fails(ErrorKind::Unavailable))]);
+    world
+        .model
+        .on("bad", [Act::Fail(error(ErrorKind::Invalid))]);
+    world.say("ana", "slow").await;
+    world.quiet().await;
+    world.say("ana", "bad").await;
+    let events = told(world, feed).await;
+    let retried = the_one(&events, names::TURN_RETRIED);
+    assert_eq!(retried.payload.word("port"), Some("model"));
+    assert_eq!(retried.payload.word("class"), Some("unavailable"));
+    let dead = the_one(&events, names::TURN_DEAD);
+    assert_eq!(dead.payload.word("class"), Some("invalid"));
+    assert_eq!(dead.payload.number("inbounds"), Some(1));
+    let failed = events.iter().filter(|e| e.name == names::TURN_FAILED);
+    assert_eq!(failed.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_fails_is_told_each_time() {
+    let setup = Setup::phone(Deduplicates::Never);
+    let (world, feed) = heard(&setup).await;
+    let later = error(ErrorKind::Unavailable).with_retry(Retry::Now);
+    let later = later.with_outcome(zupa_core::Outcome::NotApplied);
+    world
+        .door()
+        .answer([Answer::Fail(later), Answer::LostAnswer]);
+    world.say("ana", "hello").await;
+    let events = told(world, feed).await;
+    let sends: Vec<_> = by_name(&events)
+        .into_iter()
+        .filter(|name| name.starts_with("delivery:"))
+        .collect();
+    let wanted = ["delivery:retried", "delivery:in_doubt", "delivery:unknown"];
+    assert_eq!(sends, wanted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tools_waits_and_sessions_are_told() {
+    let shop = Shop::default();
+    let mut setup = Setup::web();
+    setup.agent = setup
+        .agent
+        .tool_with_confirmation(shop.order(), |arguments| format!("{}?", arguments["item"]));
+    let (world, feed) = heard(&setup).await;
+    let order = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
+    world.model.on("please", [order]);
+    for said in ["please", "yes", "/reset"] {
+        world.say("ana", said).await;
+        world.quiet().await;
+    }
+    assert_eq!(shop.done(), ["order soup"]);
+    let events = told(world, feed).await;
+    let called = the_one(&events, names::TOOL_CALLED);
+    assert_eq!(called.payload.label("tool").unwrap().as_str(), "order");
+    assert_eq!(called.payload.word("outcome"), Some("ok"));
+    let opened = the_one(&events, names::WAIT_OPENED);
+    assert_eq!(opened.payload.word("kind"), Some("reply"));
+    let settled = the_one(&events, names::WAIT_SETTLED);
+    assert_eq!(settled.payload.word("state"), Some("decided"));
+    let ended = the_one(&events, names::SESSION_ENDED);
+    assert_eq!(ended.payload.word("reason"), Some("user"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_say_is_in_no_event() {
+    let (world, feed) = heard(&Setup::phone(Deduplicates::Never)).await;
+    world.say("ana", "a secret of mine").await;
+    for event in told(world, feed).await {
+        let text = format!("{event:?}");
+        assert!(
+            !text.contains("secret") && !text.contains("ana\""),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_is_full_and_asleep_holds_nobody_up() {
+    let bus = EventBus::new(1);
+    // Somebody has the driver and never runs it, and somebody listens and never reads.
+    let _driver = bus.driver(Arc::new(zupa_testkit::TokioClock::at(Default::default())));
+    let _feed = bus.feed("*").unwrap();
+    let told = bus.clone();
+    let setup = Setup::phone(Deduplicates::Never);
+    let mut world = setup.start_with(|builder| builder.bus(told)).await;
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    assert_eq!(world.visible(), ["re: hello"]);
+    let view = world.view("hello").await;
+    assert_eq!(view.inbounds[0].state, InboundState::Answered);
+    assert!(bus.dropped().len() > 3, "{:?}", bus.dropped());
+    world.shutdown(secs(10)).await.unwrap();
+}
