@@ -19,6 +19,7 @@ mod cases;
 pub mod claim;
 pub mod commit;
 pub mod counts;
+pub mod dead_letters;
 pub mod decisions;
 pub mod delivery;
 pub mod hand_back;
