@@ -15,6 +15,7 @@ mod branches;
 mod bursts;
 mod commands;
 mod crash_matrix;
+mod dead_letters;
 mod drawing;
 mod duplicates;
 mod effects;

@@ -223,6 +223,8 @@ pub fn settings(config: &Config) -> Settings {
         retry_cap: Duration::from_millis(policy.model.cap_ms),
         dedupe_retention: DAY * config.retention.dedupe_days,
         raw_retention: DAY * config.retention.raw_days,
+        dead_letter_retention: DAY * config.dlq.retention_days,
+        dead_letter_alert: u64::from(config.dlq.alert_threshold),
         config: Digest(config.hash()),
         ..Settings::default()
     }
