@@ -5,6 +5,7 @@ mod assemble;
 mod check;
 mod conversations;
 mod db;
+mod dlq;
 mod environment;
 mod failure;
 #[cfg(feature = "faults")]
@@ -71,6 +72,7 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
             on_one_thread(conversations::conversations(global, command))
         }
         Command::Sessions { command } => on_one_thread(sessions::sessions(global, command)),
+        Command::Dlq { command } => on_one_thread(dlq::dlq(global, command)),
         Command::Graph => on_one_thread(graph::graph(global)),
         Command::Db { command } => on_one_thread(db::db(global, command)),
         Command::Bench(bench) => crate::bench::run(bench),
