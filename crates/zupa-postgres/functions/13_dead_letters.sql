@@ -5,20 +5,7 @@
 --   inbound that is tried again at the end of its conversation.
 -- If the process dies here: the transaction is there or not.
 
--- Keeps a failure of an open turn with every inbound of its range. A reason is class
--- and message, see finish.
-CREATE FUNCTION zupa.note_failure(
-    conv uuid, the_turn uuid, reason text, not_before bigint, counted boolean, at_time bigint
-) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO zupa.failures (kind, source, ordinal, turn_id, run, at, class, message,
-        not_before, counted)
-    SELECT 'inbound', b.event_id, 0, t.id, t.runs, at_time, zupa.class_of(reason),
-        zupa.message_of(reason), note_failure.not_before, note_failure.counted
-    FROM zupa.turns t JOIN zupa.inbounds b ON b.conversation = conv
-        AND b.number BETWEEN t.first AND t.last AND b.state = 'queued'
-    WHERE t.id = the_turn ORDER BY b.number
-$$;
-
+-- A reason is class and message, see finish.
 CREATE FUNCTION zupa.class_of(reason text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT split_part(reason, ': ', 1)
 $$;
@@ -26,6 +13,20 @@ $$;
 CREATE FUNCTION zupa.message_of(reason text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN strpos(reason, ': ') = 0 THEN reason
                 ELSE substr(reason, strpos(reason, ': ') + 2) END
+$$;
+
+-- Keeps a failure of an open turn with every inbound of its range.
+CREATE FUNCTION zupa.note_failure(
+    conv uuid, the_turn uuid, reason text, not_before bigint, counted boolean, at_time bigint
+) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO zupa.failures (kind, source, ordinal, turn_id, run, at, class, message,
+        not_before, counted)
+    SELECT 'inbound', b.event_id, 0, t.id, t.runs, at_time,
+        zupa.class_of(note_failure.reason), zupa.message_of(note_failure.reason),
+        note_failure.not_before, note_failure.counted
+    FROM zupa.turns t JOIN zupa.inbounds b ON b.conversation = conv
+        AND b.number BETWEEN t.first AND t.last AND b.state = 'queued'
+    WHERE t.id = the_turn ORDER BY b.number
 $$;
 
 -- Writes the dead letter of a row that has given up, or has done so again.

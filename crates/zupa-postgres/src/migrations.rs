@@ -110,7 +110,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 4,
-                "566735d0e409a3fa7b835817945b9cede6da127fc968ed89e50127dcbccf9954"
+                "4ae717124243c4d5b560154270d28948284063f7a0379d9e3df0f946478d028f"
             )
         );
     }

@@ -32,6 +32,7 @@ pub mod journal;
 pub mod reads;
 pub mod receipts;
 pub mod recovery;
+pub mod redrives;
 pub mod replies;
 pub mod retry;
 pub mod rivals;

@@ -138,7 +138,7 @@ async fn every_other_defect_is_found() {
         ),
         (
             Planted::RedrivenTwice,
-            "dead_letters::only_one_of_two_redrives_wins",
+            "redrives::only_one_of_two_redrives_wins",
         ),
     ];
     for (defect, case) in expected {
