@@ -123,4 +123,9 @@ fn dead_letters_are_dealt_with_in_the_file_when_no_process_serves_it() {
         (&1.into(), &Value::Null)
     );
     server.stop();
+
+    // The place that the other one has left is no inbound that is missing.
+    home.run(&["db", "backup", "--to", "copy.db"]).good();
+    home.run(&["db", "restore", "--drill", "--from", "copy.db"])
+        .good();
 }

@@ -35,7 +35,7 @@ pub struct Filter {
     pub kind: Option<String>,
     /// The kind of message: text, media, …
     #[arg(long = "type", value_name = "TYPE")]
-    pub content: Option<String>,
+    pub of_type: Option<String>,
     /// What went wrong: `context_length`, `crashed`, …
     #[arg(long)]
     pub class: Option<String>,
@@ -87,7 +87,7 @@ pub struct ShowDeadLetter {
 #[derive(Debug, Args)]
 pub struct RetryDeadLetters {
     /// Its id; without one the filter counts.
-    #[arg(conflicts_with_all = ["kind", "content", "class", "tag", "tenant", "older_than", "newer_than"])]
+    #[arg(conflicts_with_all = ["kind", "of_type", "class", "tag", "tenant", "older_than", "newer_than"])]
     pub id: Option<String>,
     #[command(flatten)]
     pub filter: Filter,
