@@ -140,6 +140,22 @@ impl Content {
         }
     }
 
+    /// The kind, as its JSON names it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::Media { .. } => "media",
+            Self::Voice { .. } => "voice",
+            Self::InteractiveReply { .. } => "interactive_reply",
+            Self::Location { .. } => "location",
+            Self::Contacts { .. } => "contacts",
+            Self::Reaction { .. } => "reaction",
+            Self::Settled { .. } => "settled",
+            Self::Wake { .. } => "wake",
+            Self::Unsupported { .. } => "unsupported",
+        }
+    }
+
     /// True for what nobody has said: [`Self::Settled`] and [`Self::Wake`].
     pub fn is_internal(&self) -> bool {
         matches!(self, Self::Settled { .. } | Self::Wake { .. })

@@ -7,6 +7,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEntry, AuditLink};
+use crate::dead_letter::{
+    DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
+    DeadLetterView,
+};
 use crate::error::Result;
 use crate::hold::{Hold, HoldKind};
 use crate::id::{Address, ConversationId, Epoch, EventId, Number, ProcessId, TurnId, WaitId};
@@ -117,6 +121,44 @@ pub trait Desk: Debug + Send + Sync + 'static {
     /// *Cancel safety*: the inbound is there or not; a second one does no harm.
     async fn end_session(&self, id: ConversationId, entry: AuditEntry)
     -> Result<Option<Timestamp>>;
+
+    /// Reads dead letters, those that gave up first first, behind `after` only, at most
+    /// `limit`. See [`crate::dead_letter`].
+    ///
+    /// *Errors*: [`crate::ErrorKind::NotFound`] when there is no dead letter `after`.
+    /// *Cancel safety*: safe.
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>>;
+
+    /// Reads one dead letter with every failure and with what it says.
+    ///
+    /// *Cancel safety*: safe.
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetterView>>;
+
+    /// Counts dead letters.
+    ///
+    /// *Cancel safety*: safe.
+    async fn dead_letter_stats(&self) -> Result<DeadLetterStats>;
+
+    /// Does something with a dead letter as of `entry.at`, and appends `entry` to its
+    /// conversation's audit chain.
+    ///
+    /// *Behaviour*: one transaction, flushed. An inbound that is tried again moves to
+    /// the end of its conversation, where a new turn takes it; its old place stays
+    /// empty. A delivery that is tried again keeps its place, and is marked late. The
+    /// first who acts wins; what is refused changes nothing and appends nothing.
+    /// *Errors*: as [`crate::Store::write`].
+    /// *Cancel safety*: it is done or not; ask again.
+    async fn act_on_dead_letter(
+        &self,
+        id: DeadLetterId,
+        act: DeadLetterAct,
+        entry: AuditEntry,
+    ) -> Result<DeadLetterActed>;
 
     /// Describes the store itself.
     ///
@@ -309,6 +351,9 @@ pub struct DeliveryView {
     pub attempts: u32,
     /// What the platform says.
     pub receipt: ReceiptLevel,
+    /// True when an operator has had it sent again, outside of its order.
+    #[serde(default)]
+    pub late: bool,
     /// When it was settled.
     pub settled_at: Option<Timestamp>,
 }

@@ -15,6 +15,7 @@ pub mod bus;
 pub mod channel;
 pub mod clock;
 pub mod content;
+pub mod dead_letter;
 pub mod desk;
 pub mod digest;
 pub mod error;
@@ -44,6 +45,11 @@ pub use channel::{
 };
 pub use clock::{Clock, Ids};
 pub use content::{Content, Wake};
+pub use dead_letter::{
+    DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
+    DeadLetterKind, DeadLetterStanding, DeadLetterState, DeadLetterStats, DeadLetterView,
+    DeadLettersKept,
+};
 pub use desk::Desk;
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Outcome, Result, Retry};

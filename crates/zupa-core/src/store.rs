@@ -22,6 +22,7 @@ pub use claim::{
 pub use delivery::{Attempt, Attempted, Delivery, Settle, Settlement};
 pub use finish::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
 
+use crate::dead_letter::DeadLettersKept;
 use crate::error::Result;
 use crate::id::{ConversationId, ProcessId};
 use crate::time::Timestamp;
@@ -171,6 +172,18 @@ pub trait Store: Debug + Send + Sync + 'static {
         raw_before: Timestamp,
         limit: usize,
     ) -> Result<u64>;
+
+    /// Forgets dead letters that ended before `ended_before`, and failures of before of
+    /// which there is no dead letter and that wait for no retry; at most `limit` rows of
+    /// each. Answers how many rows went, and how many dead letters wait for an operator.
+    ///
+    /// *Behaviour*: what waits for an operator is never forgotten.
+    /// *Cancel safety*: safe to call again.
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept>;
 
     /// Moves what the log has gathered into the main file, where the store has
     /// such a thing, without holding writers up.

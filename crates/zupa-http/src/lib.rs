@@ -4,6 +4,7 @@ mod body;
 mod by;
 mod chat;
 pub mod conversations;
+pub mod dead_letters;
 mod envelope;
 mod fields;
 mod gate;

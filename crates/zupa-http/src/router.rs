@@ -50,6 +50,20 @@ pub fn router(parts: Parts) -> Router {
             "/api/v1/conversations/{id}/session/end",
             post(operator::end_session),
         )
+        .route("/api/v1/dead-letters", get(operator::dead_letters))
+        .route(
+            "/api/v1/dead-letters/stats",
+            get(operator::dead_letter_stats),
+        )
+        .route(
+            "/api/v1/dead-letters/retry",
+            post(operator::retry_dead_letters),
+        )
+        .route("/api/v1/dead-letters/{id}", get(operator::dead_letter))
+        .route(
+            "/api/v1/dead-letters/{id}/{act}",
+            post(operator::act_on_dead_letter),
+        )
         .route("/api/v1/accounting", get(operator::accounting))
         .route("/api/v1/status", get(operator::status));
     if shared.is_dev() {

@@ -5,6 +5,11 @@ DO $$
 DECLARE
     old record;
 BEGIN
+    FOR old IN SELECT t.tgname AS name, t.tgrelid::regclass AS of FROM pg_catalog.pg_trigger t
+               JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+               WHERE c.relnamespace = 'zupa'::regnamespace AND NOT t.tgisinternal LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', old.name, old.of);
+    END LOOP;
     FOR old IN SELECT p.oid::regprocedure AS name FROM pg_catalog.pg_proc p
                WHERE p.pronamespace = 'zupa'::regnamespace AND p.prokind = 'f' LOOP
         EXECUTE 'DROP FUNCTION ' || old.name;

@@ -38,7 +38,7 @@ CREATE FUNCTION zupa.commit(
 BEGIN
     RETURN QUERY
     WITH fenced AS (
-        SELECT i.*, t.first, t.last, c.last_number, cardinality(i.outbox) AS lines, t.said,
+        SELECT i.*, t.first, t.last, t.runs, c.last_number, cardinality(i.outbox) AS lines, t.said,
                zupa.is_silenced(c.hold_kind, c.silenced_turn, t.id) AS held,
                CASE WHEN c.pending = 0 THEN NULL
                     -- The rest of a range that was split has waited before, and
@@ -66,6 +66,13 @@ BEGIN
             first_outbound = f.last_number + 1, outbounds = f.lines,
             first_audit = f.audit[1].number, audits = cardinality(f.audit)
         FROM fenced f WHERE t.id = f.turn
+    ), failed AS (
+        INSERT INTO zupa.failures (kind, source, ordinal, turn_id, run, at, class, message, counted)
+        SELECT 'inbound', b.event_id, 0, f.turn, f.runs, at_time, zupa.class_of(f.reason),
+            zupa.message_of(f.reason), true
+        FROM fenced f JOIN zupa.inbounds b ON b.conversation = f.conversation
+            AND b.number BETWEEN f.first AND f.last AND b.state = 'queued'
+        WHERE f.inbound_state = 'dead' ORDER BY f.ordinality, b.number
     ), consumed AS (
         -- Nothing of a held turn reaches the person; whoever has the conversation answers.
         UPDATE zupa.inbounds b SET reason = f.reason, turn_id = f.turn,
@@ -125,8 +132,11 @@ BEGIN
         PERFORM zupa.end_run(item.conversation, due);
     ELSIF item.how = 'retry' THEN
         due := item.not_before + ahead;
+        PERFORM zupa.note_failure(item.conversation, item.turn, item.reason, due, item.counts,
+            at_time);
         PERFORM zupa.end_in_retry(item.conversation, item.turn, due, item.reason, item.counts);
     ELSE
+        PERFORM zupa.note_failure(item.conversation, item.turn, item.reason, NULL, true, at_time);
         PERFORM zupa.end_in_split(item.conversation, item.turn, f.first, f.last, item.reason,
             at_time);
         SELECT c.due_at INTO due FROM zupa.conversations c WHERE c.id = item.conversation;
@@ -229,6 +239,7 @@ BEGIN
     UPDATE zupa.turns u SET epoch = u.epoch + 1 WHERE u.id = the_turn;
     UPDATE zupa.conversations c SET epoch = c.epoch + 1 WHERE c.id = conv;
     SELECT u.first, u.last INTO STRICT t FROM zupa.turns u WHERE u.id = the_turn;
+    PERFORM zupa.note_failure(conv, the_turn, 'crashed', NULL, true, at_time);
     IF verdict = 'split' THEN
         PERFORM zupa.end_in_split(conv, the_turn, t.first, t.last, 'crashed', at_time);
         RETURN true;

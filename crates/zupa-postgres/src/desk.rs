@@ -2,6 +2,7 @@
 
 mod chain;
 mod conversations;
+mod dead_letters;
 mod hold;
 mod lines;
 mod status;
@@ -14,7 +15,9 @@ use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, ConversationId, Decision, Desk, Number, Result, Timestamp, Wait, WaitId, WaitState,
+    Address, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
+    DeadLetterId, DeadLetterStats, DeadLetterView, Decision, Desk, Number, Result, Timestamp, Wait,
+    WaitId, WaitState,
 };
 
 use crate::store::PostgresStore;
@@ -82,6 +85,32 @@ impl Desk for PostgresStore {
         entry: AuditEntry,
     ) -> Result<Option<Timestamp>> {
         hold::end_session(&self.desk, id, &entry, self.config.flushes()).await
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        dead_letters::list(&self.desk, filter, after, limit).await
+    }
+
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetterView>> {
+        dead_letters::one(&self.desk, id).await
+    }
+
+    async fn dead_letter_stats(&self) -> Result<DeadLetterStats> {
+        dead_letters::stats(&self.desk).await
+    }
+
+    async fn act_on_dead_letter(
+        &self,
+        id: DeadLetterId,
+        act: DeadLetterAct,
+        entry: AuditEntry,
+    ) -> Result<DeadLetterActed> {
+        dead_letters::act(&self.desk, id, &act, &entry, self.config.flushes()).await
     }
 
     async fn status(&self) -> Result<StoreStatus> {

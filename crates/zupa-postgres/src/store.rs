@@ -26,7 +26,7 @@ use std::sync::{Arc, RwLock};
 use async_trait::async_trait;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
-use zupa_core::{ConversationId, ProcessId, Result, Store, Timestamp, Wakeup};
+use zupa_core::{ConversationId, DeadLettersKept, ProcessId, Result, Store, Timestamp, Wakeup};
 
 use crate::config::PostgresConfig;
 use crate::open;
@@ -154,6 +154,14 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<u64> {
         life::purge(&self.readers, keys_before, raw_before, limit).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        life::purge_dead_letters(&self.readers, ended_before, limit).await
     }
 
     /// The server does this by itself.

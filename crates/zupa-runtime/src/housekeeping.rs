@@ -108,7 +108,7 @@ impl Housekeeper {
 
     async fn tidy_up(&self, stop: &CancellationToken) {
         let (mut checkpoint, mut purge) = (every(CHECKPOINT), every(PURGE));
-        let mut seen = 0;
+        let (mut seen, mut alarm) = (0, Alarm::new(self.settings.dead_letter_alert));
         loop {
             // Ticks are cancel safe; the chores themselves are never cut short.
             tokio::select! {
@@ -120,7 +120,10 @@ impl Housekeeper {
                         self.checkpoint().await;
                     }
                 }
-                _ = purge.tick() => self.purge().await,
+                _ = purge.tick() => {
+                    self.purge().await;
+                    self.purge_dead_letters(&mut alarm).await;
+                }
             }
         }
     }
@@ -179,9 +182,73 @@ impl Housekeeper {
     }
 }
 
+impl Housekeeper {
+    async fn purge_dead_letters(&self, alarm: &mut Alarm) {
+        let before = self.clock.wall().minus(self.settings.dead_letter_retention);
+        let kept = match self.store.purge_dead_letters(before, PURGE_ROWS).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                warn!(%error, "could not forget dead letters that ended long ago");
+                return;
+            }
+        };
+        if kept.gone > 0 {
+            debug!(rows = kept.gone, "forgot dead letters that ended long ago");
+        }
+        if alarm.rings(kept.pending) {
+            let (pending, threshold) = (kept.pending, alarm.threshold);
+            warn!(
+                pending,
+                threshold, "too many dead letters wait for an operator"
+            );
+        }
+    }
+}
+
+/// Rings once when a number reaches its threshold, and not again before it has been
+/// below four fifths of it.
+struct Alarm {
+    threshold: u64,
+    armed: bool,
+}
+
+impl Alarm {
+    fn new(threshold: u64) -> Self {
+        Self {
+            threshold,
+            armed: true,
+        }
+    }
+
+    fn rings(&mut self, number: u64) -> bool {
+        let rings = self.armed && number >= self.threshold;
+        if rings {
+            self.armed = false;
+        } else if number.saturating_mul(5) < self.threshold.saturating_mul(4) {
+            self.armed = true;
+        }
+        rings
+    }
+}
+
 /// Ticks, the first at once; one that comes late moves those behind it.
 fn every(period: Duration) -> tokio::time::Interval {
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alarm_rings_once_per_crossing_and_is_armed_again_below_four_fifths() {
+        let mut alarm = Alarm::new(100);
+        let pending = [99, 100, 101, 99, 100, 80, 100, 79, 99, 100, 150, 0, 100];
+        let rings = pending.map(|pending| alarm.rings(pending));
+        let rang: Vec<_> = (0..).zip(rings).filter(|(_, rang)| *rang).collect();
+        let at: Vec<i32> = rang.into_iter().map(|(at, _)| at).collect();
+        assert_eq!(at, [1, 9, 12]);
+    }
 }

@@ -62,6 +62,10 @@ pub struct Settings {
     pub dedupe_retention: Duration,
     /// How long raw payloads are kept. Default: 14 days.
     pub raw_retention: Duration,
+    /// How long dead letters are kept after their end. Default: 7 days.
+    pub dead_letter_retention: Duration,
+    /// Pending dead letters from which on somebody is warned. Default: 100.
+    pub dead_letter_alert: u64,
     /// Digest of the configuration in force, for the audit.
     pub config: Digest,
 }
@@ -89,6 +93,8 @@ impl Default for Settings {
             delivery_attempts: 8,
             dedupe_retention: 14 * DAY,
             raw_retention: 14 * DAY,
+            dead_letter_retention: 7 * DAY,
+            dead_letter_alert: 100,
             config: Digest::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! The `Desk` port on SQLite: one consistent read each.
 
 mod conversations;
+mod dead_letters;
 mod lines;
 mod status;
 mod turn;
@@ -12,7 +13,9 @@ use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, ConversationId, Decision, Desk, Number, Result, Timestamp, Wait, WaitId, WaitState,
+    Address, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
+    DeadLetterId, DeadLetterStats, DeadLetterView, Decision, Desk, Number, Result, Timestamp, Wait,
+    WaitId, WaitState,
 };
 
 use crate::store::SqliteStore;
@@ -79,6 +82,32 @@ impl Desk for SqliteStore {
         entry: AuditEntry,
     ) -> Result<Option<Timestamp>> {
         SqliteStore::end_session(self, id, entry).await
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        dead_letters::list(&self.readers, filter, after, limit).await
+    }
+
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetterView>> {
+        dead_letters::one(&self.readers, id).await
+    }
+
+    async fn dead_letter_stats(&self) -> Result<DeadLetterStats> {
+        dead_letters::stats(&self.readers).await
+    }
+
+    async fn act_on_dead_letter(
+        &self,
+        id: DeadLetterId,
+        act: DeadLetterAct,
+        entry: AuditEntry,
+    ) -> Result<DeadLetterActed> {
+        SqliteStore::act_on_dead_letter(self, id, act, entry).await
     }
 
     async fn status(&self) -> Result<StoreStatus> {

@@ -29,11 +29,13 @@ pub fn migrations() -> Migrator {
     let versions = include_str!("../migrations/0002_versions.sql");
     let waits = include_str!("../migrations/0003_waits.sql");
     let holds = include_str!("../migrations/0004_holds.sql");
+    let dead_letters = include_str!("../migrations/0005_dead_letters.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
         migration(3, "waits", waits),
         migration(4, "holds", holds),
+        migration(5, "dead letters", dead_letters),
     ])
 }
 

@@ -5,8 +5,10 @@ mod accept;
 mod audit;
 mod checkpoint;
 mod claim;
+mod dead_letters;
 pub(crate) mod decode;
 mod deliver;
+mod failures;
 mod finish;
 mod handed;
 mod hold;
@@ -35,8 +37,8 @@ use zupa_core::desk::{Decided, Holding, NewHold, Releasing};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
-    AuditEntry, ConversationId, Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp,
-    WaitId,
+    AuditEntry, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId, DeadLettersKept,
+    Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp, WaitId,
 };
 
 use crate::config::{self, SqliteConfig};
@@ -149,6 +151,21 @@ impl SqliteStore {
         .await
     }
 
+    /// Does something with a dead letter.
+    pub(crate) async fn act_on_dead_letter(
+        &self,
+        id: DeadLetterId,
+        act: DeadLetterAct,
+        entry: AuditEntry,
+    ) -> Result<DeadLetterActed> {
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || {
+                dead_letters::act(connection, id, &act, entry)
+            })
+        })
+        .await
+    }
+
     /// The process that serves through this handle, if one does.
     pub(crate) fn serving(&self) -> Option<ProcessId> {
         *self.serving.lock().unwrap_or_else(PoisonError::into_inner)
@@ -254,6 +271,19 @@ impl Store for SqliteStore {
         self.work(Flush::No, move |connection| {
             write::transaction(connection, || {
                 purge::purge(connection, keys_before, raw_before, limit)
+            })
+        })
+        .await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        self.work(Flush::No, move |connection| {
+            write::transaction(connection, || {
+                dead_letters::purge(connection, ended_before, limit)
             })
         })
         .await

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
+use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
 
 use plan::Plan;
 pub use plan::{Call, Fault};
@@ -160,6 +160,15 @@ impl Store for FaultyStore {
     ) -> Result<u64> {
         let forward = self.inner.purge(keys_before, raw_before, limit);
         self.through(Call::Purge, forward).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        let forward = self.inner.purge_dead_letters(ended_before, limit);
+        self.through(Call::PurgeDeadLetters, forward).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

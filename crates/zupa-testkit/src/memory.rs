@@ -2,10 +2,12 @@
 //!
 //! The reference: where the words of the ports leave a doubt, this is what they
 //! mean. Reading order: `rows`, then the stops `accept`, `claim`, `record`,
-//! `finish`, `deliver`, `waits`, `hold`, `receipts`, then `recover`, `purge` and `desk`.
+//! `finish`, `deliver`, `waits`, `hold`, `receipts`, then `recover`, `purge`,
+//! `dead_letters` and `desk`.
 
 mod accept;
 mod claim;
+mod dead_letters;
 mod deliver;
 mod desk;
 mod finish;
@@ -26,8 +28,10 @@ use zupa_core::desk::{
 };
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
-    Address, AuditEntry, AuditLink, ConversationId, Decision, Desk, InboundState, Message, Number,
-    ProcessId, Result, Store, Timestamp, Wait, WaitId, WaitState,
+    Address, AuditEntry, AuditLink, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
+    DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision,
+    Desk, InboundState, Message, Number, ProcessId, Result, Store, Timestamp, Wait, WaitId,
+    WaitState,
 };
 
 pub use planted::Planted;
@@ -120,6 +124,7 @@ impl State {
         for renew in batch.renew {
             applied.renew.push(Ok(self.renew(&renew)));
         }
+        self.follow_dead_letters(now);
         applied
     }
 
@@ -177,6 +182,14 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<u64> {
         Ok(self.lock().purge(keys_before, raw_before, limit))
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        Ok(self.lock().purge_dead_letters(ended_before, limit))
     }
 
     async fn checkpoint(&self) -> Result<()> {
@@ -254,6 +267,32 @@ impl Desk for MemoryStore {
         entry: AuditEntry,
     ) -> Result<Option<Timestamp>> {
         self.lock().end_session(id, entry)
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        self.lock().dead_letters(filter, after, limit)
+    }
+
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetterView>> {
+        Ok(self.lock().dead_letter(id))
+    }
+
+    async fn dead_letter_stats(&self) -> Result<DeadLetterStats> {
+        Ok(self.lock().dead_letter_stats())
+    }
+
+    async fn act_on_dead_letter(
+        &self,
+        id: DeadLetterId,
+        act: DeadLetterAct,
+        entry: AuditEntry,
+    ) -> Result<DeadLetterActed> {
+        Ok(self.lock().act_on_dead_letter(id, act, entry))
     }
 
     async fn status(&self) -> Result<StoreStatus> {

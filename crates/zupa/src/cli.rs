@@ -5,6 +5,7 @@ mod assemble;
 mod check;
 mod conversations;
 mod db;
+mod dlq;
 mod doctor;
 mod environment;
 mod failure;
@@ -73,6 +74,7 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
         }
         Command::Sessions { command } => on_one_thread(sessions::sessions(global, command)),
         Command::Doctor(doctor) => on_one_thread(doctor::doctor(global, doctor)),
+        Command::Dlq { command } => on_one_thread(dlq::dlq(global, command)),
         Command::Graph => on_one_thread(graph::graph(global)),
         Command::Db { command } => on_one_thread(db::db(global, command)),
         Command::Bench(bench) => crate::bench::run(bench),

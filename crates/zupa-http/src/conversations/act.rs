@@ -60,7 +60,7 @@ impl Act {
         self.by.clone().unwrap_or_else(|| by::OPERATOR.to_owned())
     }
 
-    fn entry(&self, action: &str, what: Option<String>) -> AuditEntry {
+    pub(crate) fn entry(&self, action: &str, what: Option<String>) -> AuditEntry {
         let by = self.by.as_ref().map(|by| format!("by {by}"));
         let reason: Vec<_> = what.into_iter().chain(by).collect();
         AuditEntry {

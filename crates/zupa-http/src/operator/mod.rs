@@ -3,6 +3,7 @@
 mod acts;
 mod auth;
 mod conversations;
+mod dead_letters;
 mod decision;
 mod reviews;
 
@@ -26,6 +27,10 @@ use crate::why::why;
 pub(crate) use acts::{end_session, hold, release};
 pub(crate) use auth::{Admin, AdminToken, bearer};
 pub(crate) use conversations::{list as conversations, show as conversation};
+pub(crate) use dead_letters::{
+    act as act_on_dead_letter, list as dead_letters, retry_all as retry_dead_letters,
+    show as dead_letter, stats as dead_letter_stats,
+};
 pub(crate) use decision::decide;
 pub(crate) use reviews::{list as reviews, show as review};
 

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod conversations;
+mod dead_letters;
 mod events;
 mod fakes;
 mod gate;

@@ -1,14 +1,13 @@
 //! Figures for Prometheus: their form, their names, and who may read them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use zupa_core::TurnId;
 use zupa_core::bus::{Draft, Label, names};
 use zupa_http::Mode;
 
-use crate::fakes::{App, FakeClock, accepted, as_operator, dev, get};
+use crate::fakes::{App, accepted, as_operator, dev, get};
 
 /// The text of the figures after these events.
 async fn after(drafts: impl IntoIterator<Item = Draft>) -> String {

@@ -112,6 +112,7 @@ fn an_answer_says_where_its_messages_are() {
     let mut view = view(InboundState::Answered, Some(TurnState::Committed), None);
     for (ordinal, state) in [(0, DeliveryState::Sent), (1, DeliveryState::InDoubt)] {
         view.deliveries.push(DeliveryView {
+            late: false,
             id: DeliveryId {
                 turn: turn(1),
                 ordinal,

@@ -33,7 +33,7 @@ pub(super) async fn accounting(readers: &Sessions) -> Result<Accounting> {
          LEFT JOIN zupa.turns t ON t.id = c.open_turn
          GROUP BY 2
          UNION ALL SELECT 'out', state, count(*) FROM zupa.outbox GROUP BY state
-         UNION ALL SELECT 'numbers', '', coalesce(sum(last_number), 0)::bigint
+         UNION ALL SELECT 'numbers', '', coalesce(sum(last_number - redriven), 0)::bigint
                    FROM zupa.conversations
          UNION ALL SELECT 'outbounds', '', coalesce(sum(outbounds + said), 0)::bigint
                    FROM zupa.turns

@@ -146,7 +146,7 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
             READ,
             sqlx::query(
                 "SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
-                o.settled_at
+                o.settled_at, o.late
          FROM zupa.turns t CROSS JOIN LATERAL (
              (SELECT s.* FROM zupa.outbox s
               WHERE s.conversation = t.conversation AND s.number >= t.first_said
@@ -236,6 +236,7 @@ fn delivery(row: &PgRow) -> Result<DeliveryView> {
         attempts: decode::count(row, 5)?,
         receipt: ReceiptLevel::from_number(i64::from(decode::count(row, 6)?)),
         settled_at: decode::maybe_time(row, 7)?,
+        late: row.try_get(8).map_err(decode::broken)?,
     })
 }
 

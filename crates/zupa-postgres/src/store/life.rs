@@ -6,8 +6,8 @@ use sqlx::Row;
 use uuid::Uuid;
 use zupa_core::store::{Life, Recovery, Suspect};
 use zupa_core::{
-    AuditEntry, AuditHead, ConversationId, Digest, Error, ErrorKind, ProcessId, Result, Timestamp,
-    TurnId,
+    AuditEntry, AuditHead, ConversationId, DeadLettersKept, Digest, Error, ErrorKind, ProcessId,
+    Result, Timestamp, TurnId,
 };
 
 use super::{claim, decode, finish};
@@ -151,4 +151,23 @@ pub(super) async fn purge(
         )
         .await?;
     decode::number(&row, 0)
+}
+
+pub(super) async fn purge_dead_letters(
+    pool: &Sessions,
+    ended_before: Timestamp,
+    limit: usize,
+) -> Result<DeadLettersKept> {
+    let row = pool
+        .one(
+            "forget dead letters that ended long ago",
+            sqlx::query("SELECT gone, pending FROM zupa.purge_dead_letters($1, $2)")
+                .bind(ended_before.0)
+                .bind(limit as i64),
+        )
+        .await?;
+    Ok(DeadLettersKept {
+        gone: decode::number(&row, 0)?,
+        pending: decode::number(&row, 1)?,
+    })
 }

@@ -13,8 +13,9 @@ use zupa_core::desk::{
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
-    Address, ConversationId, Decision, Desk, Number, ProcessId, Result, Store, Timestamp, Wait,
-    WaitId, WaitState,
+    Address, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
+    DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision, Desk, Number,
+    ProcessId, Result, Store, Timestamp, Wait, WaitId, WaitState,
 };
 use zupa_postgres::{PostgresConfig, PostgresStore};
 
@@ -245,6 +246,14 @@ impl Store for Clocked {
         self.store.purge(keys_before, raw_before, limit).await
     }
 
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        self.store.purge_dead_letters(ended_before, limit).await
+    }
+
     async fn checkpoint(&self) -> Result<()> {
         self.store.checkpoint().await
     }
@@ -320,6 +329,33 @@ impl Desk for Clocked {
     ) -> Result<Option<Timestamp>> {
         self.set(entry.at).await;
         self.next().end_session(id, entry).await
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        self.store.dead_letters(filter, after, limit).await
+    }
+
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetterView>> {
+        self.store.dead_letter(id).await
+    }
+
+    async fn dead_letter_stats(&self) -> Result<DeadLetterStats> {
+        self.store.dead_letter_stats().await
+    }
+
+    async fn act_on_dead_letter(
+        &self,
+        id: DeadLetterId,
+        act: DeadLetterAct,
+        entry: AuditEntry,
+    ) -> Result<DeadLetterActed> {
+        self.set(entry.at).await;
+        self.next().act_on_dead_letter(id, act, entry).await
     }
 
     async fn status(&self) -> Result<StoreStatus> {

@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
-    ConversationId, Error, ErrorKind, Message, Outcome, ProcessId, Result, Retry, Store, Timestamp,
+    ConversationId, DeadLettersKept, Error, ErrorKind, Message, Outcome, ProcessId, Result, Retry,
+    Store, Timestamp,
 };
 
 /// What a store does to itself may take long; it is not waited for without end.
@@ -114,6 +115,11 @@ impl Store for GuardedStore {
     ) -> Result<u64> {
         let purge = self.inner.purge(keys_before, raw_before, limit);
         upkeep("purge", purge).await
+    }
+
+    async fn purge_dead_letters(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        let purge = self.inner.purge_dead_letters(before, limit);
+        upkeep("purge_dead_letters", purge).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

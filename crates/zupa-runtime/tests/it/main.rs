@@ -16,6 +16,7 @@ mod branches;
 mod bursts;
 mod commands;
 mod crash_matrix;
+mod dead_letters;
 mod deadlines;
 mod drawing;
 mod duplicates;

@@ -18,7 +18,7 @@ pub use fate::{Fate, FatedStore};
 pub use held_up::Touchy;
 pub use life::{life, pass};
 pub use meddler::{Meddle, Meddler};
-pub use operator::{conversation_of, decide, decide_one, end_session, hold, kept, release};
+pub use operator::{act, conversation_of, decide, decide_one, end_session, hold, kept, release};
 pub use puppet::Act;
 pub use replicas::{Replicas, awake, away, phones, unheard};
 pub use shop::Shop;

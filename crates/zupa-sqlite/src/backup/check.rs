@@ -48,11 +48,30 @@ fn pages(connection: &Connection) -> rusqlite::Result<String> {
 /// What was accepted, counted in the conversations' numbering, less what is kept
 /// and what was purged.
 fn missing(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row(
+    let missing: i64 = connection.query_row(
         "SELECT (SELECT coalesce(sum(last_number), 0) FROM conversations)
               - (SELECT coalesce(sum(outbounds), 0) FROM turns)
               - (SELECT count(*) FROM inbounds)
               - (SELECT purged_inbounds FROM installation)",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(missing - left_behind(connection)?)
+}
+
+/// Numbers that inbounds have left behind when an operator had them tried again. Schemas
+/// of before know no such thing.
+fn left_behind(connection: &Connection) -> rusqlite::Result<i64> {
+    let is_known: bool = connection.query_row(
+        "SELECT count(*) > 0 FROM pragma_table_info('conversations') WHERE name = 'redriven'",
+        [],
+        |row| row.get(0),
+    )?;
+    if !is_known {
+        return Ok(0);
+    }
+    connection.query_row(
+        "SELECT coalesce(sum(redriven), 0) FROM conversations",
         [],
         |row| row.get(0),
     )

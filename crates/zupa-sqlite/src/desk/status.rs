@@ -16,7 +16,8 @@ use crate::store::decode;
 pub(super) async fn accounting(readers: &SqlitePool) -> Result<Accounting> {
     // One statement is one snapshot. What was accepted is counted apart from the
     // states, in the conversations' numbering: every number that is not an
-    // outbound's was an inbound's.
+    // outbound's was an inbound's. One that was tried again by an operator has had
+    // several.
     let rows = sqlx::query(
         "SELECT 'in', CASE WHEN b.state = 'queued' AND b.number BETWEEN t.first AND t.last
                            THEN 'claimed' ELSE b.state END AS state, count(*)
@@ -24,7 +25,7 @@ pub(super) async fn accounting(readers: &SqlitePool) -> Result<Accounting> {
          LEFT JOIN turns t ON t.id = c.open_turn
          GROUP BY 2
          UNION ALL SELECT 'out', state, count(*) FROM outbox GROUP BY state
-         UNION ALL SELECT 'numbers', '', coalesce(sum(last_number), 0) FROM conversations
+         UNION ALL SELECT 'numbers', '', coalesce(sum(last_number - redriven), 0) FROM conversations
          UNION ALL SELECT 'outbounds', '', coalesce(sum(outbounds), 0) FROM turns
          UNION ALL SELECT 'purged', '', purged_inbounds FROM installation",
     )

@@ -136,12 +136,12 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
     let waits = waits::of_turn(snapshot, turn).await?;
     let deliveries = sqlx::query(
         "SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
-                o.settled_at
+                o.settled_at, o.late
          FROM turns t JOIN outbox o ON o.conversation = t.conversation
               AND o.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - t.said - 1
          WHERE t.id = $1
          UNION ALL SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
-                o.settled_at
+                o.settled_at, o.late
          FROM outbox o WHERE o.turn_id = $1 AND o.said = 1
          ORDER BY 3",
     )
@@ -223,6 +223,7 @@ fn delivery(row: &SqliteRow) -> Result<DeliveryView> {
             .try_get::<Option<i64>, _>(7)
             .map_err(decode::broken)?
             .map(Timestamp),
+        late: row.try_get(8).map_err(decode::broken)?,
     })
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
 use zupa_core::{Hold, PlatformId, Result, Timestamp};
 
+use super::failures;
 use super::row::Sql;
 
 /// Puts a delivery on record as being on the wire, if nobody did so before.
@@ -64,6 +65,9 @@ pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> 
         Settlement::Unknown => ("unknown", None, Some("no evidence")),
         Settlement::SendAgain => ("queued", None, None),
     };
+    if let Settlement::Retry { kind, .. } | Settlement::Failed { kind } = &item.settlement {
+        failures::of_attempt(connection, item, kind.as_str(), not_before, now)?;
+    }
     let settled_at = matches!(state, "failed" | "unknown").then_some(now.0);
     let settled = connection.run(
         "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5, reason = ?6, settled_at = ?7

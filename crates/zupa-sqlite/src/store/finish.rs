@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use zupa_core::store::{Commit, FailureNote, Finish, Finished, TurnEnd, Verdict};
 use zupa_core::{AuditHead, Digest, Number, Result, Timestamp};
 
+use super::failures::{self, Failed};
 use super::outbox::{self, Place};
 use super::row::{Sql, one};
 use super::{audit, hold, kept, waits};
@@ -55,6 +56,8 @@ pub(super) fn finish(
             not_before,
             failure,
         } => {
+            let failed = Failed::of(failure, Some(*not_before));
+            failures::of_turn(connection, item.turn, &failed, now)?;
             retry(connection, item, *not_before, failure)?;
             Next {
                 due_at: Some(not_before.0),
@@ -210,6 +213,7 @@ fn split(
     first_audit: Option<i64>,
     now: Timestamp,
 ) -> Result<Next> {
+    failures::of_turn(connection, item.turn, &Failed::of(failure, None), now)?;
     connection.run(
         "UPDATE turns SET state = 'superseded', reason = ?2, ended_at = ?3, not_before = NULL,
              failures = failures + 1, first_audit = ?4, audits = ?5 WHERE id = ?1",
@@ -271,6 +275,9 @@ fn commit(
         Verdict::Dead(failure) => ("dead", "dead", Some(reason(failure)), true),
     };
     let turn_state = if commit.parks() { "parked" } else { turn_state };
+    if let Verdict::Dead(failure) = &commit.verdict {
+        failures::of_turn(connection, item.turn, &Failed::of(failure, None), now)?;
+    }
     let outbounds = commit.outbound.len() as i64;
     // Also where there is none: it is the turn's place in the history.
     let first_outbound = fenced.last_number + 1;

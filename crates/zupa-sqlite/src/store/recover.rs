@@ -12,6 +12,7 @@ use uuid::Uuid;
 use zupa_core::store::{Life, Recovery, Suspect};
 use zupa_core::{AuditEntry, ConversationId, Digest, ProcessId, Result, Timestamp, TurnId};
 
+use super::failures::{self, Failed};
 use super::row::{Blob, Sql, one};
 use super::{audit, claim};
 
@@ -21,6 +22,13 @@ const SUSPECT_RUNS: u32 = 3;
 const PROOF_DEATHS: u32 = 3;
 /// Why such a turn is dead.
 const CRASHED: &str = "crashed";
+/// The same as its inbounds have it.
+const CRASH: Failed<'_> = Failed {
+    class: CRASHED,
+    message: CRASHED,
+    not_before: None,
+    counts: true,
+};
 
 pub(super) fn recover(connection: &Connection, life: Life) -> Result<Recovery> {
     let Life { process, now, .. } = life;
@@ -126,6 +134,7 @@ fn divide(
     now: Timestamp,
 ) -> Result<()> {
     say_why(connection, turn, conversation, "turn.split", now)?;
+    failures::of_turn(connection, TurnId(Uuid::from_bytes(turn)), &CRASH, now)?;
     let (_, last) = end(connection, turn, "superseded", now)?;
     connection.run(
         "UPDATE conversations SET holder = NULL, open_turn = NULL, split_until = ?2,
@@ -138,6 +147,7 @@ fn divide(
 /// Ends a turn as dead, its inbounds with it.
 fn give_up(connection: &Connection, turn: Blob, conversation: Blob, now: Timestamp) -> Result<()> {
     say_why(connection, turn, conversation, "turn.dead", now)?;
+    failures::of_turn(connection, TurnId(Uuid::from_bytes(turn)), &CRASH, now)?;
     let (first, last) = end(connection, turn, "dead", now)?;
     connection.run(
         "UPDATE inbounds SET state = 'dead', reason = ?4, turn_id = ?5

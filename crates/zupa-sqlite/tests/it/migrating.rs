@@ -166,11 +166,17 @@ fn statements(sql: &str) -> Vec<String> {
         .lines()
         .map(|line| line.split("--").next().unwrap_or_default().to_owned() + "\n")
         .collect();
-    let statements: Vec<_> = plain
-        .trim_end()
-        .split_inclusive(';')
-        .map(str::to_owned)
-        .collect();
+    let mut statements: Vec<String> = Vec::new();
+    for piece in plain.trim_end().split_inclusive(';') {
+        // The statements of a trigger are part of one.
+        let open = statements
+            .last_mut()
+            .filter(|last| last.contains("CREATE TRIGGER") && !last.trim_end().ends_with("END;"));
+        match open {
+            Some(trigger) => trigger.push_str(piece),
+            None => statements.push(piece.to_owned()),
+        }
+    }
     assert!(statements.len() > 2);
     statements
 }

@@ -275,6 +275,24 @@ macro_rules! each {
                 a_wake_is_no_answer
                 an_operator_ends_a_session
             }
+            dead_letters {
+                what_gives_up_is_kept_with_every_attempt
+                a_terminal_error_is_kept_at_the_first_attempt
+                a_turn_that_crashed_is_kept
+                poison_and_discarded_are_left_alone
+                filters_and_counts_agree
+                only_what_has_ended_is_forgotten
+            }
+            redrives {
+                the_others_of_a_burst_are_answered_and_the_dead_one_comes_back_at_the_end
+                what_dies_again_is_the_same_dead_letter
+                effects_that_matter_ask_for_a_confirmation
+                an_edit_changes_the_words
+                only_one_of_two_redrives_wins
+                a_failed_delivery_goes_out_late
+                a_late_delivery_that_is_held_back_waits_again
+                what_a_human_answers_is_done
+            }
             wakes {
                 generated_waits_go_on_once
             }

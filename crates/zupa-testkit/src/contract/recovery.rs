@@ -13,7 +13,7 @@ use super::world::{EXPIRY, World, count};
 
 impl<'h> World<'h> {
     /// The turn is started in this mode and takes the process down.
-    async fn killed_by(
+    pub(super) async fn killed_by(
         self,
         conversation: ConversationId,
         mode: ClaimMode,

@@ -25,6 +25,8 @@ pub enum Call {
     Backlog,
     /// `purge`.
     Purge,
+    /// `purge_dead_letters`.
+    PurgeDeadLetters,
     /// `checkpoint`.
     Checkpoint,
     /// `close`.

@@ -7,7 +7,9 @@
 //! doubt at the next start.
 
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
-use zupa_core::{DeliveryId, DeliveryState, Number, ReceiptLevel, Timestamp};
+use zupa_core::{
+    DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Number, ReceiptLevel, Timestamp,
+};
 
 use super::planted::Planted;
 use super::rows::{Conversation, DeliveryRow, State};
@@ -60,11 +62,13 @@ impl State {
                 }
             }
             other if moves_back || row.awaits_answer_to(settle.attempt) => {
+                let (id, failure) = (row.id, failure_of(&other, settle.attempt, row.id, now));
                 row.settle(other, now);
                 if row.state == DeliveryState::Failed {
-                    let failed = row.id;
-                    conversation.cancel_later_parts(failed, now);
+                    conversation.cancel_later_parts(id, now);
                 }
+                let failure = failure.map(|failure| (DeadLetterId::Delivery(id), failure));
+                conversation.failures.extend(failure);
             }
             _ => {}
         }
@@ -87,6 +91,29 @@ impl State {
         due.truncate(limit);
         due.into_iter().map(|(_, delivery)| delivery).collect()
     }
+}
+
+/// What a settlement says of an attempt that failed.
+fn failure_of(
+    settlement: &Settlement,
+    attempt: u32,
+    delivery: DeliveryId,
+    now: Timestamp,
+) -> Option<DeadAttempt> {
+    let (kind, not_before) = match settlement {
+        Settlement::Retry { not_before, kind } => (kind, Some(*not_before)),
+        Settlement::Failed { kind } => (kind, None),
+        _ => return None,
+    };
+    Some(DeadAttempt {
+        at: now,
+        turn: delivery.turn,
+        run: attempt,
+        class: kind.as_str().into(),
+        message: "the channel did not take it".into(),
+        not_before,
+        counted: true,
+    })
 }
 
 impl Conversation {

@@ -299,6 +299,7 @@ impl DeliveryRow {
             reason: self.reason.clone(),
             attempts: self.attempts,
             receipt: self.receipt,
+            late: self.late,
             settled_at: self.settled_at,
         }
     }

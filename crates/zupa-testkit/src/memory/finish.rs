@@ -63,10 +63,12 @@ impl State {
                 not_before,
                 failure,
             } => {
+                conversation.note_failure(finish.turn, &failure, Some(not_before), now);
                 conversation.retry(finish.turn, not_before, &failure);
                 Vec::new()
             }
             TurnEnd::Split { failure } => {
+                conversation.note_failure(finish.turn, &failure, None, now);
                 conversation.split(finish.turn, &failure, now);
                 Vec::new()
             }
@@ -121,6 +123,9 @@ impl Conversation {
                     turn.provider_failures = 0;
                 }
             }
+        }
+        if let Verdict::Dead(failure) = &commit.verdict {
+            self.note_failure(id, failure, None, now);
         }
         self.end(id, turn_state, inbound_state, reason, now);
         let numbers = self.write_outbox(id, &commit.outbound, said, now);
@@ -194,6 +199,7 @@ impl Conversation {
                 receipt: ReceiptLevel::None,
                 committed_at: now,
                 settled_at: sent.then_some(now),
+                late: false,
             };
             if is_silenced {
                 written.hold_back(now);

@@ -35,6 +35,7 @@ impl State {
             row.cancel_for_hold(now);
         }
         conversation.cancel_replies(now);
+        self.follow_dead_letters(now);
         Holding::Done
     }
 
@@ -61,10 +62,9 @@ impl State {
             Some(until) => conversation.answered_by_human(until, now),
             None => 0,
         };
-        Releasing::Done {
-            answered,
-            due_at: conversation.due_at(),
-        }
+        let due_at = conversation.due_at();
+        self.follow_dead_letters(now);
+        Releasing::Done { answered, due_at }
     }
 
     pub(super) fn end_session(
@@ -109,7 +109,7 @@ impl Conversation {
         self.hold.is_some() || self.silenced == Some(turn)
     }
 
-    fn append(&mut self, entry: AuditEntry) {
+    pub(super) fn append(&mut self, entry: AuditEntry) {
         let link = self.head().append(&self.stream(), entry, None);
         self.audit.push(link);
     }

@@ -52,11 +52,15 @@ pub enum Planted {
     AsksUnderHold,
     /// What a human has answered is answered again after the hand-back.
     BacklogAnswered,
+    /// What gives up leaves no dead letter.
+    NoDeadLetters,
+    /// A dead letter that is tried again can be tried again meanwhile.
+    RedrivenTwice,
 }
 
 impl Planted {
     /// Every defect.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::DuplicateAsNew,
         Self::KeyWithoutTenant,
         Self::CommitWithoutEpoch,
@@ -81,5 +85,7 @@ impl Planted {
         Self::HoldIgnored,
         Self::AsksUnderHold,
         Self::BacklogAnswered,
+        Self::NoDeadLetters,
+        Self::RedrivenTwice,
     ];
 }

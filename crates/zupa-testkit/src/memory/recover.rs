@@ -23,6 +23,7 @@ impl State {
             self.take_over(life)
         };
         self.show(life);
+        self.follow_dead_letters(life.now);
         for conversation in self.conversations.values() {
             if let (None, Some(turn)) = (conversation.holder, conversation.open_turn())
                 && turn.mode != ClaimMode::Normal
@@ -221,6 +222,7 @@ impl Conversation {
         };
         let link = self.head().append(&self.stream(), entry, None);
         self.audit.push(link);
+        self.note_crash(turn, now);
         let reason = Some(reason.to_owned());
         let (turn_state, inbound) = match action {
             "turn.split" => (TurnState::Superseded, InboundState::Queued),

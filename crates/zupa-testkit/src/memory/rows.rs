@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use zupa_core::store::ClaimMode;
 use zupa_core::{
     Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
-    DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact, Hold, InboundState, Lane, Number,
-    PlatformId, ProcessId, ReceiptLevel, Step, StoredState, TenantId, Timestamp, TurnId, TurnState,
-    Wait,
+    DeadAttempt, DeadLetter, DeadLetterId, DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact,
+    Hold, InboundState, Lane, Number, PlatformId, ProcessId, ReceiptLevel, Step, StoredState,
+    TenantId, Timestamp, TurnId, TurnState, Wait,
 };
 
 use super::planted::Planted;
@@ -30,6 +30,8 @@ pub(super) struct State {
     /// Levels that overtook the platform id they speak of.
     pub early: BTreeMap<(TenantId, ChannelId, PlatformId), ReceiptLevel>,
     pub conversations: BTreeMap<ConversationId, Conversation>,
+    /// Dead letters so far.
+    pub dead_letters: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +78,16 @@ pub(super) struct Conversation {
     /// The turn that goes on although a human has answered: nothing of it leaves.
     pub silenced: Option<TurnId>,
     pub audit: Vec<AuditLink>,
+    /// What went wrong with its inbounds and deliveries, oldest first.
+    pub failures: Vec<(DeadLetterId, DeadAttempt)>,
+    pub dead_letters: Vec<DeadLetterRow>,
+}
+
+#[derive(Debug)]
+pub(super) struct DeadLetterRow {
+    /// Its place among all.
+    pub place: u64,
+    pub letter: DeadLetter,
 }
 
 #[derive(Debug)]
@@ -170,6 +182,8 @@ pub(super) struct DeliveryRow {
     pub receipt: ReceiptLevel,
     pub committed_at: Timestamp,
     pub settled_at: Option<Timestamp>,
+    /// An operator has had it sent again.
+    pub late: bool,
 }
 
 impl Conversation {
@@ -193,6 +207,8 @@ impl Conversation {
             hold: None,
             silenced: None,
             audit: Vec::new(),
+            failures: Vec::new(),
+            dead_letters: Vec::new(),
         }
     }
 

@@ -132,6 +132,14 @@ async fn every_other_defect_is_found() {
             Planted::BacklogAnswered,
             "hand_back::a_hand_back_answers_no_backlog",
         ),
+        (
+            Planted::NoDeadLetters,
+            "dead_letters::a_terminal_error_is_kept_at_the_first_attempt",
+        ),
+        (
+            Planted::RedrivenTwice,
+            "redrives::only_one_of_two_redrives_wins",
+        ),
     ];
     for (defect, case) in expected {
         is_found_by(defect, &[case]).await;

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod conversations;
+mod dlq;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bench::BenchArguments;
 pub use conversations::{
     Act, ConversationId, ConversationsCommand, ListConversations, Release, SessionsCommand,
+};
+pub use dlq::{
+    DlqCommand, EditDeadLetter, ExportDeadLetters, Filter, ListDeadLetters, PutAway,
+    RetryDeadLetters, ShowDeadLetter,
 };
 
 /// A durable runtime for agents that talk with people: a message in, the agent,
@@ -88,6 +93,11 @@ pub enum Command {
     },
     /// Check that the defaults hold: each as ok, warn or fail, with what to try.
     Doctor(Doctor),
+    /// Look at what gave up, try it again, put it away.
+    Dlq {
+        #[command(subcommand)]
+        command: DlqCommand,
+    },
     /// Print the agent's graph, as a Mermaid flowchart.
     Graph,
     /// Look at the store, migrate it, back it up, restore it.
@@ -302,6 +312,7 @@ impl Arguments {
             },
             Command::Conversations { command } => command.json(),
             Command::Sessions { command } => command.json(),
+            Command::Dlq { command } => command.json(),
             Command::Bench(bench) => bench.json,
             Command::Doctor(doctor) => doctor.output.json,
             Command::Config {

@@ -232,6 +232,8 @@ pub fn settings(config: &Config) -> Settings {
         claim_expiry: Duration::from_millis(config.store.claim_expiry_ms),
         dedupe_retention: DAY * config.retention.dedupe_days,
         raw_retention: DAY * config.retention.raw_days,
+        dead_letter_retention: DAY * config.dlq.retention_days,
+        dead_letter_alert: u64::from(config.dlq.alert_threshold),
         config: Digest(config.hash()),
         ..Settings::default()
     }

@@ -1,5 +1,5 @@
 //! What is kept, how the process ends and what it tells: `[retention]`,
-//! `[shutdown]` and `[telemetry]`.
+//! `[dlq]`, `[shutdown]` and `[telemetry]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,27 @@ impl Default for Retention {
         Self {
             dedupe_days: 14,
             raw_days: 14,
+        }
+    }
+}
+
+/// How long dead letters are kept, and when there are too many, `[dlq]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadLetters {
+    /// Days that a dead letter is kept after its end; pending ones are kept for ever.
+    /// Default 7; `ZUPA__DLQ__RETENTION_DAYS`.
+    pub retention_days: u32,
+    /// Pending dead letters from which on the log warns, once. Default 100;
+    /// `ZUPA__DLQ__ALERT_THRESHOLD`.
+    pub alert_threshold: u32,
+}
+
+impl Default for DeadLetters {
+    fn default() -> Self {
+        Self {
+            retention_days: 7,
+            alert_threshold: 100,
         }
     }
 }

@@ -41,7 +41,7 @@ pub use agent::{
     Waits,
 };
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
-pub use keeping::{LogFormat, Retention, Shutdown, Telemetry};
+pub use keeping::{DeadLetters, LogFormat, Retention, Shutdown, Telemetry};
 pub use load::{Sources, load};
 pub use policy::{
     Breaker, CallPolicy, ChannelPolicy, Full, Jitter, ModelPolicy, Policies, RetriedPolicy,
@@ -99,6 +99,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long ended rows are kept, `[retention]`.
     pub retention: Retention,
+    /// How long dead letters are kept, `[dlq]`.
+    pub dlq: DeadLetters,
     /// The web chat beside its channels, `[web_chat]`.
     pub web_chat: WebChat,
     /// How the process ends, `[shutdown]`.
@@ -126,6 +128,7 @@ impl Default for Config {
             policy: Policies::default(),
             limits: Limits::default(),
             retention: Retention::default(),
+            dlq: DeadLetters::default(),
             web_chat: WebChat::default(),
             shutdown: Shutdown::default(),
             telemetry: Telemetry::default(),

@@ -202,6 +202,9 @@ pub const TABLE: &[Key] = &[
     key("retention.dedupe_days", Integer(2, 3_650), Int(14), "days that a platform id is remembered; an older inbound ends as expired"),
     key("retention.raw_days", Integer(0, 3_650), Int(14), "days that raw payloads are kept"),
 
+    key("dlq.retention_days", Integer(1, 3_650), Int(7), "days that a dead letter is kept after its end; pending ones are kept for ever"),
+    key("dlq.alert_threshold", Integer(1, 1_000_000), Int(100), "pending dead letters from which on the log warns, once"),
+
     key("shutdown.deadline_ms", Integer(0, 600_000), Int(10_000), "milliseconds from the first signal to the end"),
 
     key("telemetry.log", Log, Str("info"), "level, or levels by target as in info,zupa_http=debug"),
@@ -212,7 +215,7 @@ pub const TABLE: &[Key] = &[
 /// saves their users a search for a typing error.
 #[rustfmt::skip]
 pub(super) const LATER: &[&str] = &[
-    "intake", "redis", "dlq", "idempotency", "operator",
+    "intake", "redis", "idempotency", "operator",
 ];
 
 /// Lists that only the file can set: whoever may set a variable must not choose

@@ -21,6 +21,7 @@ mod cold_start;
 mod commands;
 mod conversations;
 mod disk_full;
+mod dlq;
 mod doctor;
 mod failing_disk;
 mod first_answer;

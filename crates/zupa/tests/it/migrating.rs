@@ -119,6 +119,12 @@ fn a_first_start_killed_at_any_write_is_finished_by_the_next() {
 
 /// All that later versions added; dropping it is the way back.
 const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; \
+     DROP TRIGGER inbound_gave_up; DROP TRIGGER redriven_inbound_ended; \
+     DROP TRIGGER delivery_gave_up; DROP TRIGGER late_delivery_ended; \
+     DROP TABLE failures; DROP TABLE dead_letters; \
+     ALTER TABLE conversations DROP COLUMN redriven; \
+     ALTER TABLE inbounds DROP COLUMN redriven; \
+     ALTER TABLE outbox DROP COLUMN late; \
      DROP INDEX outbox_said; DROP INDEX conversations_held; DROP INDEX conversations_wake; \
      ALTER TABLE conversations DROP COLUMN hold_kind; \
      ALTER TABLE conversations DROP COLUMN hold_by; \

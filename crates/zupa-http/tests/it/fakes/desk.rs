@@ -10,8 +10,10 @@ use zupa_core::desk::{
     TurnView,
 };
 use zupa_core::{
-    Address, AuditEntry, AuditLink, ConversationId, Decision, DeliveryId, Desk, Error, ErrorKind,
-    Hold, Number, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+    Address, AuditEntry, AuditLink, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
+    DeadLetterFilter, DeadLetterId, DeadLetterStanding, DeadLetterState, DeadLetterStats,
+    DeadLetterView, Decision, DeliveryId, Desk, Error, ErrorKind, Hold, Number, Result, Timestamp,
+    TurnId, Wait, WaitId, WaitKind, WaitState,
 };
 
 /// A desk whose rows the test writes.
@@ -29,6 +31,10 @@ pub struct FakeDesk {
     pub answered_until: Mutex<Vec<Option<Timestamp>>>,
     /// What operators added to the audit.
     pub acts: Mutex<Vec<AuditEntry>>,
+    /// Those that gave up first first.
+    pub dead_letters: Mutex<Vec<DeadLetterView>>,
+    /// Whether trying one of them again has to be confirmed.
+    pub matters: AtomicBool,
     pub fails: Mutex<Option<ErrorKind>>,
     pub hangs: AtomicBool,
     pub panics: AtomicBool,
@@ -224,6 +230,76 @@ impl Desk for FakeDesk {
         view.due_at = Some(entry.at);
         self.acts.lock().unwrap().push(entry);
         Ok(view.due_at)
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        self.check().await?;
+        let views = self.dead_letters.lock().unwrap();
+        let at = |after| views.iter().position(|view| view.letter.id == after);
+        let behind = match after {
+            Some(after) => at(after).ok_or_else(|| Error::new(ErrorKind::NotFound, "none"))? + 1,
+            None => 0,
+        };
+        let letters = views.iter().skip(behind).map(|view| &view.letter);
+        let found = letters.filter(|letter| filter.matches(letter));
+        Ok(found.take(limit).cloned().collect())
+    }
+
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetterView>> {
+        self.check().await?;
+        let views = self.dead_letters.lock().unwrap();
+        Ok(views.iter().find(|view| view.letter.id == id).cloned())
+    }
+
+    async fn dead_letter_stats(&self) -> Result<DeadLetterStats> {
+        self.check().await?;
+        let mut stats = DeadLetterStats::default();
+        for DeadLetterView { letter, .. } in self.dead_letters.lock().unwrap().iter() {
+            let of = (letter.class.as_str(), letter.tenant.as_str());
+            let is = (letter.state, letter.id.kind());
+            stats.add(is, of, 1, letter.first_failed_at);
+        }
+        Ok(stats)
+    }
+
+    async fn act_on_dead_letter(
+        &self,
+        id: DeadLetterId,
+        act: DeadLetterAct,
+        entry: AuditEntry,
+    ) -> Result<DeadLetterActed> {
+        self.check().await?;
+        let mut views = self.dead_letters.lock().unwrap();
+        let Some(view) = views.iter_mut().find(|view| view.letter.id == id) else {
+            return Ok(DeadLetterActed::NotFound);
+        };
+        let refused = act.refused(DeadLetterStanding {
+            kind: id.kind(),
+            state: view.letter.state,
+            is_internal: false,
+            matters: self.matters.load(Ordering::SeqCst),
+        });
+        if let Some(refused) = refused {
+            return Ok(refused);
+        }
+        match act {
+            DeadLetterAct::Retry { .. } | DeadLetterAct::Edit { .. } => {
+                view.letter.state = DeadLetterState::Reprocessing;
+            }
+            DeadLetterAct::Discard { .. } => view.letter.state = DeadLetterState::Discarded,
+            DeadLetterAct::Poison { .. } => view.letter.state = DeadLetterState::Poison,
+            DeadLetterAct::Tag(tag) => view.letter.tag = tag,
+        }
+        self.acts.lock().unwrap().push(entry);
+        Ok(DeadLetterActed::Done {
+            conversation: view.letter.conversation,
+            due_at: Some(Timestamp(0)),
+        })
     }
 
     async fn status(&self) -> Result<StoreStatus> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
+use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
 
 /// The points that a process has passed, and the one that it does not survive. Every
 /// call of a port has two: before it and after it.
@@ -128,6 +128,14 @@ impl Store for FatedStore {
 
     async fn purge(&self, keys: Timestamp, raw: Timestamp, limit: usize) -> Result<u64> {
         self.inner.purge(keys, raw, limit).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        self.inner.purge_dead_letters(ended_before, limit).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -9,7 +9,9 @@ use zupa_core::store::{
     Applied, Batch, ClaimOutcome, ClaimedTurn, Commit, Delivery, Due, Life, Recorded, Recovery,
     TurnEnd,
 };
-use zupa_core::{Content, ConversationId, Message, ProcessId, Result, Store, Timestamp};
+use zupa_core::{
+    Content, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
+};
 
 use super::held_up::HeldUp;
 
@@ -172,6 +174,14 @@ impl Store for Meddler {
 
     async fn purge(&self, keys: Timestamp, raw: Timestamp, limit: usize) -> Result<u64> {
         self.inner.purge(keys, raw, limit).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        self.inner.purge_dead_letters(ended_before, limit).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -78,7 +78,8 @@ pub async fn end_session(world: &World, who: &str) {
     assert!(due_at.is_some());
 }
 
-fn act(world: &World, action: &str) -> AuditEntry {
+/// What an operator's act adds to the audit.
+pub fn act(world: &World, action: &str) -> AuditEntry {
     AuditEntry {
         at: world.clock.wall(),
         actor: "operator:bea".into(),

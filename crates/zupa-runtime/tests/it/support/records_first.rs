@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
+use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
 
 #[derive(Debug)]
 pub struct RecordsFirst(pub Arc<dyn Store>);
@@ -61,6 +61,14 @@ impl Store for RecordsFirst {
 
     async fn purge(&self, keys: Timestamp, raw: Timestamp, limit: usize) -> Result<u64> {
         self.0.purge(keys, raw, limit).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        self.0.purge_dead_letters(ended_before, limit).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -2,7 +2,10 @@
 
 use zupa_core::desk::{Holding, Line, NewHold, Releasing, Speaker};
 use zupa_core::store::{ClaimedTurn, Finish, Finished, TurnEnd};
-use zupa_core::{AuditEntry, ConversationId, HoldKind, Number, Role, Timestamp};
+use zupa_core::{
+    AuditEntry, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
+    DeadLetterId, DeadLetterView, HoldKind, Number, Role, Timestamp,
+};
 
 use super::World;
 
@@ -79,7 +82,37 @@ impl World<'_> {
         assert!(!lines.iter().any(of_agent));
     }
 
-    fn act(&self, action: &str) -> AuditEntry {
+    /// Every dead letter, oldest first.
+    pub async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let all = DeadLetterFilter::default();
+        self.desk.dead_letters(&all, None, 100).await.unwrap()
+    }
+
+    /// The only dead letter.
+    pub async fn dead_letter(&self) -> DeadLetterView {
+        let letters = self.dead_letters().await;
+        assert_eq!(letters.len(), 1, "{letters:?}");
+        let view = self.desk.dead_letter(letters[0].id).await.unwrap();
+        let view = view.expect("what is listed can be shown");
+        assert_eq!(view.letter, letters[0]);
+        view
+    }
+
+    /// Does something with a dead letter.
+    pub async fn deal(&self, id: DeadLetterId, act: DeadLetterAct) -> DeadLetterActed {
+        let entry = self.act("dead_letter.acted");
+        let acted = self.desk.act_on_dead_letter(id, act, entry).await.unwrap();
+        self.assert_balanced().await;
+        acted
+    }
+
+    /// Has it tried again.
+    pub async fn redrive(&self, id: DeadLetterId) -> DeadLetterActed {
+        self.deal(id, DeadLetterAct::Retry { confirmed: false })
+            .await
+    }
+
+    pub fn act(&self, action: &str) -> AuditEntry {
         AuditEntry {
             action: action.into(),
             ..self.entry()

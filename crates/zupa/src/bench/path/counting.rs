@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{ConversationId, Message, ProcessId, Result, Store, Timestamp};
+use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
 
 use super::super::clock;
 use super::super::meter::Writes;
@@ -67,6 +67,14 @@ impl Store for Counting {
         limit: usize,
     ) -> Result<u64> {
         self.store.purge(keys_before, raw_before, limit).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        ended_before: Timestamp,
+        limit: usize,
+    ) -> Result<DeadLettersKept> {
+        self.store.purge_dead_letters(ended_before, limit).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -1,0 +1,162 @@
+//! What gives up waits for an operator, and comes back behind what has been said since.
+
+use std::time::Duration;
+
+use zupa_core::{
+    Clock, Content, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
+    DeadLetterState, DeadLetterView, Deduplicates, Desk, ErrorKind, InboundState, IntakeBatch,
+    Retry,
+};
+
+use crate::support::{Act, Setup, World, act, error, inbound, pass, secs};
+
+const SORRY: &str = "Sorry, I could not answer that. Please try again in other words.";
+
+async fn letters(world: &World) -> Vec<DeadLetterView> {
+    let all = DeadLetterFilter::default();
+    let mut letters = Vec::new();
+    for letter in world.memory.dead_letters(&all, None, 100).await.unwrap() {
+        letters.extend(world.memory.dead_letter(letter.id).await.unwrap());
+    }
+    letters
+}
+
+/// Has a dead letter tried again, and waits for what becomes of it.
+async fn redrive(world: &World, id: DeadLetterId) {
+    let entry = act(world, "dead_letter.retried");
+    let again = DeadLetterAct::Retry { confirmed: false };
+    let acted = world.memory.act_on_dead_letter(id, again, entry).await;
+    assert!(matches!(acted.unwrap(), DeadLetterActed::Done { .. }));
+    pass(secs(3)).await;
+    world.quiet().await;
+}
+
+async fn say_at_once(world: &World, texts: &[&str]) {
+    let batch = IntakeBatch {
+        inbounds: texts
+            .iter()
+            .map(|text| inbound("ana", text, text))
+            .collect(),
+        receipts: Vec::new(),
+    };
+    world.runtime().intake().deliver(batch).await.unwrap();
+}
+
+/// M1 is poison, M2 and M3 came with it, M4 comes while they wait for a retry.
+#[tokio::test(start_paused = true)]
+async fn poison_in_a_burst_dies_alone_and_comes_back_behind_what_came_in_the_back_off() {
+    let mut setup = Setup::phone(Deduplicates::Never);
+    (setup.settings.retry_base, setup.settings.retry_cap) = (secs(60), secs(60));
+    setup.settings.retries = 1;
+    let world = setup.start().await;
+    let passing = || error(ErrorKind::Internal).with_retry(Retry::Now);
+    world.model.on("m1", (0..4).map(|_| Act::Fail(passing())));
+    say_at_once(&world, &["m1", "m2", "m3"]).await;
+    world.model.called(1).await;
+    pass(secs(1)).await;
+    let not_before = world.view("m1").await.turn.unwrap().not_before;
+    assert!(
+        not_before.is_some_and(|at| at > world.clock.wall()),
+        "in the back-off"
+    );
+    say_at_once(&world, &["m4"]).await;
+    pass(secs(1)).await;
+    assert_eq!(
+        world.model.calls(),
+        1,
+        "what comes meanwhile waits behind it"
+    );
+    assert!(letters(&world).await.is_empty());
+    world.quiet().await;
+
+    let asked: Vec<_> = world
+        .model
+        .asked()
+        .iter()
+        .map(|call| call.lines().join(" "))
+        .collect();
+    assert_eq!(
+        asked,
+        ["m1 m2 m3", "m1 m2 m3", "m1", "m1", "m2", "m3", "m4"]
+    );
+    assert_eq!(world.visible(), [SORRY, "re: m2", "re: m3", "re: m4"]);
+    let found = letters(&world).await;
+    let [view] = &found[..] else {
+        panic!("one dead letter, not {found:?}");
+    };
+    assert_eq!(
+        view.content
+            .as_ref()
+            .map(Content::as_prompt_text)
+            .as_deref(),
+        Some("m1")
+    );
+    assert_eq!(
+        (view.letter.class.as_str(), view.letter.attempts),
+        ("internal", 4)
+    );
+    let delays = view
+        .attempts
+        .iter()
+        .map(|attempt| attempt.not_before.is_some());
+    assert_eq!(delays.collect::<Vec<_>>(), [true, false, true, false]);
+    let spaced = view.attempts[1].at.since(view.attempts[0].at);
+    assert!(spaced >= Duration::from_secs(30), "{spaced:?}");
+
+    redrive(&world, view.letter.id).await;
+    assert_eq!(world.visible().last().map(String::as_str), Some("re: m1"));
+    let letter = &letters(&world).await[0].letter;
+    assert_eq!(letter.state, DeadLetterState::Done);
+    let of = world.view("m1").await;
+    assert_eq!(of.inbounds[0].state, InboundState::Answered);
+    assert!(of.inbounds[0].number > world.view("m4").await.inbounds[0].number);
+    let counts = world.accounting().await;
+    assert!(counts.is_balanced(), "{counts:?}");
+    assert_eq!((counts.accepted, counts.ended["answered"]), (4, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_again_waits_again_with_a_further_attempt() {
+    let world = Setup::phone(Deduplicates::Never).start().await;
+    world
+        .model
+        .always("bad", Act::Fail(error(ErrorKind::ContentFilter)));
+    world.say("ana", "bad").await;
+    world.quiet().await;
+    let id = letters(&world).await[0].letter.id;
+    redrive(&world, id).await;
+    let found = letters(&world).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].letter.id, found[0].letter.attempts), (id, 2));
+    assert_eq!(found[0].letter.state, DeadLetterState::Pending);
+    assert_eq!(world.accounting().await.ended["dead"], 1);
+}
+
+/// The housekeeper forgets what has ended, and nothing that waits.
+#[tokio::test(start_paused = true)]
+async fn the_housekeeper_forgets_only_what_has_ended() {
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.settings.dead_letter_retention = secs(600);
+    let world = setup.start().await;
+    for text in ["bad 1", "bad 2"] {
+        world
+            .model
+            .on(text, [Act::Fail(error(ErrorKind::ContentFilter))]);
+        world.say("ana", text).await;
+        world.quiet().await;
+    }
+    let ids: Vec<_> = letters(&world)
+        .await
+        .iter()
+        .map(|view| view.letter.id)
+        .collect();
+    redrive(&world, ids[0]).await;
+    assert_eq!(letters(&world).await.len(), 2, "not before its time");
+    pass(secs(700)).await;
+    let left: Vec<_> = letters(&world)
+        .await
+        .iter()
+        .map(|view| view.letter.id)
+        .collect();
+    assert_eq!(left, [ids[1]]);
+}

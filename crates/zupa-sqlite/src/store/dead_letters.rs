@@ -1,0 +1,223 @@
+//! What operators do with dead letters, in SQL. How a dead letter is written, and how it
+//! ends, is up to the triggers of `migrations/0005_dead_letters.sql`.
+//!
+//! *Arrives*: acts on one dead letter each.
+//! *Leaves*: the act and its entry in the audit; an inbound at the end of its
+//! conversation, or a delivery that waits again.
+//! *If the process dies here*: the transaction is there or not.
+
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+use zupa_core::{
+    AuditEntry, Content, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId,
+    DeadLetterKind, DeadLetterStanding, DeadLetterState, DeadLettersKept, Error, ErrorKind, Result,
+    Timestamp,
+};
+
+use super::audit;
+use super::row::{Blob, Sql, json, one};
+
+pub(super) fn act(
+    connection: &Connection,
+    id: DeadLetterId,
+    act: &DeadLetterAct,
+    entry: AuditEntry,
+) -> Result<DeadLetterActed> {
+    let Some(found) = find(connection, id)? else {
+        return Ok(DeadLetterActed::NotFound);
+    };
+    if let Some(refused) = act.refused(found.standing) {
+        return Ok(refused);
+    }
+    let now = entry.at;
+    let conversation = ConversationId(Uuid::from_bytes(found.conversation));
+    audit::append(connection, conversation, entry)?;
+    match act {
+        DeadLetterAct::Retry { .. } => redrive(connection, id, &found, None, now)?,
+        DeadLetterAct::Edit { text, .. } => {
+            let content = json(&Content::text(text))?;
+            redrive(connection, id, &found, Some(content), now)?;
+        }
+        DeadLetterAct::Discard { reason } => {
+            end(connection, &found, DeadLetterState::Discarded, reason, now)?;
+        }
+        DeadLetterAct::Poison { reason } => {
+            end(connection, &found, DeadLetterState::Poison, reason, now)?;
+        }
+        DeadLetterAct::Tag(tag) => {
+            connection.run(
+                "UPDATE dead_letters SET tag = ?2 WHERE place = ?1",
+                params![found.place, tag],
+            )?;
+        }
+    }
+    let due_at: Option<i64> = connection.one(
+        "SELECT due_at FROM conversations WHERE id = ?1",
+        params![found.conversation],
+        one,
+    )?;
+    Ok(DeadLetterActed::Done {
+        conversation,
+        due_at: due_at.map(Timestamp),
+    })
+}
+
+struct Found {
+    place: i64,
+    conversation: Blob,
+    /// Of a delivery.
+    number: i64,
+    standing: DeadLetterStanding,
+}
+
+fn find(connection: &Connection, id: DeadLetterId) -> Result<Option<Found>> {
+    let (source, ordinal) = id.source();
+    let row: Option<(i64, Blob, i64, String, bool, bool)> = connection.maybe(
+        "SELECT d.place, d.conversation, d.number, d.state,
+                coalesce((SELECT b.origin = 'internal' FROM inbounds b
+                          WHERE b.event_id = d.source), 0),
+                CASE d.kind WHEN 'inbound' THEN
+                    EXISTS (SELECT 1 FROM failures f JOIN steps s ON s.turn_id = f.turn_id
+                            WHERE f.source = d.source AND s.class <> 'pure')
+                ELSE EXISTS (SELECT 1 FROM outbox o WHERE o.conversation = d.conversation
+                             AND o.number = d.number AND o.state = 'unknown') END
+         FROM dead_letters d WHERE d.source = ?1 AND d.ordinal = ?2 AND d.kind = ?3",
+        params![source.as_bytes(), ordinal, id.kind().as_str()],
+        |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+            ))
+        },
+    )?;
+    let Some((place, conversation, number, state, is_internal, matters)) = row else {
+        return Ok(None);
+    };
+    let state = DeadLetterState::parse(&state).ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, "a stored state is not one of ours").with("state", state)
+    })?;
+    Ok(Some(Found {
+        place,
+        conversation,
+        number,
+        standing: DeadLetterStanding {
+            kind: id.kind(),
+            state,
+            is_internal,
+            matters,
+        },
+    }))
+}
+
+fn redrive(
+    connection: &Connection,
+    id: DeadLetterId,
+    found: &Found,
+    content: Option<String>,
+    now: Timestamp,
+) -> Result<()> {
+    match id.kind() {
+        DeadLetterKind::Inbound => requeue(connection, id, found, content, now)?,
+        DeadLetterKind::Delivery => {
+            connection.run(
+                "UPDATE outbox SET state = 'queued', open = 1, late = 1, reason = NULL,
+                     not_before = NULL, settled_at = NULL
+                 WHERE conversation = ?1 AND number = ?2",
+                params![found.conversation, found.number],
+            )?;
+        }
+    }
+    connection.run(
+        "UPDATE dead_letters SET state = 'reprocessing', reason = NULL, ended_at = NULL,
+             redriven_at = ?2 WHERE place = ?1",
+        params![found.place, now.0],
+    )?;
+    Ok(())
+}
+
+/// Moves an inbound to the end of its conversation, which is due: whatever gathers there
+/// has waited long enough. An open turn keeps its time.
+fn requeue(
+    connection: &Connection,
+    id: DeadLetterId,
+    found: &Found,
+    content: Option<String>,
+    now: Timestamp,
+) -> Result<()> {
+    let number: i64 = connection.one(
+        "UPDATE conversations SET last_number = last_number + 1, redriven = redriven + 1,
+             pending = pending + 1, opened_at = coalesce(opened_at, ?2), closes_at = ?2,
+             due_at = CASE WHEN open_turn IS NULL THEN min(coalesce(due_at, ?2), ?2)
+                           ELSE due_at END
+         WHERE id = ?1 RETURNING last_number",
+        params![found.conversation, now.0],
+        one,
+    )?;
+    connection.run(
+        "UPDATE inbounds SET number = ?2, state = 'queued', reason = NULL, turn_id = NULL,
+             redriven = 1, content = coalesce(?3, content)
+         WHERE event_id = ?1",
+        params![id.source().0.as_bytes(), number, content],
+    )?;
+    Ok(())
+}
+
+fn end(
+    connection: &Connection,
+    found: &Found,
+    state: DeadLetterState,
+    reason: &str,
+    now: Timestamp,
+) -> Result<()> {
+    connection.run(
+        "UPDATE dead_letters SET state = ?2, reason = ?3, ended_at = ?4 WHERE place = ?1",
+        params![found.place, state.as_str(), reason, now.0],
+    )?;
+    Ok(())
+}
+
+/// Forgets what has ended long ago, with its failures; and failures that came to nothing.
+pub(super) fn purge(
+    connection: &Connection,
+    before: Timestamp,
+    limit: usize,
+) -> Result<DeadLettersKept> {
+    let limit = limit as i64;
+    let old: Vec<i64> = connection.all(
+        "SELECT place FROM dead_letters WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2",
+        params![before.0, limit],
+        one,
+    )?;
+    for place in &old {
+        connection.run(
+            "DELETE FROM failures WHERE (source, ordinal, kind) =
+                 (SELECT source, ordinal, kind FROM dead_letters WHERE place = ?1)",
+            params![place],
+        )?;
+        connection.run("DELETE FROM dead_letters WHERE place = ?1", params![place])?;
+    }
+    let failures = connection.run(
+        "DELETE FROM failures WHERE rowid IN (
+             SELECT f.rowid FROM failures f
+             WHERE f.at < ?1
+               AND NOT EXISTS (SELECT 1 FROM dead_letters d
+                               WHERE d.source = f.source AND d.ordinal = f.ordinal)
+               AND NOT EXISTS (SELECT 1 FROM inbounds b
+                               WHERE b.event_id = f.source AND b.state = 'queued')
+             LIMIT ?2)",
+        params![before.0, limit],
+    )?;
+    let pending: i64 = connection.one(
+        "SELECT count(*) FROM dead_letters WHERE state = 'pending'",
+        [],
+        one,
+    )?;
+    Ok(DeadLettersKept {
+        gone: (old.len() + failures) as u64,
+        pending: pending.cast_unsigned(),
+    })
+}

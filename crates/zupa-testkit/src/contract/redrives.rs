@@ -1,0 +1,302 @@
+//! What gave up is tried again, and ends with the end of that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Barrier;
+use zupa_core::store::{ClaimedTurn, Record, Settlement, TurnEnd, Verdict};
+use zupa_core::{
+    DeadLetterAct, DeadLetterActed, DeadLetterKind, DeadLetterState, DeliveryState, EffectClass,
+    ErrorKind, Step, TurnState,
+};
+
+use super::Harness;
+use super::dead_letters::done;
+use super::world::path::{failure, record_of, texts, wordless};
+use super::world::wire::sent;
+use super::world::{World, count};
+
+const QUEUED: DeliveryState = DeliveryState::Queued;
+
+/// Of three that came at once only the first gives up. The others are answered in their
+/// order, and the first, tried again, is behind them; done, it stays done.
+pub async fn the_others_of_a_burst_are_answered_and_the_dead_one_comes_back_at_the_end(
+    harness: &dyn Harness,
+) {
+    let world = World::open(harness).await;
+    let conversation = world.hear("ana", "a").await;
+    for text in ["b", "c"] {
+        world.hear("ana", text).await;
+    }
+    let all = world.claim(conversation).await;
+    assert_eq!(texts(&all), ["a", "b", "c"]);
+    let failure = failure();
+    world.end(&all, TurnEnd::Split { failure }).await;
+    let poison = world.claim(conversation).await;
+    assert_eq!(texts(&poison), ["a"]);
+    world.give_up(&poison).await;
+    for text in ["b", "c"] {
+        let turn = world.claim(conversation).await;
+        assert_eq!(texts(&turn), [text]);
+        world.answer(&turn, &format!("re {text}")).await;
+    }
+    let view = world.dead_letter().await;
+    let turns: Vec<_> = view.attempts.iter().map(|attempt| attempt.turn).collect();
+    assert_eq!(turns, [all.turn, poison.turn], "the split is part of it");
+    let before = world.counts().await;
+
+    let id = view.letter.id;
+    let acted = world.redrive(id).await;
+    let due_at = Some(world.now);
+    assert!(
+        matches!(acted, DeadLetterActed::Done { conversation: of, due_at: at }
+            if of == conversation && at.is_some() && at <= due_at),
+        "{acted:?}"
+    );
+    assert_eq!(world.stands(id).await, DeadLetterState::Reprocessing);
+    assert_eq!(world.due().await, [conversation]);
+    assert_eq!(world.counts().await.accepted, before.accepted);
+    world.hear("ana", "d").await;
+    let again = world.claim(conversation).await;
+    assert_eq!(texts(&again), ["a", "d"], "behind all that was there");
+    assert!(again.first() > view_last(&world, &all).await);
+    assert_ne!(again.turn, poison.turn);
+    assert_eq!(world.stands(id).await, DeadLetterState::Reprocessing);
+    world.end_anew(&again, wordless(Verdict::Answered)).await;
+    let letter = world.letter(id).await;
+    assert_eq!(letter.state, DeadLetterState::Done);
+    assert_eq!(letter.ended_at, Some(world.now));
+    assert_eq!(count(&world.counts().await.ended, "answered"), 4);
+    let heard: Vec<_> = world.history(conversation).await;
+    let heard: Vec<_> = heard.into_iter().map(|line| line.text).collect();
+    assert_eq!(heard, ["b", "re b", "c", "re c", "a", "d"]);
+
+    let already = DeadLetterActed::Already(DeadLetterState::Done);
+    let (world, _) = world.restart().await;
+    assert_eq!(world.dead_letter().await.letter, letter);
+    assert_eq!(world.redrive(id).await, already);
+    assert!(world.due().await.is_empty());
+    let (world, _) = world.die().await;
+    assert_eq!(world.dead_letter().await.letter, letter);
+}
+
+/// The last number that a claim took.
+async fn view_last(world: &World<'_>, turn: &ClaimedTurn) -> zupa_core::Number {
+    world.view(turn.turn).await.turn.unwrap().last
+}
+
+/// Trying again makes no second dead letter.
+pub async fn what_dies_again_is_the_same_dead_letter(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let (conversation, id) = world.dies("ana", "a").await;
+    let tag = DeadLetterAct::Tag(Some("menu".into()));
+    assert!(done(&world.deal(id, tag).await));
+    world.pass(Duration::from_secs(60));
+    assert!(done(&world.redrive(id).await));
+    let again = world.claim(conversation).await;
+    world.give_up(&again).await;
+    let view = world.dead_letter().await;
+    assert_eq!((view.letter.id, view.letter.attempts), (id, 2));
+    assert_eq!(view.letter.state, DeadLetterState::Pending);
+    assert_eq!(view.letter.turn, again.turn);
+    assert_eq!(view.letter.tag.as_deref(), Some("menu"));
+    assert_eq!(view.letter.last_failed_at, world.now);
+    assert!(view.letter.first_failed_at < world.now);
+    assert_eq!(view.attempts.len(), 2);
+    assert_eq!(
+        world.view(again.turn).await.turn.unwrap().state,
+        TurnState::Dead
+    );
+    assert!(done(&world.redrive(id).await), "and once more");
+    let again = world.claim(conversation).await;
+    assert_eq!(texts(&again), ["a"]);
+}
+
+/// Where the journal holds an effect that matters, trying again has to be confirmed;
+/// until then nothing has changed.
+pub async fn effects_that_matter_ask_for_a_confirmation(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let conversation = world.hear("ana", "a").await;
+    let turn = world.claim(conversation).await;
+    let record = record_of(&turn, "run_tools/1/order", "null");
+    let step = Step {
+        class: EffectClass::AtMostOnce,
+        result: None,
+        ..record.step.clone()
+    };
+    let batch = zupa_core::store::Batch {
+        record: vec![Record { step, ..record }],
+        ..world.batch()
+    };
+    world.write(batch).await;
+    world.give_up(&turn).await;
+    let view = world.dead_letter().await;
+    let id = view.letter.id;
+    let chain = world.desk.audit(conversation).await.unwrap();
+    assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);
+    let edit = |confirmed| DeadLetterAct::Edit {
+        text: "a salad".into(),
+        confirmed,
+    };
+    assert_eq!(
+        world.deal(id, edit(false)).await,
+        DeadLetterActed::Unconfirmed
+    );
+    assert_eq!(world.dead_letter().await, view);
+    assert_eq!(world.desk.audit(conversation).await.unwrap(), chain);
+    assert!(world.due().await.is_empty());
+
+    assert!(done(&world.deal(id, edit(true)).await));
+    let again = world.claim(conversation).await;
+    assert_eq!(texts(&again), ["a salad"]);
+    assert!(
+        again.steps.is_empty(),
+        "a new turn has a journal of its own"
+    );
+    // What the first one has begun is not forgotten when the second dies.
+    world.give_up(&again).await;
+    assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);
+}
+
+/// An edit is tried with the new words, and they are what is remembered.
+pub async fn an_edit_changes_the_words(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let (conversation, id) = world.dies("ana", "a").await;
+    let edit = DeadLetterAct::Edit {
+        text: "b".into(),
+        confirmed: false,
+    };
+    assert!(done(&world.deal(id, edit).await));
+    let again = world.claim(conversation).await;
+    assert_eq!(texts(&again), ["b"]);
+    assert_eq!(again.inbounds.len(), 1, "no row was created");
+    world.end_anew(&again, wordless(Verdict::Answered)).await;
+    assert_eq!(world.stands(id).await, DeadLetterState::Done);
+    let lines = world.history(conversation).await;
+    assert_eq!(lines[0].text, "b");
+}
+
+/// Of two who try the same one again at once, one does.
+pub async fn only_one_of_two_redrives_wins(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let (conversation, id) = world.dies("ana", "a").await;
+    let start = Arc::new(Barrier::new(2));
+    let tries = (0..2).map(|_| {
+        let (desk, start) = (Arc::clone(&world.desk), Arc::clone(&start));
+        let entry = world.act("dead_letter.retried");
+        tokio::spawn(async move {
+            start.wait().await;
+            let act = DeadLetterAct::Retry { confirmed: false };
+            desk.act_on_dead_letter(id, act, entry).await.unwrap()
+        })
+    });
+    let acted: Vec<_> = join_all(tries)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(
+        acted.iter().filter(|acted| done(acted)).count(),
+        1,
+        "{acted:?}"
+    );
+    let other = DeadLetterActed::Already(DeadLetterState::Reprocessing);
+    assert!(acted.contains(&other), "{acted:?}");
+    world.assert_balanced().await;
+    let acts = world.desk.audit(conversation).await.unwrap();
+    let acts = acts
+        .iter()
+        .filter(|link| link.entry.actor == "operator ana");
+    assert_eq!(acts.count(), 1, "only what was done is in the audit");
+    assert_eq!(world.claim(conversation).await.inbounds.len(), 1);
+}
+
+/// A delivery that the channel refused is a dead letter, and is sent in its old place
+/// when it is tried again, marked late.
+pub async fn a_failed_delivery_goes_out_late(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let talk = world.talk("ana", &[("one", QUEUED)]).await;
+    world.attempt(talk.rows[0], 1).await;
+    let retry = Settlement::Retry {
+        not_before: world.after(5),
+        kind: ErrorKind::Unavailable,
+    };
+    world.settle(talk.rows[0], 1, retry).await;
+    assert_eq!(world.dead_letters().await, []);
+    world.pass(Duration::from_secs(5));
+    world.fails_on_the_wire(&talk, 2).await;
+    let view = world.dead_letter().await;
+    let id = view.letter.id;
+    assert_eq!(id.kind(), DeadLetterKind::Delivery);
+    assert_eq!(
+        (view.letter.class.as_str(), view.letter.attempts),
+        ("invalid", 2)
+    );
+    let said: Vec<_> = view
+        .attempts
+        .iter()
+        .map(|a| (a.run, a.class.as_str()))
+        .collect();
+    assert_eq!(said, [(1, "unavailable"), (2, "invalid")]);
+    assert_eq!(view.content.unwrap().as_prompt_text(), "one");
+    let edit = DeadLetterAct::Edit {
+        text: "two".into(),
+        confirmed: true,
+    };
+    assert_eq!(world.deal(id, edit).await, DeadLetterActed::NotPossible);
+
+    assert!(!world.delivery(&talk, 0).await.late);
+    assert!(done(&world.redrive(id).await));
+    assert!(world.delivery(&talk, 0).await.late);
+    assert_eq!(world.listed().await, [(talk.rows[0].number, QUEUED)]);
+    world.fails_on_the_wire(&talk, 3).await;
+    let letter = world.letter(id).await;
+    assert_eq!(
+        (letter.state, letter.attempts),
+        (DeadLetterState::Pending, 3)
+    );
+
+    assert!(done(&world.redrive(id).await));
+    world.attempt(talk.rows[0], 4).await;
+    assert_eq!(world.stands(id).await, DeadLetterState::Reprocessing);
+    world.settle(talk.rows[0], 4, sent("p1")).await;
+    let letter = world.letter(id).await;
+    assert_eq!(letter.state, DeadLetterState::Done);
+    assert_eq!(letter.ended_at, Some(world.now));
+    assert_eq!(world.delivery(&talk, 0).await.state, DeliveryState::Sent);
+}
+
+/// What a human's hold keeps from going out is an operator's to try again.
+pub async fn a_late_delivery_that_is_held_back_waits_again(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let talk = world.talk("ana", &[("one", QUEUED)]).await;
+    world.fails_on_the_wire(&talk, 1).await;
+    let id = world.dead_letter().await.letter.id;
+    assert!(done(&world.redrive(id).await));
+    world.hold(talk.turn.conversation).await;
+    let letter = world.letter(id).await;
+    assert_eq!(letter.state, DeadLetterState::Pending);
+    assert_eq!(letter.reason.as_deref(), Some("cancelled: held"));
+    world.release(talk.turn.conversation, None).await;
+    assert!(done(&world.redrive(id).await));
+    world.attempt(talk.rows[0], 2).await;
+    world.settle(talk.rows[0], 2, Settlement::Unknown).await;
+    assert_eq!(world.stands(id).await, DeadLetterState::Pending);
+    // Nobody knows whether it has left.
+    assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);
+    let confirmed = DeadLetterAct::Retry { confirmed: true };
+    assert!(done(&world.deal(id, confirmed).await));
+}
+
+/// An inbound that is tried again and answered by a human has ended well.
+pub async fn what_a_human_answers_is_done(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let (conversation, id) = world.dies("ana", "a").await;
+    assert!(done(&world.redrive(id).await));
+    world.hold(conversation).await;
+    world.pass(Duration::from_secs(1));
+    world.release(conversation, Some(world.now)).await;
+    assert_eq!(count(&world.counts().await.ended, "answered_by_human"), 1);
+    assert_eq!(world.stands(id).await, DeadLetterState::Done);
+}

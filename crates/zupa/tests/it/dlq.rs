@@ -1,0 +1,131 @@
+//! Dead letters from the outside: looked at, tried again and put away, whoever has the
+//! store; the words of a person only where they are asked for.
+
+use serde_json::Value;
+
+use crate::support::eventually;
+use crate::support::home::{ECHO, Home, Rule};
+use crate::support::server::Server;
+
+/// What nobody can answer.
+const BROKEN: &[Rule] = &[Rule("canary", "", 0), Rule("", "echo of {message}", 0)];
+
+/// An installation in which an empty answer gives up at once.
+fn home() -> Home {
+    let home = Home::with(
+        "[model]\nprovider = \"scripted\"\nscript = \"script.toml\"\n\
+         [policy.model]\nretries = 0\n",
+    );
+    home.script(BROKEN);
+    home
+}
+
+/// A server in which a message has given up, and the id of its dead letter.
+fn given_up(home: &Home) -> (Server, String) {
+    let server = home.serve().ready();
+    assert_eq!(server.say("c", "m1", "the canary").taken(), "accepted");
+    let id = eventually("a dead letter", || {
+        let list = home.run(&["dlq", "ls", "--json"]).good().json();
+        let id = list["dead_letters"][0]["id"].as_str();
+        id.map(str::to_owned)
+    });
+    (server, id)
+}
+
+#[track_caller]
+fn state(home: &Home, id: &str) -> Value {
+    let shown = home.run(&["dlq", "show", id, "--json"]).good().json();
+    shown["state"].clone()
+}
+
+#[test]
+fn a_dead_letter_is_looked_at_and_tried_again_while_the_server_runs() {
+    let home = home();
+    let (server, id) = given_up(&home);
+    let list = home.run(&["dlq", "ls", "--class", "internal,x"]).good();
+    assert_eq!(list.stdout, "");
+    let shown = home.run(&["dlq", "show", &id]).good().stdout;
+    assert!(shown.contains("state        pending"), "{shown}");
+    assert!(shown.contains("failure "), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
+    let shown = home.run(&["dlq", "show", &id, "--content"]).good().stdout;
+    assert!(shown.contains("says         the canary"), "{shown}");
+    let stats = home.run(&["dlq", "stats", "--json"]).good().json();
+    assert_eq!(stats["states"]["pending"], 1, "{stats}");
+
+    let dry = home.run(&["dlq", "retry", "--newer-than", "1h", "--dry-run"]);
+    assert_eq!(dry.good().stdout, "would try 1 dead letters again\n");
+    home.run(&["dlq", "retry"])
+        .refused(2, &["--yes", "1 dead letters"]);
+    assert_eq!(state(&home, &id), "pending");
+    let edited = home.run(&["dlq", "edit", &id, "--text", "hello", "--by", "ana"]);
+    assert_eq!(edited.good().stdout, format!("{id}: reprocessing\n"));
+    eventually("it is done", || (state(&home, &id) == "done").then_some(()));
+    server.all_answered(1);
+    let said = server.feed("c").until_said("echo of hello");
+    assert!(!said.is_empty());
+    home.run(&["dlq", "retry", &id])
+        .refused(3, &["stays as it is", "done"]);
+    home.run(&["dlq", "show", "m1"])
+        .refused(5, &["no dead letter"]);
+    assert!(!server.log().contains("canary"), "{}", server.log());
+    server.stop();
+}
+
+#[test]
+fn dead_letters_are_dealt_with_in_the_file_when_no_process_serves_it() {
+    let home = home();
+    let (server, first) = given_up(&home);
+    assert_eq!(server.say("d", "m2", "a second canary").taken(), "accepted");
+    eventually("two dead letters", || {
+        let stats = home.run(&["dlq", "stats", "--json"]).good().json();
+        (stats["states"]["pending"] == 2).then_some(())
+    });
+    server.stop();
+
+    let exported = home.run(&["dlq", "export"]).good().stdout;
+    let lines: Vec<Value> = exported
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((lines.len(), &lines[0]["id"]), (2, &first.as_str().into()));
+    assert_eq!(lines[0]["history"].as_array().unwrap().len(), 1);
+    assert!(!exported.contains("canary"), "{exported}");
+    let exported = home.run(&["dlq", "export", "--content"]).good().stdout;
+    assert!(exported.contains("a second canary"), "{exported}");
+
+    let poison = ["dlq", "poison", &first, "--reason", "a bomb"];
+    home.run(&poison).refused(2, &["poison 1 dead letter"]);
+    let poisoned = home.run(&[&poison[..], &["--yes"]].concat()).good();
+    assert_eq!(poisoned.stdout, format!("{first}: poison (a bomb)\n"));
+    let again = home.run(&[&poison[..], &["--yes"]].concat()).good();
+    assert_eq!(
+        again.stdout,
+        format!("{first} was poison (a bomb) before\n")
+    );
+    let retried = home.run(&["dlq", "retry", "--yes", "--json"]).good().json();
+    assert_eq!(
+        (&retried["matched"], &retried["retried"]),
+        (&1.into(), &1.into())
+    );
+
+    // Well again, and what is poison stays away.
+    home.script(ECHO);
+    let server = home.serve().ready();
+    eventually("one is answered", || {
+        (server.accounting()["ended"]["answered"] == 1).then_some(())
+    });
+    assert_eq!(server.accounting()["balanced"], true);
+    assert_eq!(state(&home, &first), "poison");
+    let stats = home.run(&["dlq", "stats", "--json"]).good().json();
+    assert_eq!(
+        (&stats["states"]["done"], &stats["oldest_at"]),
+        (&1.into(), &Value::Null)
+    );
+    server.stop();
+
+    // The place that the other one has left is no inbound that is missing.
+    home.run(&["db", "backup", "--to", "copy.db"]).good();
+    home.run(&["db", "restore", "--drill", "--from", "copy.db"])
+        .good();
+}
