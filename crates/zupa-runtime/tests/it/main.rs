@@ -12,6 +12,7 @@ mod support;
 mod admission;
 mod arguments;
 mod branches;
+mod breaker_model;
 mod bursts;
 mod commands;
 mod crash_matrix;
