@@ -13,6 +13,7 @@ mod accounts;
 mod admission;
 mod arguments;
 mod branches;
+mod breaker_model;
 mod bursts;
 mod commands;
 mod crash_matrix;

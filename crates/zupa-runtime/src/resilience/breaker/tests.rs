@@ -1,6 +1,5 @@
-//! What a breaker promises, step by step, in a crowd, and against a model of it.
-
-mod reference;
+//! What a breaker promises, step by step and in a crowd. `tests/it/breaker_model.rs` holds
+//! it against a model.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};

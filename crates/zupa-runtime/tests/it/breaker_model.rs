@@ -1,8 +1,14 @@
 //! The breaker against a model of it that remembers everything and shares no code.
 
-use proptest::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::*;
+use proptest::prelude::*;
+use zupa_core::{ErrorKind, Result};
+use zupa_runtime::resilience::{Breaker, BreakerRules, BreakerState, Permit};
+use zupa_testkit::ManualClock;
+
+use crate::support::{error, secs};
 
 const RULES: BreakerRules = BreakerRules {
     failure_percent: 40,
@@ -137,6 +143,7 @@ fn agree(commands: Vec<Command>) {
         stretch: 0,
         calls: Vec::new(),
     };
+    let down: Result<()> = Err(error(ErrorKind::Unavailable));
     let mut out: Vec<(usize, Permit)> = Vec::new();
     for command in commands {
         match command {
@@ -149,8 +156,8 @@ fn agree(commands: Vec<Command>) {
                 let (place, permit) = out.remove(which % out.len());
                 model.end(place, end);
                 match end {
-                    Some(true) => permit.answered(&Ok(())),
-                    Some(false) => permit.answered(&down()),
+                    Some(true) => permit.answered(&Result::Ok(())),
+                    Some(false) => permit.answered(&down),
                     None => drop(permit),
                 }
             }
