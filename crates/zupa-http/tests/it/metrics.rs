@@ -34,8 +34,8 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
     let mut family = String::new();
     for line in lines {
         if let Some(described) = line.strip_prefix("# ") {
-            let (what, rest) = described.split_once(' ').expect(line);
-            let (name, said) = rest.split_once(' ').expect(line);
+            let (what, rest) = described.split_once(' ').unwrap();
+            let (name, said) = rest.split_once(' ').unwrap();
             match what {
                 "HELP" => assert!(!said.is_empty(), "{line}"),
                 "UNIT" => assert!(name.ends_with(&format!("_{said}")), "{line}"),
@@ -49,9 +49,9 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
             assert!(name.starts_with("zupa_"), "{line}");
             continue;
         }
-        let (series, value) = line.rsplit_once(' ').expect(line);
+        let (series, value) = line.rsplit_once(' ').unwrap();
         let name = series.split('{').next().unwrap();
-        let suffix = name.strip_prefix(&family).expect(line);
+        let suffix = name.strip_prefix(&family).unwrap();
         let wanted: &[&str] = match types[&family].as_str() {
             "counter" => &["_total"],
             "gauge" => &[""],
@@ -59,7 +59,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
             _ => panic!("{line}"),
         };
         assert!(wanted.contains(&suffix), "{line}");
-        let twice = samples.insert(series.to_owned(), value.parse().expect(line));
+        let twice = samples.insert(series.to_owned(), value.parse().unwrap());
         assert_eq!(twice, None, "{line}");
     }
     samples
