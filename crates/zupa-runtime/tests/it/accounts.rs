@@ -9,6 +9,10 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use zupa_core::audit::{AuditEntry, AuditLink};
+use zupa_core::dead_letter::{
+    DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
+    DeadLetterView,
+};
 use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
@@ -79,6 +83,28 @@ impl Desk for Lossy {
         unimplemented!()
     }
     async fn status(&self) -> Result<StoreStatus> {
+        unimplemented!()
+    }
+    async fn dead_letters(
+        &self,
+        _: &DeadLetterFilter,
+        _: Option<DeadLetterId>,
+        _: usize,
+    ) -> Result<Vec<DeadLetter>> {
+        unimplemented!()
+    }
+    async fn dead_letter(&self, _: DeadLetterId) -> Result<Option<DeadLetterView>> {
+        unimplemented!()
+    }
+    async fn dead_letter_stats(&self) -> Result<DeadLetterStats> {
+        unimplemented!()
+    }
+    async fn act_on_dead_letter(
+        &self,
+        _: DeadLetterId,
+        _: DeadLetterAct,
+        _: AuditEntry,
+    ) -> Result<DeadLetterActed> {
         unimplemented!()
     }
 }

@@ -46,8 +46,9 @@ async fn say_at_once(world: &World, texts: &[&str]) {
 #[tokio::test(start_paused = true)]
 async fn poison_in_a_burst_dies_alone_and_comes_back_behind_what_came_in_the_back_off() {
     let mut setup = Setup::phone(Deduplicates::Never);
-    (setup.settings.retry_base, setup.settings.retry_cap) = (secs(60), secs(60));
-    setup.settings.retries = 1;
+    let model = &mut setup.settings.policies.model;
+    (model.backoff.base, model.backoff.cap) = (secs(60), secs(60));
+    model.retries = 1;
     let world = setup.start().await;
     let passing = || error(ErrorKind::Internal).with_retry(Retry::Now);
     world.model.on("m1", (0..4).map(|_| Act::Fail(passing())));
