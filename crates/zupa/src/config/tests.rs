@@ -134,11 +134,10 @@ fn keys_of_the_design_that_are_not_read_yet_say_so() {
     let later = "not available yet | it is part of the design, but this version would ignore it \
                  | remove it for now";
     check_refused(
-        "[intake]\nurl = 'x'\n[agent]\non_model_down = 'hold'\n[limits]\nper_user_per_minute = 1\n",
+        "[intake]\nurl = 'x'\n[redis]\nurl = 'y'\n",
         &[
             &format!("zupa.toml:1:2: intake: {later}"),
-            &format!("zupa.toml:4:1: agent.on_model_down: {later}"),
-            &format!("zupa.toml:6:1: limits.per_user_per_minute: {later}"),
+            &format!("zupa.toml:3:2: redis: {later}"),
         ],
     );
 }

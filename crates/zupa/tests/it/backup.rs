@@ -24,6 +24,11 @@ fn backups() -> usize {
         .unwrap_or(BACKUPS)
 }
 
+/// What is said under an id: nobody repeats anybody, which would be a loop.
+fn hi(id: &str) -> String {
+    format!("hi, this is {id}")
+}
+
 /// What people say, and what of it was acknowledged, as (conversation, id).
 #[derive(Debug, Default)]
 struct Talk {
@@ -62,7 +67,7 @@ impl Talk {
                 std::thread::sleep(Duration::from_millis(1));
             }
             let (conversation, id) = (format!("c{}", number % 16), format!("m{number}"));
-            let answer = connection.say(&conversation, &id, "hi").unwrap();
+            let answer = connection.say(&conversation, &id, &hi(&id)).unwrap();
             assert_eq!(answer.taken(), "accepted");
             self.acknowledged.lock().unwrap().push((conversation, id));
         }
@@ -85,7 +90,7 @@ fn continued(backup: &str, acknowledged: &[(String, String)]) {
     let server = home.serve().ready();
     let mut connection = server.connect();
     for (conversation, id) in acknowledged {
-        let word = connection.say(conversation, id, "hi").unwrap().taken();
+        let word = connection.say(conversation, id, &hi(id)).unwrap().taken();
         assert_eq!(word, "duplicate", "{id} was lost");
     }
     assert_eq!(server.say("new", "new", "still there?").taken(), "accepted");

@@ -72,12 +72,20 @@ fn start(home: &Home, model: &FakeModel) -> Server {
         .ready()
 }
 
+/// What the person sees: that there will be an answer, and the answer.
 fn lines() -> Vec<Line> {
-    vec![Line {
-        number: 2,
+    let said = |number, text: &str| Line {
+        number,
         from: "message".to_owned(),
-        text: format!("echo of {CANARY}"),
-    }]
+        text: text.to_owned(),
+    };
+    vec![
+        said(
+            2,
+            "I cannot answer right now. I will come back to you as soon as I can.",
+        ),
+        said(3, &format!("echo of {CANARY}")),
+    ]
 }
 
 const QUOTING: &str =
