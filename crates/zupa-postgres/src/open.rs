@@ -11,9 +11,6 @@ use crate::config::{Durability, PostgresConfig};
 use crate::error;
 use crate::migrations::{HISTORY, migrations, wanted_version};
 
-/// How often a migration that somebody else has just made is looked for.
-const TRIES: u32 = 3;
-
 /// Checks the server and brings the schema up to this build.
 pub(crate) async fn migrate(config: &PostgresConfig) -> Result<()> {
     let mut connection = connect(config).await?;
@@ -229,10 +226,11 @@ pub(crate) fn may_serve(serves_from: i64) -> Result<()> {
 async fn run_migrations(connection: &mut PgConnection, config: &PostgresConfig) -> Result<()> {
     let mut migrator = migrations();
     // A pooler gives no session to hold a lock in; each migration takes one of
-    // its own, and whoever comes second tries again and finds it done.
+    // its own, and whoever comes second tries again and finds it done, with
+    // each of them at most once.
     migrator.set_locking(!config.pooled);
     let mut ran = migrator.run_direct(None, connection, false).await;
-    for _ in 0..TRIES {
+    for _ in 0..migrations().iter().count() {
         if !config.pooled || !matches!(ran, Err(Execute(_) | ExecuteMigration(..))) {
             break;
         }
