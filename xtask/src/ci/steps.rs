@@ -184,12 +184,12 @@ fn consumer_step() -> Result<Outcome> {
     )
 }
 
-/// About a minute, on the binary that `build` left: all features, so the phase
+/// Half a minute, on the binary that `build` left: all features, so the phase
 /// marks are in it. The seed is fixed, so that a failure can be repeated.
 fn crash_step() -> Result<Outcome> {
     let binary = target_folder()?.join("debug/zupa");
     crash::run(crash::Options {
-        cycles: 40,
+        cycles: 25,
         seed: 7,
         binary: Some(binary),
         ..crash::Options::default()
@@ -214,7 +214,7 @@ fn replicas_step() -> Result<Outcome> {
         })
     };
     crash::run(crash::Options {
-        cycles: 15,
+        cycles: 10,
         ..options()?
     })?;
     // Sending doors: one that drops repeats of our key, one that does not.
@@ -226,11 +226,11 @@ fn replicas_step() -> Result<Outcome> {
         })?;
     }
     crash::run(crash::Options {
-        restarts: Some(3),
+        restarts: Some(2),
         ..options()?
     })?;
     crash::run(crash::Options {
-        partitions: Some(3),
+        partitions: Some(2),
         longest_cut: 5,
         ..options()?
     })?;
@@ -252,7 +252,7 @@ fn planted_step() -> Result<Outcome> {
         "outbox-outside-transaction",
     ] {
         crash::run(crash::Options {
-            cycles: 6,
+            cycles: 4,
             seed: 24,
             bug: Some(bug.to_owned()),
             expect_caught: true,
