@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod breakers;
 mod by;
 mod chat;
 pub mod conversations;
@@ -22,6 +23,7 @@ mod serve;
 mod web_chat;
 mod why;
 
+pub use breakers::{Breaker, Breakers, Position};
 pub use limits::{LocalTokens, Rates};
 pub use metrics::Metrics;
 pub use parts::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts};

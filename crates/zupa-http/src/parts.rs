@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use zupa_core::{ChannelId, Clock, Desk, Digest, Ids, Intake, Wakeup};
 
+use crate::breakers::Breakers;
 use crate::gate::AllowedHosts;
 use crate::limits::{Limits, Rates};
 use crate::metrics::Metrics;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub overdue_after: Duration,
     /// What `/metrics` says of the process.
     pub metrics: Metrics,
+    /// The breakers of the process.
+    pub breakers: Breakers,
     /// What `/readyz` says of the process.
     pub readiness: Readiness,
     /// Ends event streams, so that a drain need not wait for their readers.
@@ -103,6 +106,7 @@ pub(crate) struct Shared {
     pub(crate) admin: AdminToken,
     pub(crate) overdue_after: Duration,
     pub(crate) metrics: Metrics,
+    pub(crate) breakers: Breakers,
     pub(crate) readiness: Readiness,
     pub(crate) stop: CancellationToken,
     started: Duration,
@@ -126,6 +130,7 @@ impl Shared {
             payload_bytes: parts.payload_bytes,
             overdue_after: parts.overdue_after,
             metrics: parts.metrics,
+            breakers: parts.breakers,
             readiness: parts.readiness,
             stop: parts.stop,
         }

@@ -64,6 +64,8 @@ pub fn router(parts: Parts) -> Router {
             "/api/v1/dead-letters/{id}/{act}",
             post(operator::act_on_dead_letter),
         )
+        .route("/api/v1/breakers", get(operator::breakers))
+        .route("/api/v1/breakers/{act}", post(operator::turn_breaker))
         .route("/api/v1/accounting", get(operator::accounting))
         .route("/api/v1/status", get(operator::status));
     if shared.is_dev() {

@@ -100,6 +100,12 @@ impl Runtime {
         self.guards.breakers()
     }
 
+    /// Lists them at any later time: those of tools join with their first call.
+    pub fn breaker_list(&self) -> impl Fn() -> Vec<Breaker> + Clone + Send + Sync + 'static {
+        let guards = self.guards.clone();
+        move || guards.breakers()
+    }
+
     /// Stops: no more intake, no new effect; waits for what has started, at most
     /// until `deadline` from now; then writes what is queued and closes the store.
     pub async fn shutdown(self, deadline: Duration) -> Result<Drained> {

@@ -2,6 +2,7 @@
 
 mod acts;
 mod auth;
+mod breakers;
 mod conversations;
 mod dead_letters;
 mod decision;
@@ -26,6 +27,7 @@ use crate::why::why;
 
 pub(crate) use acts::{end_session, hold, release};
 pub(crate) use auth::{Admin, AdminToken, bearer};
+pub(crate) use breakers::{list as breakers, turn as turn_breaker};
 pub(crate) use conversations::{list as conversations, show as conversation};
 pub(crate) use dead_letters::{
     act as act_on_dead_letter, list as dead_letters, retry_all as retry_dead_letters,

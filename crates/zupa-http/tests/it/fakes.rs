@@ -22,7 +22,8 @@ use zupa_core::{
     Ids, Inbound, Intake, Nudge, Number, Result, TenantId, Timestamp, TurnId, WaitId, Wakeup,
 };
 use zupa_http::{
-    DEFAULT_PAYLOAD_BYTES, DevInfo, Metrics, Mode, Parts, Rates, Readiness, WebChat, router,
+    Breaker, Breakers, DEFAULT_PAYLOAD_BYTES, DevInfo, Metrics, Mode, Parts, Position, Rates,
+    Readiness, WebChat, router,
 };
 
 pub use desk::FakeDesk;
@@ -121,6 +122,37 @@ pub fn accepted(_: &Inbound) -> Result<Delivered> {
     })
 }
 
+/// One breaker, which is turned as it is wished.
+fn switches() -> Breakers {
+    let open = Arc::new(Mutex::new(false));
+    let is_open = open.clone();
+    let list = move || {
+        let state = if *is_open.lock().unwrap() {
+            "open"
+        } else {
+            "closed"
+        };
+        vec![Breaker {
+            name: "model/scripted".to_owned(),
+            state: state.to_owned(),
+            failure_percent: Some(50.0),
+            recent_calls: 4,
+            succeeded: 2,
+            failed: 2,
+            refused: 0,
+            opened: 0,
+            next_probe_in_seconds: None,
+        }]
+    };
+    Breakers::new(list, move |name, position| {
+        let known = name == "model/scripted";
+        if known {
+            *open.lock().unwrap() = position == Position::Open;
+        }
+        known
+    })
+}
+
 impl App {
     /// In `dev`; every message is accepted.
     pub fn new() -> Self {
@@ -187,6 +219,7 @@ impl App {
             admin_token: TOKEN.to_owned().into(),
             overdue_after: OVERDUE_AFTER,
             metrics,
+            breakers: switches(),
             readiness: readiness.clone(),
             stop: stop.clone(),
         });

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod breakers;
 mod conversations;
 mod dead_letters;
 mod events;

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod breaker;
 mod conversations;
 mod dlq;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchArguments;
+pub use breaker::{BreakerCommand, TurnBreaker};
 pub use conversations::{
     Act, ConversationId, ConversationsCommand, ListConversations, Release, SessionsCommand,
 };
@@ -93,6 +95,11 @@ pub enum Command {
     },
     /// Check that the defaults hold: each as ok, warn or fail, with what to try.
     Doctor(Doctor),
+    /// Look at the breakers of the process that serves, open or close one by hand.
+    Breaker {
+        #[command(subcommand)]
+        command: BreakerCommand,
+    },
     /// Look at what gave up, try it again, put it away.
     Dlq {
         #[command(subcommand)]
@@ -312,6 +319,7 @@ impl Arguments {
             },
             Command::Conversations { command } => command.json(),
             Command::Sessions { command } => command.json(),
+            Command::Breaker { command } => command.json(),
             Command::Dlq { command } => command.json(),
             Command::Bench(bench) => bench.json,
             Command::Doctor(doctor) => doctor.output.json,

@@ -19,7 +19,7 @@ use zupa_runtime::{Drained, Health, InProcessWakeup, Runtime, SystemClock, Syste
 
 use super::arguments::{Global, Listen};
 use super::failure::{Code, Failure};
-use super::{assemble, check, logs, print, store, token, tools};
+use super::{assemble, breakers, check, logs, print, store, token, tools};
 
 /// Runs `zupa dev`.
 pub async fn dev(global: &Global, listen: &Listen) -> Result<Code, Failure> {
@@ -205,6 +205,7 @@ fn parts(
         admin_token,
         overdue_after: assemble::overdue_after(config),
         metrics,
+        breakers: breakers::of(runtime.breaker_list()),
         readiness: readiness.clone(),
         stop: stop.clone(),
     }
