@@ -189,7 +189,7 @@ fn consumer_step() -> Result<Outcome> {
 fn crash_step() -> Result<Outcome> {
     let binary = target_folder()?.join("debug/zupa");
     crash::run(crash::Options {
-        cycles: 25,
+        cycles: 20,
         seed: 7,
         binary: Some(binary),
         ..crash::Options::default()
@@ -214,7 +214,7 @@ fn replicas_step() -> Result<Outcome> {
         })
     };
     crash::run(crash::Options {
-        cycles: 10,
+        cycles: 8,
         ..options()?
     })?;
     // Sending doors: one that drops repeats of our key, one that does not.

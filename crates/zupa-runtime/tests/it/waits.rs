@@ -61,7 +61,7 @@ async fn an_approved_call_is_made_once_and_two_deciders_do_not_make_it_two() {
 async fn a_rejected_or_expired_call_is_not_made_and_the_model_hears_why() {
     for reject in [true, false] {
         let shop = Shop::default();
-        let world = approving(&shop).start().await;
+        let world = approving(&shop).patient().start().await;
         world.model.on("order", [ORDER]);
         world.model.on("rejected", [Act::Say("sorry")]);
         world.say("ana", "please order").await;
@@ -72,7 +72,7 @@ async fn a_rejected_or_expired_call_is_not_made_and_the_model_hears_why() {
         } else {
             pass(world.agent.approve_within).await;
         }
-        pass(secs(3)).await;
+        pass(secs(30)).await;
         world.quiet().await;
         assert!(shop.done().is_empty());
         assert_eq!(world.replies("ana").await.last().unwrap(), "sorry");
@@ -82,7 +82,7 @@ async fn a_rejected_or_expired_call_is_not_made_and_the_model_hears_why() {
 #[tokio::test(start_paused = true)]
 async fn a_parked_turn_leaves_the_conversation_free_and_goes_on_with_todays_state() {
     let shop = Shop::default();
-    let setup = approving(&shop);
+    let setup = approving(&shop).patient();
     let mut world = setup.start().await;
     world.model.on("order", [ORDER]);
     world.model.on("soup\"}", [Act::Say("ordered")]);
@@ -256,7 +256,7 @@ async fn a_command_does_not_answer_a_question_and_reset_takes_it_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reminder_comes_again_by_its_pattern_and_what_was_missed_is_left_out() {
-    let mut setup = Setup::web();
+    let mut setup = Setup::web().patient();
     let daily = |_: Nothing, cx: ToolContext| async move {
         let mut set = ToolOutput::of("set");
         set.remind.push(Reminder {

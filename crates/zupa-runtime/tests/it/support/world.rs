@@ -79,6 +79,13 @@ impl Setup {
         }
     }
 
+    /// Looks around and shows signs of life seldom, for tests in which days go by.
+    pub fn patient(mut self) -> Self {
+        (self.settings.poll, self.settings.heartbeat) = (secs(20), secs(20));
+        self.settings.claim_expiry = secs(100);
+        self
+    }
+
     /// The same store for several processes at once.
     pub fn replicated(mut self) -> Self {
         self.memory = MemoryStore::replicated();
