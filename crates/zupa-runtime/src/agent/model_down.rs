@@ -2,7 +2,7 @@
 //! an answer.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lru::LruCache;
@@ -40,15 +40,19 @@ impl Default for Notices {
 }
 
 impl Notices {
-    /// True when it is time for one; whoever asks gives it.
+    /// True when it is time for one.
     fn is_due(&self, conversation: ConversationId, now: Duration) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = last.get(&conversation);
-        if told.is_some_and(|told| now.saturating_sub(*told) < WINDOW) {
-            return false;
-        }
-        last.put(conversation, now);
-        true
+        let told = self.lock().get(&conversation).copied();
+        told.is_none_or(|told| now.saturating_sub(told) >= WINDOW)
+    }
+
+    /// One was written. Before that nobody was told: a store that failed is asked again.
+    fn told(&self, conversation: ConversationId, now: Duration) {
+        self.lock().put(conversation, now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<ConversationId, Duration>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,7 +82,26 @@ pub(super) async fn down(
         let now = cx.run.path.clock.monotonic();
         if parts.notices.is_due(cx.conversation(), now) {
             cx.notice("model_down", text).await?;
+            parts.notices.told(cx.conversation(), now);
         }
     }
     Err(Stop::Provider(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_due_until_one_was_written_and_again_a_window_later() {
+        let notices = Notices::default();
+        let ana = ConversationId(uuid::Uuid::from_u128(1));
+        let bob = ConversationId(uuid::Uuid::from_u128(2));
+        let now = Duration::from_secs(5);
+        assert!(notices.is_due(ana, now));
+        assert!(notices.is_due(ana, now), "the store has failed it");
+        notices.told(ana, now);
+        assert!(!notices.is_due(ana, now + WINDOW - Duration::from_secs(1)));
+        assert!(notices.is_due(ana, now + WINDOW) && notices.is_due(bob, now));
+    }
 }
