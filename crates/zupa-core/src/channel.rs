@@ -20,6 +20,8 @@ pub struct Capabilities {
     pub acknowledges: Acknowledges,
     /// Whether the channel drops a repeated send with the same key.
     pub deduplicates: Deduplicates,
+    /// Whether its readers see an answer while it is written ([`Hint::Delta`]).
+    pub drafts: bool,
 }
 
 /// What makes a delivery sent.

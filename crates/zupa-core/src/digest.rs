@@ -24,7 +24,10 @@ impl Digest {
 
     /// Lower-case hexadecimal, 64 characters.
     pub fn to_hex(&self) -> String {
-        hex::encode(self.0)
+        let mut text = vec![0; 64];
+        // Faster than `hex::encode`, which goes by characters. The length is right.
+        let _ = hex::encode_to_slice(self.0, &mut text);
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Reads what [`Self::to_hex`] wrote.

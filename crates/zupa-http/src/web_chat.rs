@@ -47,6 +47,7 @@ impl Channel for WebChat {
         Capabilities {
             acknowledges: Acknowledges::AtCommit,
             deduplicates: Deduplicates::ByKey,
+            drafts: true,
         }
     }
 

@@ -35,6 +35,11 @@ impl Doors {
             .is_some_and(|door| door.acknowledges == Acknowledges::AtCommit)
     }
 
+    /// True for a door whose readers see an answer while it is written.
+    pub(crate) fn shows_drafts(&self, id: &ChannelId) -> bool {
+        self.capabilities(id).is_some_and(|door| door.drafts)
+    }
+
     pub(crate) fn hint(&self, to: &Address, hint: Hint) {
         if let Some(door) = self.get(&to.channel) {
             door.hint(to, hint);

@@ -49,6 +49,7 @@ impl Channel for NullChannel {
         Capabilities {
             acknowledges: Acknowledges::OnSend,
             deduplicates: Deduplicates::ByKey,
+            drafts: false,
         }
     }
 

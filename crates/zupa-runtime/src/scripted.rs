@@ -170,16 +170,6 @@ impl Model for ScriptedModel {
             return Err(Error::invalid("no rule of the script fits the message"));
         };
         let answer = fill(&rule.answer, pattern, &message, str::to_owned);
-        let calls: Vec<_> = (0..)
-            .zip(&rule.calls)
-            .map(|(place, call)| {
-                Ok(ModelEvent::Call(ToolCall {
-                    id: format!("call_{round}_{place}"),
-                    name: call.name.clone(),
-                    arguments: fill(&call.arguments, pattern, &message, inside_json),
-                }))
-            })
-            .collect();
         if rule.delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(rule.delay_ms)).await;
         }
@@ -187,21 +177,26 @@ impl Model for ScriptedModel {
             input_tokens: message.split_whitespace().count() as u64,
             output_tokens: answer.split_whitespace().count() as u64,
         };
-        let words: Vec<_> = answer
-            .split_inclusive(char::is_whitespace)
-            .map(|word| Ok(ModelEvent::Delta(word.to_owned())))
-            .collect();
-        let done = ModelEvent::Done {
-            finish: if calls.is_empty() {
-                FinishReason::Stop
-            } else {
-                FinishReason::ToolCalls
-            },
+        let mut parts = Vec::with_capacity(usage.output_tokens as usize + rule.calls.len() + 1);
+        let words = answer.split_inclusive(char::is_whitespace);
+        parts.extend(words.map(|word| Ok(ModelEvent::Delta(word.to_owned()))));
+        for (place, call) in rule.calls.iter().enumerate() {
+            parts.push(Ok(ModelEvent::Call(ToolCall {
+                id: format!("call_{round}_{place}"),
+                name: call.name.clone(),
+                arguments: fill(&call.arguments, pattern, &message, inside_json),
+            })));
+        }
+        let finish = match rule.calls.is_empty() {
+            true => FinishReason::Stop,
+            false => FinishReason::ToolCalls,
+        };
+        parts.push(Ok(ModelEvent::Done {
+            finish,
             usage: Some(usage),
             model: Some(self.name().to_owned()),
-        };
-        let parts = words.into_iter().chain(calls).chain([Ok(done)]);
-        Ok(stream::iter(parts.collect::<Vec<_>>()).boxed())
+        }));
+        Ok(stream::iter(parts).boxed())
     }
 }
 

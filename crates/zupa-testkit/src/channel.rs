@@ -60,6 +60,7 @@ impl RecordingChannel {
             capabilities: Capabilities {
                 acknowledges: Acknowledges::OnSend,
                 deduplicates,
+                drafts: true,
             },
             voice: Voice::TextOnly,
             seen: Mutex::default(),

@@ -38,7 +38,7 @@ impl Node<AgentTurn> for CallModel {
             .await;
         let mut completion = match completed {
             Err(Stop::Provider(error)) => {
-                return model_down::down(&self.0, turn, cx, error).await;
+                return Box::pin(model_down::down(&self.0, turn, cx, error)).await;
             }
             completed => completed?,
         };
@@ -126,9 +126,11 @@ impl CallModel {
                 text: text.to_owned(),
             });
         };
+        let doors = &run.path.doors;
+        let shows = self.0.agent.shows_drafts() && doors.shows_drafts(&run.turn.address.channel);
         let may_go_on = || run.may_go_on().is_ok() && run.claim.check().is_ok();
         let watch = Watch {
-            show: self.0.agent.shows_drafts().then_some(&show),
+            show: shows.then_some(&show),
             judge: usable,
             may_go_on: &may_go_on,
         };

@@ -17,12 +17,12 @@ impl Node<AgentTurn> for Finalize {
     async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
         let agent = &self.0.agent;
         if turn.model_down {
-            return self.without_a_model(cx).await;
+            return Box::pin(self.without_a_model(cx)).await;
         }
         // A reply that kept the wrong form after its repair is nobody's to read.
         let said = match agent.check_reply(&turn.reply) {
             Ok(text) => text,
-            Err(_) => return self.fall_back(turn, cx).await,
+            Err(_) => return Box::pin(self.fall_back(turn, cx)).await,
         };
         let text = match super::hooks::before_reply(agent, said, turn, cx).await? {
             Verdict::Continue(text) | Verdict::Replace(text) => text,

@@ -57,15 +57,15 @@ pub(super) async fn context(
         return Ok(None);
     };
     let time = cx.run.path.settings.policies.tool.timeout;
-    cx.effect("context", &turn.input, || async {
+    let effect = cx.effect("context", &turn.input, || async {
         let asked = provider.context(turn);
         let context = within(time, asked).await;
         Ok(context.unwrap_or_else(|error| {
             warn!(%error, "a context provider failed; the turn goes on without it");
             None
         }))
-    })
-    .await
+    });
+    Box::pin(effect).await
 }
 
 pub(super) async fn before_reply(
@@ -78,14 +78,14 @@ pub(super) async fn before_reply(
         return Ok(Verdict::Continue(reply));
     };
     let time = cx.run.path.settings.policies.tool.timeout;
-    cx.effect("before_reply", &reply, || async {
+    let effect = cx.effect("before_reply", &reply, || async {
         let verdict = within(time, hook.before_reply(&reply, turn)).await;
         Ok(verdict.unwrap_or_else(|error| {
             warn!(%error, "a hook before the reply failed; the reply goes out as it is");
             Verdict::Continue(reply.clone())
         }))
-    })
-    .await
+    });
+    Box::pin(effect).await
 }
 
 /// A hook has as much time as a tool.

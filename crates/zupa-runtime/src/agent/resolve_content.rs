@@ -95,7 +95,7 @@ impl ResolveContent {
                 resolved.not_understood();
                 continue;
             }
-            match self.hear(place, ear, content, cx).await? {
+            match Box::pin(self.hear(place, ear, content, cx)).await? {
                 Heard::Words(words) => resolved.heard(words, inbound),
                 Heard::Nothing { down: gone, .. } => {
                     resolved.not_understood();

@@ -36,7 +36,7 @@ pub(super) async fn outbound(parts: &Parts, text: &str, cx: &Cx) -> Result<Outbo
     run.may_go_on()?;
     // The last moment: what comes now is paid for.
     run.claim.check()?;
-    match say(synthesizer.as_ref(), text, left(run)).await {
+    match Box::pin(say(synthesizer.as_ref(), text, left(run))).await {
         Ok(audio) => Ok(Outbound {
             content: Content::Voice {
                 audio,

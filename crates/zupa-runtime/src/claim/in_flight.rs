@@ -6,7 +6,7 @@
 //! that others may have taken over.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ struct Grip {
     /// Somebody else has come for the conversation.
     called: CancellationToken,
     /// A human has it: whoever watches is shown nothing any more.
-    silenced: bool,
+    silenced: Arc<AtomicBool>,
     /// Its end is being written: a renewal that finds no claim says nothing.
     ending: bool,
 }
@@ -51,6 +51,7 @@ pub(crate) struct Held {
     epoch: Epoch,
     lost: CancellationToken,
     called: CancellationToken,
+    silenced: Arc<AtomicBool>,
     in_flight: Arc<InFlight>,
 }
 
@@ -67,13 +68,14 @@ impl InFlight {
     /// Takes note of a claim that was asked for at `asked`.
     pub(crate) fn hold(self: &Arc<Self>, turn: &ClaimedTurn, asked: Duration) -> Held {
         let (lost, called) = (CancellationToken::new(), CancellationToken::new());
+        let silenced = Arc::new(AtomicBool::new(false));
         let grip = Grip {
             turn: turn.turn,
             epoch: turn.epoch,
             until: asked.saturating_add(self.expiry),
             lost: lost.clone(),
             called: called.clone(),
-            silenced: false,
+            silenced: silenced.clone(),
             ending: false,
         };
         self.lock().insert(turn.conversation, grip);
@@ -83,6 +85,7 @@ impl InFlight {
             epoch: turn.epoch,
             lost,
             called,
+            silenced,
             in_flight: self.clone(),
         }
     }
@@ -96,8 +99,8 @@ impl InFlight {
 
     /// Has a run show nothing any more: a human has taken its conversation.
     pub(crate) fn silence(&self, conversation: ConversationId) {
-        if let Some(grip) = self.lock().get_mut(&conversation) {
-            grip.silenced = true;
+        if let Some(grip) = self.lock().get(&conversation) {
+            grip.silenced.store(true, Ordering::Relaxed);
         }
     }
 
@@ -198,7 +201,7 @@ impl Held {
 
     /// True once a human is known to have taken the conversation.
     pub(crate) fn is_silenced(&self) -> bool {
-        self.with(|grip| grip.silenced).unwrap_or_default()
+        self.silenced.load(Ordering::Relaxed)
     }
 
     /// The end of the run is about to be written: no more renewals.

@@ -1,6 +1,6 @@
 //! Running a graph: super-step by super-step, until it ends or waits.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use crate::telemetry;
 use crate::turn::{About, Cx, Gathered, Run, Stop};
 
 /// How often each node was visited, by name.
-pub(super) type Visits = HashMap<String, u32>;
+pub(super) type Visits = BTreeMap<String, u32>;
 
 /// A graph, whatever its state.
 #[async_trait]
@@ -72,19 +72,17 @@ impl<S: State> Graph<S> {
             let ending = Ending::Silent("woken".into());
             return Ok(done(ending, None, Gathered::default()));
         }
-        let Begun {
-            mut walk,
-            kept,
-            settles,
-        } = match self.begin(run)? {
-            Beginning::At(begun) => *begun,
+        let mut begun = match self.begin(run)? {
+            Beginning::At(begun) => begun,
             Beginning::Nowhere(done) => return Ok(done),
         };
+        let settles = std::mem::take(&mut begun.settles);
+        let Begun { walk, kept, .. } = &mut *begun;
         let mut gathered = Gathered {
             settles,
             ..Gathered::default()
         };
-        let way = match self.walk(&mut walk, "", &mut gathered, run).await {
+        let way = match self.walk(walk, "", &mut gathered, run).await {
             Ok(way) => way,
             // A human has to say what became of an effect, or whether the turn goes on
             // another way. It does at these nodes, with what they have recorded.
@@ -93,7 +91,7 @@ impl<S: State> Graph<S> {
                     about @ About::Divergence(_) => about.subject(&run.drop_tail()),
                     about @ About::Effect(_) => about.subject(&[]),
                 };
-                let parked = self.parked(&walk, &walk.at, run)?.in_the_middle(run);
+                let parked = self.parked(walk, &walk.at, run)?.in_the_middle(run);
                 walk.state.leave(Left::Waits(WaitKind::Decision), run.at());
                 let keeps = changed(&walk.state, kept.as_ref())?;
                 return self.review(subject, parked, keeps, gathered, run);
@@ -106,7 +104,7 @@ impl<S: State> Graph<S> {
                     Ending::Answer(_) => Left::Answered,
                     Ending::Silent(_) => Left::Silent,
                 };
-                gathered.waits.extend(self.leave(&mut walk, left, run)?);
+                gathered.waits.extend(self.leave(walk, left, run)?);
                 // The wake is used up: when the next one comes has to be said again.
                 let before = kept.as_ref().filter(|_| !is_woken(run));
                 let keeps = changed(&walk.state, before)?;
@@ -117,7 +115,7 @@ impl<S: State> Graph<S> {
                 questions,
                 say,
             } => {
-                let parked = self.parked(&walk, &[resume], run)?;
+                let parked = self.parked(walk, &[resume], run)?;
                 if let Some(question) = questions.first() {
                     walk.state.leave(Left::Waits(question.kind), run.at());
                 }
@@ -240,7 +238,8 @@ impl<S: State> Graph<S> {
         let branch = |node: usize| async move {
             let entry = &self.nodes[node];
             let visit = walk.visits.get(&entry.name).copied().unwrap_or_default() + 1;
-            let mut cx = Cx::new(run.clone(), format!("{prefix}{}/{visit}", entry.name));
+            let visit = [prefix, &entry.name, "/", &visit.to_string()].concat();
+            let mut cx = Cx::new(run.clone(), visit);
             let began = run.path.clock.monotonic();
             let moved = entry.node.run(&walk.state, &mut cx).await;
             if run.path.bus.is_watched() {

@@ -142,7 +142,7 @@ impl Cx {
         let step = self
             .run
             .step(&key, input, EffectClass::Idempotent, Some("null".into()));
-        self.run.write(step, vec![self.run.aside(text)]).await?;
+        Box::pin(self.run.write(step, vec![self.run.aside(text)])).await?;
         self.run.said_something();
         Ok(())
     }
@@ -159,7 +159,7 @@ impl Cx {
         let step = self
             .run
             .step(&key, input, EffectClass::Pure, Some("null".into()));
-        self.run.write(step, vec![self.run.aside(text)]).await?;
+        Box::pin(self.run.write(step, vec![self.run.aside(text)])).await?;
         self.run.said_something();
         Ok(())
     }

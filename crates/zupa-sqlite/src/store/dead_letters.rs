@@ -1,8 +1,8 @@
-//! What operators do with dead letters, in SQL. How a dead letter is written, and how it
-//! ends, is up to the triggers of `migrations/0005_dead_letters.sql`.
+//! Dead letters, in SQL: how they are written, what operators do with them, and how they
+//! end.
 //!
-//! *Arrives*: acts on one dead letter each.
-//! *Leaves*: the act and its entry in the audit; an inbound at the end of its
+//! *Arrives*: inbounds and deliveries that have given up; acts on one dead letter each.
+//! *Leaves*: the letter; the act and its entry in the audit; an inbound at the end of its
 //! conversation, or a delivery that waits again.
 //! *If the process dies here*: the transaction is there or not.
 
@@ -16,6 +16,100 @@ use zupa_core::{
 
 use super::audit;
 use super::row::{Blob, Sql, json, one};
+
+/// Writes a letter for every inbound of a turn's range that has just died with it. Its
+/// failures are written already.
+pub(super) fn inbounds_gave_up(
+    connection: &Connection,
+    conversation: Blob,
+    (first, last): (i64, i64),
+) -> Result<()> {
+    connection.run(
+        "INSERT INTO dead_letters (kind, source, ordinal, conversation, tenant, number, turn_id,
+             content, class, message, request_id, trace_id, first_failed_at, last_failed_at,
+             attempts)
+         SELECT 'inbound', b.event_id, 0, b.conversation, c.tenant, b.number, f.turn_id,
+             json_extract(b.content, '$.kind'), f.class, f.message, b.request_id, b.trace_id,
+             (SELECT min(a.at) FROM failures a WHERE a.source = b.event_id AND a.ordinal = 0),
+             f.at,
+             (SELECT count(*) FROM failures a WHERE a.source = b.event_id AND a.ordinal = 0)
+         FROM inbounds b JOIN conversations c ON c.id = b.conversation
+              JOIN failures f ON f.rowid = (SELECT max(a.rowid) FROM failures a
+                                            WHERE a.source = b.event_id AND a.ordinal = 0)
+         WHERE b.conversation = ?1 AND b.number BETWEEN ?2 AND ?3 AND b.state = 'dead'
+         ORDER BY b.number
+         ON CONFLICT (source, ordinal, kind) DO UPDATE SET state = 'pending',
+             turn_id = excluded.turn_id, class = excluded.class, message = excluded.message,
+             content = excluded.content, last_failed_at = excluded.last_failed_at,
+             attempts = excluded.attempts, reason = NULL, ended_at = NULL",
+        params![conversation, first, last],
+    )?;
+    Ok(())
+}
+
+/// Writes a letter for a delivery that has just failed. Its failures are written already.
+pub(super) fn delivery_gave_up(
+    connection: &Connection,
+    conversation: Blob,
+    number: i64,
+) -> Result<()> {
+    connection.run(
+        "INSERT INTO dead_letters (kind, source, ordinal, conversation, tenant, number, turn_id,
+             content, class, message, first_failed_at, last_failed_at, attempts)
+         SELECT 'delivery', o.turn_id, o.ordinal, o.conversation, c.tenant, o.number, o.turn_id,
+             json_extract(o.content, '$.kind'), f.class, f.message,
+             (SELECT min(a.at) FROM failures a
+              WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery'), f.at,
+             (SELECT count(*) FROM failures a
+              WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')
+         FROM outbox o JOIN conversations c ON c.id = o.conversation
+              JOIN failures f ON f.rowid = (
+                  SELECT max(a.rowid) FROM failures a
+                  WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')
+         WHERE o.conversation = ?1 AND o.number = ?2 AND o.state = 'failed'
+         ON CONFLICT (source, ordinal, kind) DO UPDATE SET state = 'pending',
+             class = excluded.class, message = excluded.message,
+             last_failed_at = excluded.last_failed_at, attempts = excluded.attempts,
+             reason = NULL, ended_at = NULL",
+        params![conversation, number],
+    )?;
+    Ok(())
+}
+
+/// Ends the letters of what was tried again and has come to an end in this transaction,
+/// whichever statement ended it. Mostly there are none.
+pub(super) fn follow(connection: &Connection) -> Result<()> {
+    let any: bool = connection.one(
+        "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE state = 'reprocessing')",
+        [],
+        one,
+    )?;
+    if !any {
+        return Ok(());
+    }
+    connection.run(
+        "UPDATE dead_letters SET state = 'done', ended_at = max(redriven_at,
+             coalesce((SELECT t.ended_at FROM turns t WHERE t.id = b.turn_id),
+                      (SELECT i.heartbeat_at FROM installation i), 0))
+         FROM inbounds b
+         WHERE dead_letters.state = 'reprocessing' AND dead_letters.kind = 'inbound'
+           AND b.event_id = dead_letters.source AND b.state NOT IN ('queued', 'dead')",
+        [],
+    )?;
+    connection.run(
+        "UPDATE dead_letters SET
+             state = CASE o.state WHEN 'sent' THEN 'done' ELSE 'pending' END,
+             reason = CASE o.state WHEN 'sent' THEN NULL
+                                   ELSE o.state || ': ' || coalesce(o.reason, '') END,
+             ended_at = CASE o.state WHEN 'sent' THEN o.settled_at END
+         FROM outbox o
+         WHERE dead_letters.state = 'reprocessing' AND dead_letters.kind = 'delivery'
+           AND o.conversation = dead_letters.conversation AND o.number = dead_letters.number
+           AND o.state IN ('sent', 'cancelled', 'unknown')",
+        [],
+    )?;
+    Ok(())
+}
 
 pub(super) fn act(
     connection: &Connection,

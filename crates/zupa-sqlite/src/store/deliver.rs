@@ -10,8 +10,8 @@ use rusqlite::{Connection, params};
 use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
 use zupa_core::{Hold, PlatformId, Result, Timestamp};
 
-use super::failures;
 use super::row::Sql;
+use super::{dead_letters, failures};
 
 /// Puts a delivery on record as being on the wire, if nobody did so before.
 pub(super) fn attempt(
@@ -86,6 +86,8 @@ pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> 
     )?;
     // What was said with a step stands for itself; no reply begins with it.
     if settled == 1 && state == "failed" {
+        let number = item.number.0.cast_signed();
+        dead_letters::delivery_gave_up(connection, *item.conversation.as_bytes(), number)?;
         connection.run(
             "UPDATE outbox SET state = 'cancelled', open = 0, reason = 'an earlier part failed',
                  settled_at = ?3

@@ -12,7 +12,7 @@ use zupa_core::{AuditHead, Digest, Number, Result, Timestamp};
 use super::failures::{self, Failed};
 use super::outbox::{self, Place};
 use super::row::{Sql, one};
-use super::{audit, hold, kept, waits};
+use super::{audit, dead_letters, hold, kept, waits};
 use crate::faults::Planted;
 
 /// What the fence needs to know, and what follows from it.
@@ -299,9 +299,19 @@ fn commit(
             item.audit.len() as i64
         ],
     )?;
+    // One row by its key is written in one pass, without a journal of the statement.
+    let ends = match fenced.first == fenced.last {
+        true => {
+            "UPDATE inbounds SET state = ?4, reason = ?5, turn_id = ?6
+             WHERE conversation = ?1 AND number = ?2 AND number = ?3 AND state = 'queued'"
+        }
+        false => {
+            "UPDATE inbounds SET state = ?4, reason = ?5, turn_id = ?6
+             WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'"
+        }
+    };
     connection.run(
-        "UPDATE inbounds SET state = ?4, reason = ?5, turn_id = ?6
-         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
+        ends,
         params![
             item.conversation.as_bytes(),
             fenced.first,
@@ -311,6 +321,10 @@ fn commit(
             item.turn.as_bytes()
         ],
     )?;
+    if failed {
+        let range = (fenced.first, fenced.last);
+        dead_letters::inbounds_gave_up(connection, *item.conversation.as_bytes(), range)?;
+    }
     if planted != Planted::OutboxOutsideTransaction {
         let place = Place {
             conversation: item.conversation,

@@ -20,44 +20,7 @@ pub(super) fn record(connection: &Connection, item: &Record, now: Timestamp) -> 
         serde_json::from_str::<serde::de::IgnoredAny>(result)
             .map_err(|source| Error::invalid("a step's result is not JSON").with_source(source))?;
     }
-    // A result fills its intent where that stands; another input is another
-    // effect under the same key. Anything else is known already.
-    let written = connection.run(
-        "INSERT INTO steps (turn_id, step_key, input, result, run, recorded_at, ordinal, class)
-         SELECT ?1, ?4, ?5, coalesce(?6, ''), ?7, ?8, ?9, ?10 FROM conversations
-         WHERE id = ?2 AND epoch = ?3 AND open_turn = ?1 AND holder IS NOT NULL
-         ON CONFLICT (turn_id, step_key) DO UPDATE SET input = excluded.input,
-             result = excluded.result, run = excluded.run, recorded_at = excluded.recorded_at,
-             ordinal = CASE WHEN steps.input = excluded.input THEN steps.ordinal
-                            ELSE excluded.ordinal END,
-             class = CASE WHEN steps.input = excluded.input THEN steps.class
-                          ELSE excluded.class END
-         WHERE steps.input <> excluded.input OR (steps.result = '' AND excluded.result <> '')",
-        params![
-            item.turn.as_bytes(),
-            item.conversation.as_bytes(),
-            item.epoch.0.cast_signed(),
-            item.step.key,
-            item.step.input.0,
-            result,
-            item.run,
-            now.0,
-            item.step.ordinal,
-            item.step.class.as_str()
-        ],
-    )?;
-    if written == 0 {
-        return known_or_stale(connection, item);
-    }
-    if !item.say.is_empty() {
-        say(connection, item, now)?;
-    }
-    Ok(Recorded::Written)
-}
-
-/// Nothing was written: the step is there, or the claim is lost.
-fn known_or_stale(connection: &Connection, item: &Record) -> Result<Recorded> {
-    let holds = connection.one(
+    let holds: bool = connection.one(
         "SELECT EXISTS (SELECT 1 FROM conversations
              WHERE id = ?1 AND epoch = ?2 AND open_turn = ?3 AND holder IS NOT NULL)",
         params![
@@ -67,11 +30,36 @@ fn known_or_stale(connection: &Connection, item: &Record) -> Result<Recorded> {
         ],
         one,
     )?;
-    Ok(if holds {
-        Recorded::Written
-    } else {
-        Recorded::Stale
-    })
+    if !holds {
+        return Ok(Recorded::Stale);
+    }
+    // A result fills its intent where that stands; another input is another
+    // effect under the same key. Anything else is known already.
+    let written = connection.run(
+        "INSERT INTO steps (turn_id, step_key, input, result, run, recorded_at, ordinal, class)
+         VALUES (?1, ?2, ?3, coalesce(?4, ''), ?5, ?6, ?7, ?8)
+         ON CONFLICT (turn_id, step_key) DO UPDATE SET input = excluded.input,
+             result = excluded.result, run = excluded.run, recorded_at = excluded.recorded_at,
+             ordinal = CASE WHEN steps.input = excluded.input THEN steps.ordinal
+                            ELSE excluded.ordinal END,
+             class = CASE WHEN steps.input = excluded.input THEN steps.class
+                          ELSE excluded.class END
+         WHERE steps.input <> excluded.input OR (steps.result = '' AND excluded.result <> '')",
+        params![
+            item.turn.as_bytes(),
+            item.step.key,
+            item.step.input.0,
+            result,
+            item.run,
+            now.0,
+            item.step.ordinal,
+            item.step.class.as_str()
+        ],
+    )?;
+    if written == 1 && !item.say.is_empty() {
+        say(connection, item, now)?;
+    }
+    Ok(Recorded::Written)
 }
 
 /// Writes what goes with a step behind all that the conversation has so far.

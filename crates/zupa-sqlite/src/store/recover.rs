@@ -14,7 +14,7 @@ use zupa_core::{AuditEntry, ConversationId, Digest, ProcessId, Result, Timestamp
 
 use super::failures::{self, Failed};
 use super::row::{Blob, Sql, one};
-use super::{audit, claim};
+use super::{audit, claim, dead_letters};
 
 /// A turn that was running at this many starts is suspected of the deaths.
 const SUSPECT_RUNS: u32 = 3;
@@ -154,6 +154,7 @@ fn give_up(connection: &Connection, turn: Blob, conversation: Blob, now: Timesta
          WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
         params![conversation, first, last, CRASHED, turn],
     )?;
+    dead_letters::inbounds_gave_up(connection, conversation, (first, last))?;
     connection.run(
         "UPDATE conversations SET holder = NULL, open_turn = NULL, consumed = max(consumed, ?2),
              due_at = CASE WHEN pending > 0 THEN ?3 END WHERE id = ?1",

@@ -6,7 +6,7 @@ use zupa_core::{ErrorKind, Result};
 
 use super::outbox::{self, Place};
 use super::row::{Sql, one};
-use super::{accept, claim, deliver, finish, receipts, record};
+use super::{accept, claim, dead_letters, deliver, finish, receipts, record};
 use crate::error;
 use crate::faults::Planted;
 
@@ -27,13 +27,16 @@ pub(super) fn write(connection: &Connection, batch: &Batch, planted: Planted) ->
     Ok(applied)
 }
 
-/// Runs the work in a transaction of its own.
+/// Runs the work in a transaction of its own, which dead letters follow.
 pub(super) fn transaction<T>(
     connection: &Connection,
     work: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     execute(connection, "BEGIN IMMEDIATE")?;
-    let done = work().and_then(|done| execute(connection, "COMMIT").map(|()| done));
+    let done = work().and_then(|done| {
+        dead_letters::follow(connection)?;
+        execute(connection, "COMMIT").map(|()| done)
+    });
     if done.is_err() {
         // SQLite has ended the transaction by itself after some errors.
         let _ = connection.execute_batch("ROLLBACK");

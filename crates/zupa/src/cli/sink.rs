@@ -57,6 +57,7 @@ impl Channel for Door {
         Capabilities {
             acknowledges: Acknowledges::OnSend,
             deduplicates: self.sink.deduplicates,
+            drafts: false,
         }
     }
 

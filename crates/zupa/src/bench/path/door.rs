@@ -121,6 +121,7 @@ impl Channel for Door {
         Capabilities {
             acknowledges: Acknowledges::OnSend,
             deduplicates: Deduplicates::ByKey,
+            drafts: false,
         }
     }
 
