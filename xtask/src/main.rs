@@ -2,7 +2,7 @@
 //!
 //! `ci` is what a pull request must pass, `rules` is the part of it that reads
 //! the repository itself, `crash` kills a running server until it breaks,
-//! `services` starts what tests talk to.
+//! `overload` asks for more than it can do, `services` starts what tests talk to.
 #![allow(
     clippy::disallowed_methods,
     reason = "tools measure wall time and read the environment; the ports are for what ships"
@@ -10,6 +10,7 @@
 
 mod ci;
 mod crash;
+mod overload;
 mod rules;
 mod services;
 
@@ -41,6 +42,8 @@ enum Command {
     Rules,
     /// Kills a loaded server with SIGKILL over and over and checks that nothing is lost or doubled
     Crash(crash::Options),
+    /// Puts several times its capacity on a server, and checks that it sheds the rest and recovers
+    Overload(overload::Options),
     /// Starts a server that tests need, in the foreground
     Services(services::Options),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Ci(options) => ci::run(options),
         Command::Rules => rules::run(),
         Command::Crash(options) => crash::run(options),
+        Command::Overload(options) => overload::run(&options),
         Command::Services(options) => services::run(&options),
     };
     match result {

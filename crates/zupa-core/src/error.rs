@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Unavailable,
     /// There is no room: disk, backlog, payload.
     Full,
+    /// More is asked for than can be done now; later is fine.
+    Overloaded,
     /// The prompt is longer than the model takes.
     ContextLength,
     /// The provider refused the content.
@@ -60,6 +62,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::Unavailable => "unavailable",
             Self::Full => "full",
+            Self::Overloaded => "overloaded",
             Self::ContextLength => "context_length",
             Self::ContentFilter => "content_filter",
             Self::Protocol => "protocol",

@@ -131,6 +131,11 @@ impl Problem {
             ErrorKind::Full => {
                 Self::later("full", "there is no room now; later is fine", wait(error))
             }
+            ErrorKind::Overloaded => Self::later(
+                "overloaded",
+                "more is asked for than can be done now; nothing was taken, send it again later",
+                wait(error),
+            ),
             ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::DurabilityLost => Self::later(
                 error.kind().as_str(),
                 "this cannot be done now; nothing was acknowledged, try again",

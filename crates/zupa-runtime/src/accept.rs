@@ -21,8 +21,9 @@ use zupa_core::{
     Result, Retry, Stage, Timestamp, TurnId, Wakeup,
 };
 
+use crate::admission::Admission;
 use crate::agent::Agent;
-use crate::claim::{Hiring, Permit, Started};
+use crate::claim::{Hiring, Permit, Started, Tenants};
 use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::settings::Settings;
@@ -44,7 +45,9 @@ pub(crate) struct Acceptor {
     pub settings: Arc<Settings>,
     /// Open inbounds, roughly: counted up here, down at the end of turns.
     pub backlog: Arc<AtomicU64>,
+    pub admission: Arc<Admission>,
     pub hiring: Hiring,
+    pub tenants: Arc<Tenants>,
     /// The newest version of a conversation's state that turns here can load.
     pub loads: u32,
     pub bus: EventBus,
@@ -123,12 +126,10 @@ impl Acceptor {
         if batch.inbounds.is_empty() {
             return Ok(());
         }
-        if self.backlog.load(Ordering::Relaxed) >= self.settings.backlog {
-            return Err(
-                Error::new(ErrorKind::Full, "too many messages wait for an answer")
-                    .with("limit", self.settings.backlog)
-                    .with_retry(Retry::After(Duration::from_secs(1))),
-            );
+        if let Some(reason) = self.admission.closed() {
+            let inbounds = batch.inbounds.len();
+            self.bus.emit(telemetry::turned_away(reason, inbounds));
+            return Err(reason.error());
         }
         for inbound in &batch.inbounds {
             if let Content::Text { text } = &inbound.content
@@ -224,6 +225,7 @@ impl Acceptor {
                 told.log(event, "accepted a message", Some(conversation));
                 self.faults.mark(event.0, Phase::Accepted).await;
                 if !at_once {
+                    self.tenants.note(conversation, &address.tenant);
                     self.wakeup.wake(Nudge::Due(conversation));
                 }
                 self.doors.hint(

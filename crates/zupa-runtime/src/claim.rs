@@ -2,7 +2,7 @@
 //!
 //! *Arrives*: hints that a conversation has work, and the poll's findings.
 //! *Leaves*: at most one worker per conversation, and no more workers than
-//! turns may be in flight; first come, first served between conversations.
+//! turns may be in flight; who is next is for `claim/queue.rs`.
 //! *If the process dies here*: the claim row is there or not; the next start
 //! runs the turn again over the same range.
 
@@ -10,14 +10,16 @@ mod hiring;
 mod in_flight;
 mod limits;
 mod quarantine;
+mod queue;
+mod tenants;
+mod work;
 mod worker;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -28,6 +30,9 @@ pub(crate) use hiring::{Hired, Hiring, Permit, Started};
 pub(crate) use in_flight::{Held, InFlight};
 pub(crate) use limits::Limits;
 pub(crate) use quarantine::Quarantine;
+pub(crate) use queue::Priority;
+pub(crate) use tenants::Tenants;
+pub(crate) use work::{Measured, Work};
 pub(crate) use worker::{Next, Ran, Worker};
 
 /// Conversations that one poll lists; what is more is listed by the next.
@@ -45,52 +50,10 @@ pub(crate) struct Dispatcher {
     pub alone: Vec<ConversationId>,
     pub hiring: Hiring,
     pub hired: Hired,
+    pub tenants: Arc<Tenants>,
+    /// Where it is told, with each poll, what waits and runs.
+    pub measured: watch::Sender<[Measured; Priority::ALL.len()]>,
     pub workers: TaskTracker,
-}
-
-/// What is known of the work in this process. All of it can be lost: the store
-/// knows better, and the poll asks it.
-#[derive(Default)]
-struct Work {
-    /// Conversations with a worker, or waiting for one; true: look again after.
-    known: HashMap<ConversationId, bool>,
-    /// Those waiting for a worker, in the order of their coming.
-    ready: VecDeque<ConversationId>,
-    /// Those due later.
-    later: BinaryHeap<Reverse<(Timestamp, ConversationId)>>,
-}
-
-impl Work {
-    fn offer(&mut self, conversation: ConversationId) {
-        match self.known.get_mut(&conversation) {
-            Some(again) => *again = true,
-            None => {
-                self.known.insert(conversation, false);
-                self.ready.push_back(conversation);
-            }
-        }
-    }
-
-    fn ended(&mut self, conversation: ConversationId, next: Next, now: Timestamp) {
-        let again = self.known.remove(&conversation).unwrap_or(false);
-        match next {
-            // Behind the others: a busy conversation does not hold a worker.
-            Next::Due(at) if at <= now => self.offer(conversation),
-            Next::Due(at) => self.later.push(Reverse((at, conversation))),
-            Next::Idle if again => self.offer(conversation),
-            Next::Idle => {}
-        }
-    }
-
-    fn offer_those_due(&mut self, now: Timestamp) {
-        while let Some(Reverse((at, conversation))) = self.later.peek().copied() {
-            if at > now {
-                return;
-            }
-            self.later.pop();
-            self.offer(conversation);
-        }
-    }
 }
 
 impl Dispatcher {
@@ -112,27 +75,33 @@ impl Dispatcher {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some((conversation, next)) = endings.recv() => {
-                    work.ended(conversation, next, self.clock.wall());
+                    work.ended(conversation, next, self.now());
                 }
-                permit = self.hiring.hire(), if !work.ready.is_empty() => {
-                    if let (Some(permit), Some(next)) = (permit, work.ready.pop_front()) {
+                permit = self.hiring.hire(), if !work.nobody_waits() => {
+                    let next = work.start_next(self.clock.monotonic());
+                    if let (Some(permit), Some(next)) = (permit, next) {
                         self.spawn(next, permit, ended.clone());
                     }
                 }
                 Some(started) = self.hired.recv() => {
-                    work.known.entry(started.turn.conversation).or_insert(false);
+                    let turn = &started.turn;
+                    work.started(turn.conversation, &turn.address.tenant);
                     self.spawn_claimed(started, ended.clone());
                 }
                 nudge = self.wakeup.woken() => match nudge {
                     Nudge::Due(conversation) => {
                         self.worker.in_flight.call(conversation);
-                        work.offer(conversation);
+                        let (tenant, now) = (self.tenants.of(conversation), self.clock.monotonic());
+                        work.offer(conversation, tenant, Priority::Person, now);
                     }
                     Nudge::Held(conversation) => self.worker.in_flight.silence(conversation),
                     Nudge::News(address) => self.worker.doors.hint(&address, Hint::Look),
                 },
-                _ = poll.tick() => self.poll(&mut work).await,
-                () = tokio::time::sleep(wait) => work.offer_those_due(self.clock.wall()),
+                _ = poll.tick() => {
+                    self.measured.send_replace(Priority::ALL.map(|one| work.measure(one)));
+                    self.poll(&mut work).await;
+                }
+                () = tokio::time::sleep(wait) => work.offer_those_due(self.now()),
             }
         }
     }
@@ -183,29 +152,28 @@ impl Dispatcher {
     }
 
     async fn poll(&self, work: &mut Work) {
-        if work.ready.len() >= PAGE {
+        if work.waiting() >= PAGE {
             return;
         }
-        let now = self.clock.wall();
+        let (wall, monotonic) = self.now();
         // What has run out of time becomes due by it.
-        if let Err(error) = self.store.expire(now, PAGE).await {
-            warn!(%error, "the store could not settle what ran out of time");
-        }
-        match self
-            .store
-            .due(now, now.plus(self.settings.poll), PAGE)
-            .await
-        {
-            Ok(due) => {
-                for due in due {
-                    if work.known.contains_key(&due.conversation) {
-                        continue;
-                    }
-                    if due.at <= now {
-                        work.offer(due.conversation);
-                    } else {
-                        work.later.push(Reverse((due.at, due.conversation)));
-                    }
+        let timers = match self.store.expire(wall, PAGE).await {
+            Ok(due) => due,
+            Err(error) => {
+                warn!(%error, "the store could not settle what ran out of time");
+                Vec::new()
+            }
+        };
+        let timers: HashSet<_> = timers.into_iter().map(|due| due.conversation).collect();
+        let until = wall.plus(self.settings.poll);
+        match self.store.due(wall, until, PAGE).await {
+            Ok(listed) => {
+                for due in listed {
+                    let priority = match timers.contains(&due.conversation) {
+                        true => Priority::Timer,
+                        false => Priority::Person,
+                    };
+                    work.listed(due, priority, (wall, monotonic));
                 }
             }
             Err(error) => warn!(%error, "the store could not list what is due"),
@@ -213,9 +181,14 @@ impl Dispatcher {
     }
 
     fn until_later(&self, work: &Work) -> Duration {
-        match work.later.peek() {
-            Some(Reverse((at, _))) => at.since(self.clock.wall()),
+        match work.next_due() {
+            Some(at) => at.since(self.clock.wall()),
             None => self.settings.poll,
         }
+    }
+
+    /// On the wall, and on the clock that does not jump.
+    fn now(&self) -> (Timestamp, Duration) {
+        (self.clock.wall(), self.clock.monotonic())
     }
 }

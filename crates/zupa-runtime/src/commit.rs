@@ -134,7 +134,7 @@ impl Committer {
                 warn!(turn_id = %turn.turn, %error, "the store failed a turn; it runs again");
                 self.tell_lost(turn, "store");
                 self.let_go(turn);
-                return Next::Due(self.clock.wall().plus(self.settings.claim_expiry));
+                return Next::Retry(self.clock.wall().plus(self.settings.claim_expiry));
             }
         };
         claim.ending();
@@ -151,7 +151,7 @@ impl Committer {
                     held,
                 };
                 self.follow_up(run, &end, written, since).await;
-                due_at.map_or(Next::Idle, Next::Due)
+                next(&end, due_at)
             }
             // The answer was lost. This run held the claim, so nobody but it can
             // have told or sent anything of this end.
@@ -166,7 +166,7 @@ impl Committer {
                     held,
                 };
                 self.follow_up(run, &end, written, since).await;
-                due_at.map_or(Next::Idle, Next::Due)
+                next(&end, due_at)
             }
             Ok(Finished::Already { .. } | Finished::Stale | Finished::HeadMoved(_)) => {
                 claim.refused(1 + journal.refused().await);
@@ -180,7 +180,7 @@ impl Committer {
                 warn!(turn_id = %turn.turn, %error, "could not commit; the turn runs again");
                 self.tell_lost(turn, "store");
                 self.let_go(turn);
-                Next::Due(self.clock.wall().plus(self.settings.claim_expiry))
+                Next::Retry(self.clock.wall().plus(self.settings.claim_expiry))
             }
         }
     }
@@ -349,6 +349,15 @@ fn written_unheard(end: &TurnEnd) -> Finished {
         },
         // A turn that has ended is answered as known.
         TurnEnd::Commit(_) | TurnEnd::Split { .. } => Finished::Stale,
+    }
+}
+
+/// When the conversation has work again.
+fn next(end: &TurnEnd, due_at: Option<Timestamp>) -> Next {
+    match (due_at, end) {
+        (None, _) => Next::Idle,
+        (Some(at), TurnEnd::Retry { .. }) => Next::Retry(at),
+        (Some(at), _) => Next::Due(at),
     }
 }
 

@@ -13,6 +13,7 @@ mod graph;
 mod tools;
 
 // What the path stands on.
+mod admission;
 mod doors;
 mod faults;
 mod housekeeping;
@@ -31,6 +32,7 @@ mod scripted;
 mod system;
 mod telemetry;
 
+pub use admission::MachineLoad;
 pub use agent::{
     Agent, AgentTurn, Attached, BeforeReply, CallResult, Came, Command, CommandContext,
     CommandReply, CommandRole, ContextProvider, EndReason, Episode, Kept, Language, Modality,

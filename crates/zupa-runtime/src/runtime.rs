@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{info, warn};
 use zupa_core::store::Recovery;
 use zupa_core::{EventBus, Intake, Model, ProcessId, Result, Store};
 
 use crate::agent::Agent;
-use crate::claim::InFlight;
+use crate::claim::{Hiring, InFlight};
 use crate::resilience::{Breaker, Guards};
 use crate::writer::Health;
 
@@ -37,6 +37,7 @@ pub struct Runtime {
     /// The bus's driver, unless somebody else has it.
     driving: Option<JoinHandle<()>>,
     in_flight: Arc<InFlight>,
+    hiring: Hiring,
     guards: Arc<Guards>,
     intake_stop: CancellationToken,
     turns_stop: CancellationToken,
@@ -86,6 +87,19 @@ impl Runtime {
     /// Names this process; each start has another id.
     pub fn process(&self) -> ProcessId {
         self.process
+    }
+
+    /// Turns that may be in flight at once in this process.
+    pub fn turns_in_flight(&self) -> usize {
+        self.hiring.turns()
+    }
+
+    /// Lets another number of turns be in flight at once, at least one. Those that run go
+    /// on: while they are more than that, no other starts. At no moment are there more
+    /// than the larger of the old and the new number.
+    pub fn set_turns_in_flight(&self, turns: usize) {
+        self.hiring.set_turns(turns);
+        info!(turns, "changed how many turns may be in flight");
     }
 
     /// Counts the writes that were refused, or not even tried, because somebody

@@ -29,6 +29,16 @@ pub struct Settings {
     pub per_tenant_per_minute: u32,
     /// Open inbounds beyond which doors are told to come back. Default: 100,000.
     pub backlog: u64,
+    /// How long a person's message may wait for a turn, or would at the present pace,
+    /// before doors are told to come back. 0: no limit. Default: 20 s.
+    pub queue_age: Duration,
+    /// How much of the processors that it is allowed the process may take, in percent,
+    /// before doors are told to come back. 0: no limit. Default: 0.
+    pub cpu_percent: u32,
+    /// The same for the memory. Default: 90. Both need [`Builder::machine_load`].
+    ///
+    /// [`Builder::machine_load`]: crate::Builder::machine_load
+    pub memory_percent: u32,
     /// Longest text of a message, in bytes. Default: 65,536.
     pub payload_bytes: usize,
     /// Longest life of one run of a turn. Default: 120 s.
@@ -78,6 +88,9 @@ impl Default for Settings {
             per_user_per_minute: 0,
             per_tenant_per_minute: 0,
             backlog: 100_000,
+            queue_age: Duration::from_secs(20),
+            cpu_percent: 0,
+            memory_percent: 90,
             payload_bytes: 65_536,
             turn_timeout: Duration::from_secs(120),
             policies: Policies::default(),

@@ -9,6 +9,8 @@ use zupa_core::bus::{Draft, Label, Name, names};
 use zupa_core::store::{Accepted, ClaimedTurn, Delivery, Recovery, Settlement};
 use zupa_core::{Completion, Error, EventId, Timestamp};
 
+use crate::admission::Reason;
+
 /// The outcome of what went well.
 const OK: &str = "ok";
 
@@ -41,6 +43,13 @@ pub(crate) fn accepted(event: EventId, accepted: &Accepted) -> Draft {
 pub(crate) fn refused(error: &Error, inbounds: usize) -> Draft {
     Draft::of(names::INBOUND_REFUSED)
         .with("reason", error.kind().as_str())
+        .with("inbounds", inbounds)
+}
+
+/// Messages that were not taken because the doors are closed.
+pub(crate) fn turned_away(reason: Reason, inbounds: usize) -> Draft {
+    Draft::of(names::ADMISSION_REFUSED)
+        .with("reason", reason.as_str())
         .with("inbounds", inbounds)
 }
 

@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod graph;
 mod logs;
+mod machine;
 mod operator;
 mod print;
 mod reviews;

@@ -16,27 +16,34 @@ pub fn binary(options: &Options) -> anyhow::Result<PathBuf> {
             .canonicalize()
             .with_context(|| format!("there is no {}", binary.display()));
     }
-    let mut cargo = Command::new("cargo");
     let features = if options.on_postgres() {
         "faults,postgres"
     } else {
         "faults"
     };
-    cargo.args(["build", "--package", "zupa", "--bin", "zupa"]);
-    cargo.args(["--features", features]);
-    cargo.arg("--message-format=json-render-diagnostics");
+    let mut arguments = vec!["--features", features];
     if options.release {
-        cargo.arg("--release");
+        arguments.push("--release");
     }
+    zupa(&arguments)
+}
+
+/// Builds what is released, and returns its path.
+pub fn release() -> anyhow::Result<PathBuf> {
+    zupa(&["--release"])
+}
+
+fn zupa(arguments: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--package", "zupa", "--bin", "zupa"]);
+    cargo.arg("--message-format=json-render-diagnostics");
+    cargo.args(arguments);
     let built = cargo
         .current_dir(root())
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
-    ensure!(
-        built.status.success(),
-        "cannot build the faults build of zupa"
-    );
+    ensure!(built.status.success(), "cannot build zupa");
     executable(&String::from_utf8_lossy(&built.stdout)).context("cargo built no zupa binary")
 }
 

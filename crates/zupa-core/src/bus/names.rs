@@ -25,6 +25,14 @@ names! {
     INBOUND_REFUSED = "inbound":"refused";
     /// What waits for a turn was counted.
     QUEUE_MEASURED = "queue":"measured";
+    /// What waits for a turn in this process, and what runs, with one priority.
+    QUEUE_WAITING = "queue":"waiting";
+    /// Doors are told to come back from now on.
+    ADMISSION_CLOSED = "admission":"closed";
+    /// Doors may hand messages in again.
+    ADMISSION_OPENED = "admission":"opened";
+    /// Messages were turned away because doors are told to come back.
+    ADMISSION_REFUSED = "admission":"refused";
     /// A turn was claimed and begins to run.
     TURN_CLAIMED = "turn":"claimed";
     /// A turn was committed with an answer, or silently.

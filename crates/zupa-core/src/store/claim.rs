@@ -3,7 +3,7 @@
 
 use super::finish::OutboxRow;
 use crate::audit::AuditHead;
-use crate::id::{Address, ConversationId, Epoch, Number, ProcessId, TurnId};
+use crate::id::{Address, ConversationId, Epoch, Number, ProcessId, TenantId, TurnId};
 use crate::inbound::Correlation;
 use crate::time::Timestamp;
 use crate::tool::EffectClass;
@@ -11,10 +11,12 @@ use crate::turn::{Claimed, Step, StoredState};
 use crate::wait::Wait;
 
 /// A conversation with something to claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// Which.
     pub conversation: ConversationId,
+    /// Whose it is.
+    pub tenant: TenantId,
     /// Since when, or from when on.
     pub at: Timestamp,
 }

@@ -36,6 +36,30 @@ impl Families {
                 let depth = i64::try_from(number("depth")).unwrap_or(i64::MAX);
                 self.queue_depth.set(depth);
             }
+            names::QUEUE_WAITING => {
+                let by = [("priority", word("priority"))];
+                let gauge = |key| i64::try_from(number(key)).unwrap_or(i64::MAX);
+                let oldest = event.payload.time("oldest").unwrap_or_default();
+                self.queue_waiting.get_or_create(&by).set(gauge("waiting"));
+                self.turns_in_flight
+                    .get_or_create(&by)
+                    .set(gauge("running"));
+                self.queue_oldest
+                    .get_or_create(&by)
+                    .set(oldest.as_secs_f64());
+            }
+            names::ADMISSION_CLOSED | names::ADMISSION_OPENED => {
+                let reason = [("reason", word("reason"))];
+                let closed = event.name == names::ADMISSION_CLOSED;
+                self.admission_closed
+                    .get_or_create(&reason)
+                    .set(closed.into());
+            }
+            names::ADMISSION_REFUSED => {
+                let reason = [("reason", word("reason"))];
+                let refused = self.admission_refused.get_or_create(&reason);
+                refused.inc_by(number("inbounds"));
+            }
             names::TURN_CLAIMED => {
                 let waited = event.payload.time("waited").unwrap_or_default();
                 self.queue_wait.observe(Duration::as_secs_f64(&waited));

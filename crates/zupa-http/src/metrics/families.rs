@@ -14,6 +14,9 @@ pub(super) type ByTwo = [(&'static str, &'static str); 2];
 pub(super) type ByName = [(&'static str, String); 1];
 
 pub(super) type Counters<L> = Family<L, Counter>;
+pub(super) type Gauges<L> = Family<L, Gauge>;
+/// A gauge of seconds.
+pub(super) type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
 pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// Every figure that events change.
@@ -21,6 +24,11 @@ pub(super) struct Families {
     pub inbound: Counters<By>,
     pub queue_depth: Gauge,
     pub queue_wait: Histogram,
+    pub queue_waiting: Gauges<By>,
+    pub queue_oldest: Family<By, Seconds>,
+    pub turns_in_flight: Gauges<By>,
+    pub admission_closed: Gauges<By>,
+    pub admission_refused: Counters<By>,
     pub turns: Counters<By>,
     pub turn_duration: Histograms<By>,
     pub node_duration: Histograms<ByName>,
@@ -36,7 +44,7 @@ pub(super) struct Families {
     pub waits_settled: Counters<By>,
     pub sessions_ended: Counters<By>,
     pub recovery_turns: Counter,
-    pub recovery: Gauge<f64, std::sync::atomic::AtomicU64>,
+    pub recovery: Seconds,
     pub store_batches: Counters<By>,
     pub store_batch_size: Histogram,
     pub store_commit: Histogram,
@@ -49,6 +57,11 @@ impl Families {
             inbound: Family::default(),
             queue_depth: Gauge::default(),
             queue_wait: seconds(),
+            queue_waiting: Family::default(),
+            queue_oldest: Family::default(),
+            turns_in_flight: Family::default(),
+            admission_closed: Family::default(),
+            admission_refused: Family::default(),
             turns: Family::default(),
             turn_duration: Family::new_with_constructor(seconds),
             node_duration: Family::new_with_constructor(seconds),
@@ -72,6 +85,11 @@ impl Families {
         registry.register("inbound", "Messages that came in, by what became of them", all.inbound.clone());
         registry.register("queue_depth", "Messages that wait in the store, for all processes", all.queue_depth.clone());
         registry.register_with_unit("queue_wait", "From the acceptance of a turn's oldest message to a start of the turn", Unit::Seconds, all.queue_wait.clone());
+        registry.register("queue_waiting", "Conversations that wait for a turn in this process, by priority", all.queue_waiting.clone());
+        registry.register_with_unit("queue_oldest", "How long the one that waits for longest does, by priority", Unit::Seconds, all.queue_oldest.clone());
+        registry.register("turns_in_flight", "Turns that run in this process, by priority", all.turns_in_flight.clone());
+        registry.register("admission_closed", "Whether doors are told to come back, by reason", all.admission_closed.clone());
+        registry.register("admission_refused", "Messages turned away because of it, by reason", all.admission_refused.clone());
         registry.register("turns", "Runs of turns that have ended, by how", all.turns.clone());
         registry.register_with_unit("turn_duration", "From a run's start to its written end", Unit::Seconds, all.turn_duration.clone());
         registry.register_with_unit("node_duration", "Runs of nodes of the graph", Unit::Seconds, all.node_duration.clone());
@@ -114,6 +132,17 @@ impl Families {
         ];
         zero(&self.deliveries, "outcome", &outcomes);
         zero(&self.model_tokens, "direction", &["input", "output"]);
+        let reasons = ["backlog", "queue", "cpu", "memory"];
+        zero(&self.admission_refused, "reason", &reasons);
+        for reason in ["queue", "cpu", "memory"] {
+            drop(self.admission_closed.get_or_create(&[("reason", reason)]));
+        }
+        for priority in ["person", "timer", "retry"] {
+            let by = [("priority", priority)];
+            drop(self.queue_waiting.get_or_create(&by));
+            drop(self.queue_oldest.get_or_create(&by));
+            drop(self.turns_in_flight.get_or_create(&by));
+        }
     }
 }
 

@@ -109,6 +109,14 @@ async fn what_may_work_later_is_503_with_retry_after() {
     assert_eq!(answer.headers["retry-after"], "3");
     assert!(!answer.text.contains("/var"));
 
+    fn overloaded(_: &Inbound) -> Result<Delivered> {
+        let error = Error::new(ErrorKind::Overloaded, "no more messages are taken now");
+        Err(error.with_retry(Retry::After(Duration::from_secs(5))))
+    }
+    let answer = App::with(dev(), overloaded).post(r#"{"text":"a"}"#).await;
+    assert_eq!(answer.problem(), (503, "overloaded"));
+    assert_eq!(answer.headers["retry-after"], "5");
+
     fn lost(_: &Inbound) -> Result<Delivered> {
         Err(Error::new(ErrorKind::DurabilityLost, "fsync failed"))
     }

@@ -74,6 +74,17 @@ fn everything() -> Vec<Draft> {
         Draft::of(names::INBOUND_DUPLICATE),
         Draft::of(names::INBOUND_REFUSED).with("inbounds", 3_u64),
         Draft::of(names::QUEUE_MEASURED).with("depth", 7_u64),
+        Draft::of(names::QUEUE_WAITING)
+            .with("priority", "timer")
+            .with("waiting", 5_u64)
+            .with("running", 2_u64)
+            .with("oldest", second * 3),
+        Draft::of(names::ADMISSION_CLOSED).with("reason", "queue"),
+        Draft::of(names::ADMISSION_CLOSED).with("reason", "memory"),
+        Draft::of(names::ADMISSION_OPENED).with("reason", "memory"),
+        Draft::of(names::ADMISSION_REFUSED)
+            .with("reason", "queue")
+            .with("inbounds", 3_u64),
         Draft::of(names::TURN_CLAIMED).with("waited", second),
         Draft::of(names::TURN_COMMITTED).with("took", second),
         Draft::of(names::TURN_FAILED).with("took", second * 2),
@@ -120,6 +131,14 @@ async fn events_become_figures() {
         ("zupa_inbound_total{result=\"refused\"}", 3.0),
         ("zupa_inbound_total{result=\"expired\"}", 0.0),
         ("zupa_queue_depth", 7.0),
+        ("zupa_queue_waiting{priority=\"timer\"}", 5.0),
+        ("zupa_queue_waiting{priority=\"person\"}", 0.0),
+        ("zupa_queue_oldest_seconds{priority=\"timer\"}", 3.0),
+        ("zupa_turns_in_flight{priority=\"timer\"}", 2.0),
+        ("zupa_admission_closed{reason=\"queue\"}", 1.0),
+        ("zupa_admission_closed{reason=\"memory\"}", 0.0),
+        ("zupa_admission_refused_total{reason=\"queue\"}", 3.0),
+        ("zupa_admission_refused_total{reason=\"cpu\"}", 0.0),
         ("zupa_queue_wait_seconds_count", 1.0),
         ("zupa_queue_wait_seconds_bucket{le=\"0.5\"}", 0.0),
         ("zupa_queue_wait_seconds_bucket{le=\"1.0\"}", 1.0),

@@ -24,7 +24,7 @@ pub(super) async fn due(
             sqlx::query(
                 // Free, or held by nobody who lives: as zupa.held_until says, written out so
                 // that it is not called for each row.
-                "SELECT c.id, c.due_at - ((SELECT zupa.now()) - $1)
+                "SELECT c.id, c.due_at - ((SELECT zupa.now()) - $1), c.tenant
          FROM zupa.conversations c LEFT JOIN zupa.processes p ON p.id = c.holder
          WHERE c.due_at <= $2 + ((SELECT zupa.now()) - $1) AND c.hold_kind IS NULL
            AND (c.holder IS NULL OR p.ended_at IS NOT NULL
@@ -43,6 +43,7 @@ pub(super) async fn due(
             Ok(Due {
                 conversation: ConversationId(decode::uuid(row, 0)?),
                 at: decode::time(row, 1)?,
+                tenant: TenantId::parse(decode::text(row, 2)?)?,
             })
         })
         .collect()

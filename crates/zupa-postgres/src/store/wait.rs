@@ -5,8 +5,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 use zupa_core::store::Due;
 use zupa_core::{
-    ConversationId, Decision, Digest, Fact, NewWait, Result, Resume, Timestamp, TurnId, Wait,
-    WaitId, WaitKind, WaitState,
+    ConversationId, Decision, Digest, Fact, NewWait, Result, Resume, TenantId, Timestamp, TurnId,
+    Wait, WaitId, WaitKind, WaitState,
 };
 
 use super::decode;
@@ -128,16 +128,20 @@ pub(super) async fn expire(
     limit: usize,
     flush: bool,
 ) -> Result<Vec<Due>> {
-    let expiring = sqlx::query("SELECT conv, due FROM zupa.expire($1, $2, $3)")
-        .bind(now.0)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .bind(flush);
+    let expiring = sqlx::query(
+        "SELECT e.conv, e.due, (SELECT tenant FROM zupa.conversations WHERE id = e.conv)
+         FROM zupa.expire($1, $2, $3) e",
+    )
+    .bind(now.0)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(flush);
     let rows = sessions.all("settle what has expired", expiring).await?;
     rows.iter()
         .map(|row| {
             Ok(Due {
                 conversation: ConversationId(decode::uuid(row, 0)?),
                 at: decode::time(row, 1)?,
+                tenant: TenantId::parse(decode::text(row, 2)?)?,
             })
         })
         .collect()

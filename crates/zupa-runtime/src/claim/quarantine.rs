@@ -52,7 +52,7 @@ impl Quarantine {
                 return next;
             }
         }
-        // Whoever waits for all permits must not keep one.
+        // Whoever waits for all others to end must not be one of them.
         drop(permit);
         let _nothing_beside = self.hiring.hire_all().await;
         self.run_alone(worker, conversation).await

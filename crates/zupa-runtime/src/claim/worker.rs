@@ -29,6 +29,8 @@ use crate::writer::Writer;
 pub(crate) enum Next {
     /// At this time.
     Due(Timestamp),
+    /// At this time, after an error.
+    Retry(Timestamp),
     /// When somebody says so.
     Idle,
 }
@@ -75,7 +77,7 @@ impl Worker {
             Ok(ClaimOutcome::Nothing | ClaimOutcome::Newer | ClaimOutcome::Paused) => Next::Idle,
             Err(error) => {
                 warn!(conversation_id = %conversation, %error, "could not claim");
-                Next::Due(self.clock.wall().plus(self.settings.poll))
+                Next::Retry(self.clock.wall().plus(self.settings.poll))
             }
         };
         Ran::Ended(next)

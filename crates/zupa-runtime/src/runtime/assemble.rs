@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zupa_core::store::Recovery;
@@ -15,8 +16,9 @@ use super::Runtime;
 use super::builder::Builder;
 use super::default_graph::default_graph;
 use crate::accept::Acceptor;
+use crate::admission::{Admission, Watchman};
 use crate::agent::Parts;
-use crate::claim::{Dispatcher, Hiring, InFlight, Limits, Quarantine, Worker};
+use crate::claim::{Dispatcher, Hiring, InFlight, Limits, Quarantine, Tenants, Worker};
 use crate::commit::Committer;
 use crate::deliver::{Deliverer, DeliveryQueue, Hands};
 use crate::doors::Doors;
@@ -50,6 +52,7 @@ impl Builder {
             bus,
             edits,
             own,
+            read_load,
             faults,
         } = self;
         let policies = settings.policies.clone();
@@ -89,6 +92,18 @@ impl Builder {
         };
 
         let (hiring, hired) = Hiring::closed(settings.turns_in_flight);
+        let tenants = Arc::new(Tenants::default());
+        let admission = Arc::new(Admission::new(backlog.clone(), &settings));
+        let (measured, measurements) = watch::channel(Default::default());
+        let watchman = Watchman {
+            admission: admission.clone(),
+            measured: measurements,
+            read_load,
+            hiring: hiring.clone(),
+            clock: clock.clone(),
+            settings: settings.clone(),
+            bus: bus.clone(),
+        };
         let acceptor = Arc::new(Acceptor {
             process,
             writer: writer.clone(),
@@ -99,7 +114,9 @@ impl Builder {
             agent: agent.clone(),
             settings: settings.clone(),
             backlog: backlog.clone(),
+            admission,
             hiring: hiring.clone(),
+            tenants: tenants.clone(),
             loads: engine.loads(),
             bus: bus.clone(),
             faults: faults.clone(),
@@ -159,8 +176,10 @@ impl Builder {
                 deadline: settings.turn_timeout + settings.claim_expiry,
             },
             alone: Quarantine::alone(&recovery.suspects),
-            hiring,
+            hiring: hiring.clone(),
             hired,
+            tenants,
+            measured,
             workers: workers.clone(),
         };
         let deliverer = Arc::new(Deliverer {
@@ -196,6 +215,7 @@ impl Builder {
         let dispatching = tokio::spawn(dispatcher.run(turns_stop.clone()));
         let delivering = tokio::spawn(deliverer.run(delivery_intake, last_stop.clone()));
         let housekeeping = tokio::spawn(housekeeper.run(last_stop.clone()));
+        let watching = tokio::spawn(watchman.run(last_stop.clone()));
         Ok(Runtime {
             process,
             store,
@@ -205,13 +225,14 @@ impl Builder {
             bus,
             driving,
             in_flight,
+            hiring,
             guards,
             intake_stop,
             turns_stop,
             last_stop,
             workers,
             sends,
-            tasks: vec![accepting, dispatching, delivering, housekeeping],
+            tasks: vec![accepting, dispatching, delivering, housekeeping, watching],
             writing,
         })
     }

@@ -10,6 +10,7 @@ use zupa_core::{
 };
 
 use super::Runtime;
+use crate::admission::{MachineLoad, ReadLoad};
 use crate::agent::{Agent, AgentTurn};
 use crate::faults::Faults;
 use crate::graph::{Engine, Graph, GraphBuilder, State};
@@ -33,6 +34,7 @@ pub struct Builder {
     pub(super) bus: EventBus,
     pub(super) edits: Vec<Edit>,
     pub(super) own: Option<Own>,
+    pub(super) read_load: Option<ReadLoad>,
     pub(super) faults: Faults,
 }
 
@@ -60,6 +62,7 @@ impl Builder {
             bus: EventBus::default(),
             edits: Vec::new(),
             own: None,
+            read_load: None,
             faults: Faults::default(),
         }
     }
@@ -132,6 +135,14 @@ impl Builder {
     /// event. If nobody drives it, the runtime does, until it is shut down.
     pub fn bus(mut self, bus: EventBus) -> Self {
         self.bus = bus;
+        self
+    }
+
+    /// Has the process watch how much of the machine it takes, for
+    /// [`Settings::cpu_percent`] and [`Settings::memory_percent`]. Asked once a poll, on
+    /// a thread of the runtime: it should answer at once.
+    pub fn machine_load(mut self, read: impl FnMut() -> MachineLoad + Send + 'static) -> Self {
+        self.read_load = Some(Box::new(read));
         self
     }
 

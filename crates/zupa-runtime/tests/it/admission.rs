@@ -1,11 +1,14 @@
 //! What `accept` turns away, and what a store that fails does to it.
 
-use zupa_core::{ChannelId, Deduplicates, PlatformId, TenantId};
+use std::sync::{Arc, Mutex};
+
+use zupa_core::bus::EventFeed;
+use zupa_core::{ChannelId, Deduplicates, EventBus, PlatformId, TenantId};
 use zupa_core::{ErrorKind, InboundState, IntakeBatch, Receipt, ReceiptLevel, ReceiptNews, Retry};
-use zupa_runtime::Health;
+use zupa_runtime::{Health, MachineLoad};
 use zupa_testkit::{Call, Fault};
 
-use crate::support::{Act, Setup, error, inbound, pass, secs};
+use crate::support::{Act, Setup, World, error, inbound, pass, secs};
 
 #[tokio::test(start_paused = true)]
 async fn a_full_backlog_refuses_before_anything_is_written_and_takes_again_later() {
@@ -65,12 +68,8 @@ async fn whoever_writes_too_much_is_told_once_and_holds_nobody_up() {
     assert!(counts.is_balanced(), "{counts:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn receipts_are_taken_whatever_the_backlog() {
-    let mut setup = Setup::web();
-    setup.settings.backlog = 0;
-    let world = setup.start().await;
-    let receipt = Receipt {
+fn read_receipt() -> Receipt {
+    Receipt {
         tenant: TenantId::default_tenant(),
         channel: ChannelId::parse("door").unwrap(),
         about: PlatformId::parse("p1").unwrap(),
@@ -79,10 +78,17 @@ async fn receipts_are_taken_whatever_the_backlog() {
             key: None,
         },
         at: None,
-    };
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn receipts_are_taken_whatever_the_backlog() {
+    let mut setup = Setup::web();
+    setup.settings.backlog = 0;
+    let world = setup.start().await;
     let batch = IntakeBatch {
         inbounds: Vec::new(),
-        receipts: vec![receipt],
+        receipts: vec![read_receipt()],
     };
     assert!(
         world
@@ -165,4 +171,117 @@ async fn a_store_that_does_not_answer_is_not_waited_for_longer_than_its_deadline
     assert_eq!(refused.kind(), ErrorKind::Timeout);
     assert_eq!(refused.outcome(), zupa_core::Outcome::Unknown);
     assert!(begun.elapsed() <= secs(5) + secs(1));
+}
+
+/// Everything that was told of admission.
+async fn told_of_admission(mut world: World, mut feed: EventFeed) -> Vec<String> {
+    world.shutdown(secs(10)).await.unwrap();
+    let mut told = Vec::new();
+    while let Some(event) = feed.next().await {
+        let reason = event.payload.word("reason").unwrap();
+        told.push(format!("{} {reason}", event.name));
+    }
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn doors_close_while_a_message_waits_too_long_and_what_was_accepted_is_answered() {
+    let bus = EventBus::default();
+    let feed = bus.feed("admission:*").unwrap();
+    let mut setup = Setup::web();
+    setup.settings.turns_in_flight = 1;
+    setup.settings.queue_age = secs(5);
+    setup.model.on("ana", [Act::Take(secs(60))]);
+    let world = setup.start_with(|builder| builder.bus(bus)).await;
+    world.say("ana", "ana: 1").await;
+    world.say("bob", "bob: 1").await;
+    pass(secs(4)).await;
+    world.say("cid", "cid: 1").await;
+    pass(secs(3)).await;
+    let refused = world.deliver(inbound("eve", "e", "e")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Overloaded);
+    assert!(matches!(refused.retry(), Retry::After(_)));
+    assert_eq!(world.accounting().await.accepted, 3, "nothing is written");
+    let news = IntakeBatch {
+        inbounds: Vec::new(),
+        receipts: vec![read_receipt()],
+    };
+    assert!(world.runtime().intake().deliver(news).await.is_ok());
+    world.quiet().await;
+    for who in ["ana", "bob", "cid"] {
+        assert_eq!(world.replies(who).await, [format!("re: {who}: 1")]);
+    }
+    pass(secs(2)).await;
+    world.say("eve", "e").await;
+    world.quiet().await;
+    let told = told_of_admission(world, feed).await;
+    let wanted = ["closed queue", "refused queue", "opened queue"];
+    assert_eq!(told, wanted.map(|what| format!("admission:{what}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn doors_close_above_a_share_of_the_machine_and_open_well_below_it() {
+    let bus = EventBus::default();
+    let feed = bus.feed("admission:*").unwrap();
+    let mut setup = Setup::web();
+    setup.settings.cpu_percent = 80;
+    let load = Arc::new(Mutex::new(MachineLoad::default()));
+    let read = load.clone();
+    let world = setup
+        .start_with(|builder| builder.bus(bus).machine_load(move || *read.lock().unwrap()))
+        .await;
+    let (low, high) = (Some(0.1), Some(0.95));
+    let mut taken = Vec::new();
+    let loads = [
+        (low, low),
+        (low, high),
+        (high, Some(0.8)),
+        (Some(0.7), low),
+        (None, low),
+    ];
+    for (step, (cpu, memory)) in loads.into_iter().enumerate() {
+        *load.lock().unwrap() = MachineLoad { cpu, memory };
+        pass(secs(2)).await;
+        let id = format!("m{step}");
+        taken.push(world.deliver(inbound("ana", &id, &id)).await.is_ok());
+    }
+    assert_eq!(taken, [true, false, false, false, true]);
+    world.quiet().await;
+    assert_eq!(world.accounting().await.accepted, 2);
+    let told = told_of_admission(world, feed).await;
+    let wanted = [
+        "closed memory",
+        "refused memory",
+        "closed cpu",
+        "refused cpu",
+        "opened memory",
+        "refused cpu",
+        "opened cpu",
+    ];
+    assert_eq!(told, wanted.map(|what| format!("admission:{what}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_after_an_outage_closes_no_door() {
+    let mut setup = Setup::web();
+    setup.settings.turns_in_flight = 1;
+    setup.settings.queue_age = secs(5);
+    let down = error(ErrorKind::Unavailable).with_retry(Retry::After(secs(3)));
+    for who in 0..10 {
+        setup.model.on(
+            &format!("c{who}:"),
+            [Act::Fail(down.clone()), Act::Take(secs(4))],
+        );
+    }
+    let world = setup.start().await;
+    for who in 0..10 {
+        world.say(&format!("c{who}"), &format!("c{who}: 1")).await;
+    }
+    // Ten wait for another try, each of four seconds: forty seconds of work.
+    pass(secs(20)).await;
+    world.say("eve", "eve: 1").await;
+    pass(secs(9)).await;
+    assert_eq!(world.replies("eve").await, ["re: eve: 1"]);
+    world.quiet().await;
+    assert_eq!(world.accounting().await.accepted, 11);
 }

@@ -23,6 +23,7 @@ mod drawing;
 mod duplicates;
 mod effects;
 mod engine_matrix;
+mod fairness;
 mod found;
 mod giving_up;
 mod graphs;

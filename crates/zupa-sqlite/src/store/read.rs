@@ -19,7 +19,7 @@ pub(super) async fn due(
     limit: usize,
 ) -> Result<Vec<Due>> {
     let rows = sqlx::query(
-        "SELECT id, due_at FROM conversations
+        "SELECT id, due_at, tenant FROM conversations
          WHERE due_at <= $1 AND (holder IS NULL OR expires_at <= $2) AND hold_kind IS NULL
          ORDER BY due_at LIMIT $3",
     )
@@ -34,6 +34,7 @@ pub(super) async fn due(
             Ok(Due {
                 conversation: ConversationId(decode::uuid(row, 0)?),
                 at: Timestamp(row.try_get(1).map_err(decode::broken)?),
+                tenant: TenantId::parse(decode::text(row, 2)?)?,
             })
         })
         .collect()

@@ -9,8 +9,8 @@ use rusqlite::{Connection, params};
 use zupa_core::desk::Decided;
 use zupa_core::store::{Due, Finish};
 use zupa_core::{
-    AuditEntry, Content, ConversationId, Decision, EventId, NewWait, Result, Timestamp, Wait,
-    WaitId, WaitKind, WaitState, Wake,
+    AuditEntry, Content, ConversationId, Decision, EventId, NewWait, Result, TenantId, Timestamp,
+    Wait, WaitId, WaitKind, WaitState, Wake,
 };
 
 use super::row::{Blob, Sql, json, one};
@@ -115,7 +115,7 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: usize) -> R
         if let Some(at) = go_on(connection, &wait, now)?
             && !due.iter().any(|due| due.conversation == conversation)
         {
-            due.push(Due { conversation, at });
+            due.push(due_of(connection, conversation, at)?);
         }
     }
     let left = limit.saturating_sub(due.len());
@@ -137,9 +137,22 @@ fn wake(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due
         .map(|id| {
             let conversation = ConversationId(uuid::Uuid::from_bytes(id));
             let at = hold::wake(connection, conversation, Wake::Due, now)?;
-            Ok(Due { conversation, at })
+            due_of(connection, conversation, at)
         })
         .collect()
+}
+
+fn due_of(connection: &Connection, conversation: ConversationId, at: Timestamp) -> Result<Due> {
+    let tenant: String = connection.one(
+        "SELECT tenant FROM conversations WHERE id = ?1",
+        params![conversation.as_bytes()],
+        one,
+    )?;
+    Ok(Due {
+        conversation,
+        tenant: TenantId::parse(tenant)?,
+        at,
+    })
 }
 
 /// Takes an operator's decision, if it is the first.

@@ -55,6 +55,7 @@ macro_rules! each {
                 only_one_holder_under_64_claimers
                 a_claim_hands_over_what_a_turn_needs
                 nothing_pending_is_nothing_to_claim
+                what_is_due_says_whose_it_is
                 claim_not_before_due
                 expired_claim_is_taken_over_with_a_higher_epoch
                 rerun_takes_exactly_the_same_range_and_turn_id

@@ -1,17 +1,19 @@
 //! Stop 2: one holder per conversation, and a range that does not change.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use zupa_core::store::{
-    Batch, Claim, ClaimOutcome, Finished, Recorded, Renew, Renewed, TurnEnd, Verdict,
+    Batch, Claim, ClaimOutcome, Commit, Due, Finished, Recorded, Renew, Renewed, TurnEnd, Verdict,
 };
 use zupa_core::{
     AuditHead, ConversationId, Correlation, DeliveryState, Epoch, Ids, ProcessId, TurnId,
 };
 
 use super::Harness;
-use super::world::path::{answered, failure, queued, record_of, taken, texts, wordless};
-use super::world::{EXPIRY, World, address};
+use super::state::state;
+use super::world::path::{LOADS, answered, failure, queued, record_of, taken, texts, wordless};
+use super::world::{EXPIRY, World, address, address_at};
 
 /// 64 claimers at once: one takes the conversation, 63 are told who holds it.
 pub async fn only_one_holder_under_64_claimers(harness: &dyn Harness) {
@@ -101,6 +103,34 @@ pub async fn nothing_pending_is_nothing_to_claim(harness: &dyn Harness) {
     let outcome = world.try_claim(conversation).await;
     assert!(matches!(outcome, ClaimOutcome::Nothing));
     assert!(world.due().await.is_empty());
+}
+
+/// What is due says of which tenant it is, also when its time has come by a wake.
+pub async fn what_is_due_says_whose_it_is(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let mut message = world.message("ana", "m1", "hello");
+    message.inbound.address = address_at("other", "their-door", "ana");
+    let (theirs, _) = queued(&world.accept_one(message).await);
+    let ours = world.hear("ana", "hello").await;
+    let due = world.store.due(world.now, world.now, 10).await.unwrap();
+    let whose = |due: Vec<Due>| -> BTreeMap<_, _> {
+        due.into_iter()
+            .map(|due| (due.conversation, due.tenant.to_string()))
+            .collect()
+    };
+    let both = [(theirs, "other".to_owned()), (ours, "default".to_owned())];
+    assert_eq!(whose(due), both.into());
+
+    let turn = world.claim(theirs).await;
+    let commit = Commit {
+        state: Some(state(LOADS, "{}")),
+        wake_at: Some(world.after(60)),
+        ..answered(&[])
+    };
+    world.end(&turn, TurnEnd::Commit(commit)).await;
+    world.pass(Duration::from_secs(60));
+    let woken = world.expire_some(10).await;
+    assert_eq!(whose(woken), [(theirs, "other".to_owned())].into());
 }
 
 /// A claim before its time is told when, and takes nothing.

@@ -8,7 +8,7 @@ use super::world::path::{LOADS, taken};
 use super::world::waits::quiet;
 use super::world::{EXPIRY, World};
 
-fn state(version: u32, json: &str) -> StoredState {
+pub(super) fn state(version: u32, json: &str) -> StoredState {
     StoredState {
         version,
         json: json.into(),

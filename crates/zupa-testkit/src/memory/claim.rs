@@ -138,6 +138,7 @@ impl State {
             .filter_map(|conversation| {
                 conversation.due_at().map(|at| Due {
                     conversation: conversation.id,
+                    tenant: conversation.address.tenant.clone(),
                     at,
                 })
             })

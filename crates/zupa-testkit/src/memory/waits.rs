@@ -158,8 +158,12 @@ impl State {
     }
 
     fn due_of(&self, conversation: ConversationId) -> Option<Due> {
-        let at = self.conversations.get(&conversation)?.due_at()?;
-        Some(Due { conversation, at })
+        let found = self.conversations.get(&conversation)?;
+        Some(Due {
+            conversation,
+            tenant: found.address.tenant.clone(),
+            at: found.due_at()?,
+        })
     }
 }
 

@@ -66,6 +66,7 @@ impl Bench {
         let settings = Settings {
             turns_in_flight: NO_LIMIT,
             backlog: u64::MAX,
+            queue_age: Duration::ZERO,
             ..Settings::default()
         };
         let agent = Agent::new("bench", "You answer questions about a small hotel, kindly.");

@@ -5,6 +5,7 @@
 //! turns that have started, the store, the connections.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +14,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zupa::config::{Config, Engine, Profile};
-use zupa_core::{Channel, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup};
+use zupa_core::{Channel, Clock, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup};
 use zupa_http::{DevInfo, LocalTokens, Metrics, Mode, Parts, Rates, Readiness, WebChat};
-use zupa_runtime::{Drained, Health, InProcessWakeup, Runtime, SystemClock, SystemIds};
+use zupa_runtime::{
+    Drained, Health, InProcessWakeup, MachineLoad, Runtime, SystemClock, SystemIds,
+};
 
 use super::arguments::{Global, Listen};
 use super::failure::{Code, Failure};
+use super::machine::Machine;
 use super::{assemble, breakers, check, logs, print, store, token, tools};
 
 /// Runs `zupa dev`.
@@ -113,6 +117,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         .settings(settings)
         .desk(desk.clone())
         .wakeup(wakeup.clone())
+        .machine_load(machine_load())
         .bus(bus);
     #[cfg(feature = "faults")]
     let sink = super::faults::sink()?;
@@ -162,6 +167,14 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let ended = until_the_end(&runtime, &readiness, signals).await;
     let deadline = Duration::from_millis(config.shutdown.deadline_ms);
     finish(ended, runtime, readiness, stop, serving, deadline).await
+}
+
+/// How much of the machine this process takes, whenever it is asked.
+fn machine_load() -> impl FnMut() -> MachineLoad + Send + 'static {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut machine = Machine::below(Path::new("/"), processors);
+    let clock = SystemClock::default();
+    move || machine.load(clock.monotonic())
 }
 
 const HOW_TO_PLUG_IN: &str = "OPENAI_API_KEY=… zupa dev, or [model] in zupa.toml";

@@ -97,6 +97,15 @@ pub struct Limits {
     /// Accepted inbounds that may wait before a door refuses. Default 100000;
     /// `ZUPA__LIMITS__BACKLOG`.
     pub backlog: usize,
+    /// Milliseconds that a person's message may wait for a turn, or would at the
+    /// present pace, before doors refuse; 0: no limit. Default 20000;
+    /// `ZUPA__LIMITS__QUEUE_AGE_MS`.
+    pub queue_age_ms: u64,
+    /// Percent of the processors that it is allowed the process may take before
+    /// doors refuse; 0: no limit. Default 0; `ZUPA__LIMITS__CPU_PERCENT`.
+    pub cpu_percent: u32,
+    /// The same for the memory. Default 90; `ZUPA__LIMITS__MEMORY_PERCENT`.
+    pub memory_percent: u32,
     /// Bytes of one inbound payload. Default 65536;
     /// `ZUPA__LIMITS__PAYLOAD_BYTES`.
     pub payload_bytes: usize,
@@ -119,6 +128,9 @@ impl Default for Limits {
             per_user_per_minute: 20,
             per_tenant_per_minute: 0,
             backlog: 100_000,
+            queue_age_ms: 20_000,
+            cpu_percent: 0,
+            memory_percent: 90,
             payload_bytes: 65_536,
             tool_rounds: 8,
             turn_tokens: 200_000,
