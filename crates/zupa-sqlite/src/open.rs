@@ -30,12 +30,14 @@ pub fn migrations() -> Migrator {
     let waits = include_str!("../migrations/0003_waits.sql");
     let holds = include_str!("../migrations/0004_holds.sql");
     let dead_letters = include_str!("../migrations/0005_dead_letters.sql");
+    let system_audit = include_str!("../migrations/0007_system_audit.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
         migration(3, "waits", waits),
         migration(4, "holds", holds),
         migration(5, "dead letters", dead_letters),
+        migration(7, "system audit", system_audit),
     ])
 }
 
