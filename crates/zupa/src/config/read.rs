@@ -31,6 +31,9 @@ impl Reader<'_> {
                     }
                 }
                 (Some(Node::Section), DeValue::Table(inner)) => {
+                    if keys::has_own_names(&at.pattern) {
+                        self.own_name(&here, name.get_ref(), name.span());
+                    }
                     let slot = tree.entry(name.get_ref().to_string());
                     if let Value::Object(slot) = slot.or_insert_with(|| Map::new().into()) {
                         self.table(inner, &here, slot);
@@ -46,6 +49,17 @@ impl Reader<'_> {
                     self.flaw(&here, name.span(), flaw);
                 }
             }
+        }
+    }
+
+    /// Notes a table that the user has named.
+    pub(super) fn own_name(&mut self, at: &At, name: &str, span: Range<usize>) {
+        match value::tool_name(64, name) {
+            Ok(()) => {
+                let place = self.place.of(span);
+                self.notes.origins.insert(at.shown.clone(), place);
+            }
+            Err(flaw) => self.flaw(at, span, flaw),
         }
     }
 
