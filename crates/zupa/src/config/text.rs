@@ -42,8 +42,10 @@ impl Reader<'_> {
                 return self.flaw(&at, 0..0, suggest::unknown(&at.pattern, outside_lists));
             }
         };
-        if let Some((section, name)) = own_name(path) {
-            self.own_name(&At::plain(section), name, 0..0);
+        if let Some((section, name)) = own_name(path)
+            && !self.own_name(&At::plain(section), name, 0..0)
+        {
+            return;
         }
         if let Some(value) = self.value(key, &at, &parse(key.kind, text)) {
             insert(tree, path, value);
