@@ -10,6 +10,9 @@ use crate::digest::Digest;
 use crate::id::TurnId;
 use crate::time::Timestamp;
 
+/// The stream of what is about the installation as a whole, and about no conversation.
+pub const SYSTEM: &str = "system";
+
 /// What happened, before it is bound to a chain. Holds no customer text: what
 /// was said appears as a salted commitment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -291,6 +291,9 @@ pub struct DeadLetterStats {
     pub tenants: BTreeMap<String, u64>,
     /// When the oldest pending one failed first.
     pub oldest_at: Option<Timestamp>,
+    /// The same, by what went wrong.
+    #[serde(default)]
+    pub oldest_by_class: BTreeMap<String, Timestamp>,
 }
 
 impl DeadLetterStats {
@@ -308,6 +311,8 @@ impl DeadLetterStats {
             *self.classes.entry(class.into()).or_default() += count;
             *self.tenants.entry(tenant.into()).or_default() += count;
             self.oldest_at = Some(self.oldest_at.map_or(oldest, |known| known.min(oldest)));
+            let of_class = self.oldest_by_class.entry(class.into()).or_insert(oldest);
+            *of_class = oldest.min(*of_class);
         }
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEntry, AuditLink};
 use crate::dead_letter::{
-    DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
-    DeadLetterView,
+    DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
+    DeadLetterStats, DeadLetterView,
 };
 use crate::error::Result;
 use crate::hold::{Hold, HoldKind};
@@ -46,6 +46,19 @@ pub trait Desk: Debug + Send + Sync + 'static {
     ///
     /// *Cancel safety*: safe.
     async fn audit(&self, conversation: ConversationId) -> Result<Vec<AuditLink>>;
+
+    /// Appends an operator's act on the installation as a whole, or on one process of it,
+    /// to the audit stream [`crate::audit::SYSTEM`].
+    ///
+    /// *Behaviour*: one transaction, flushed.
+    /// *Errors*: as [`crate::Store::write`].
+    /// *Cancel safety*: the entry is there or not; asking again may leave a second one.
+    async fn record_act(&self, entry: AuditEntry) -> Result<()>;
+
+    /// Reads the audit stream [`crate::audit::SYSTEM`] from the start.
+    ///
+    /// *Cancel safety*: safe.
+    async fn acts(&self) -> Result<Vec<AuditLink>>;
 
     /// Reads waits, oldest first, at most `limit`; of one state or of all.
     ///
@@ -260,6 +273,10 @@ pub struct TurnView {
     pub waits: Vec<WaitView>,
     /// What it sent.
     pub deliveries: Vec<DeliveryView>,
+    /// What went wrong with its inbounds, under this turn or one before, and then with
+    /// what it sent; each oldest first. Kept as long as dead letters are after their end.
+    #[serde(default)]
+    pub failures: Vec<FailureView>,
     /// What the audit says of it.
     pub audit: Vec<AuditView>,
 }
@@ -317,6 +334,16 @@ pub struct WaitView {
     pub decided_by: Option<String>,
 }
 
+/// One failure: of a run, or of an attempt to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureView {
+    /// What could not be sent; none: a run failed.
+    pub delivery: Option<DeliveryId>,
+    /// When and why, and when it was to be tried again.
+    #[serde(flatten)]
+    pub attempt: DeadAttempt,
+}
+
 /// One inbound.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InboundView {
@@ -334,6 +361,9 @@ pub struct InboundView {
     pub duplicates: u64,
     /// The request that brought it.
     pub request_id: Option<String>,
+    /// The trace that the request was part of.
+    #[serde(default)]
+    pub trace_id: Option<String>,
 }
 
 /// One delivery.

@@ -13,7 +13,7 @@ use zupa_core::{
 use crate::conversations::{Act, Fault};
 
 /// Longest reason, tag, and other word of an operator's, in characters.
-const MAX_CHARS: usize = 255;
+pub(crate) const MAX_CHARS: usize = 255;
 
 /// Longest words of an edit, in characters.
 const MAX_TEXT_CHARS: usize = 65_536;
@@ -190,6 +190,11 @@ pub fn faults(act: &DeadLetterAct) -> Vec<Fault> {
         DeadLetterAct::Tag(Some(tag)) => ("tag", tag, MAX_CHARS),
         DeadLetterAct::Retry { .. } | DeadLetterAct::Tag(None) => return Vec::new(),
     };
+    wrong_words(name, text, most)
+}
+
+/// What is wrong with words of an operator's; those of a person, `text`, may have lines.
+pub(crate) fn wrong_words(name: &'static str, text: &str, most: usize) -> Vec<Fault> {
     let is_control = |c: char| c.is_control() && (name != "text" || c == '\0');
     if text.trim().is_empty() {
         vec![(name, "empty", "this must not be empty".to_owned())]

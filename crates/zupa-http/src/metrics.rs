@@ -2,28 +2,35 @@
 //!
 //! A subscriber of the event bus counts; the path knows nothing of it. So these are
 //! figures of this process since its start, and lossy like the bus: what was lost is a
-//! figure of its own. The books are `/api/v1/accounting`.
+//! figure of its own. The books are `/api/v1/accounting`. What stands rather than happens,
+//! breakers and dead letters that wait, is read at each scrape.
 
 mod count;
 mod families;
 mod loss;
+mod standing;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 use zupa_core::bus::{EventBus, Subscription};
 use zupa_core::{Error, Result};
 
 use self::families::Families;
 use self::loss::Loss;
+use self::standing::Standing;
 use crate::operator::Admin;
 use crate::parts::Shared;
 use crate::problem::Problem;
+
+/// How long a scrape waits for the store.
+const DESK: Duration = Duration::from_secs(1);
 
 /// The only form there is.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,11 +58,16 @@ impl Metrics {
     /// The text of an answer.
     ///
     /// *Errors*: [`zupa_core::ErrorKind::Internal`] when it cannot be written.
-    pub fn text(&self) -> Result<String> {
+    fn text(&self, standing: Standing) -> Result<String> {
+        let mut now = Registry::with_prefix("zupa");
+        now.register_collector(Box::new(standing));
         let mut text = String::new();
-        encode(&mut text, &self.0).map_err(|source| {
-            Error::internal("the figures cannot be written down").with_source(source)
-        })?;
+        encode_registry(&mut text, &self.0)
+            .and_then(|()| encode_registry(&mut text, &now))
+            .and_then(|()| encode_eof(&mut text))
+            .map_err(|source| {
+                Error::internal("the figures cannot be written down").with_source(source)
+            })?;
         Ok(text)
     }
 }
@@ -77,9 +89,16 @@ pub(crate) async fn metrics(
     if !shared.is_dev() {
         admin?;
     }
+    // A store that does not answer must not cost the figures of everything else.
+    let letters = tokio::time::timeout(DESK, shared.desk.dead_letter_stats()).await;
+    let standing = Standing {
+        breakers: shared.breakers.list(),
+        dead_letters: letters.ok().and_then(Result::ok),
+        now: shared.clock.wall(),
+    };
     let text = shared
         .metrics
-        .text()
+        .text(standing)
         .map_err(|error| Problem::from_error(&error))?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

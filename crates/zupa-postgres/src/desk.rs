@@ -40,6 +40,14 @@ impl Desk for PostgresStore {
         turn::audit(&self.desk, conversation).await
     }
 
+    async fn record_act(&self, entry: AuditEntry) -> Result<()> {
+        chain::append_to_system(&self.desk, &entry).await
+    }
+
+    async fn acts(&self) -> Result<Vec<AuditLink>> {
+        turn::audit(&self.desk, chain::SYSTEM_STREAM).await
+    }
+
     async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {
         waits::waits(&self.desk, state, limit).await
     }

@@ -33,6 +33,7 @@ use crate::graph::Engine;
 use crate::memory::Memory;
 use crate::retry::{Pauses, may_pass};
 use crate::settings::Settings;
+use crate::telemetry;
 use crate::turn::{Journal, Noted, Run};
 use crate::writer::Writer;
 
@@ -251,12 +252,10 @@ impl Committer {
         } else {
             turn.provider_failures
         };
-        if !counts || (error.is_transient() && in_a_row <= self.settings.policies.model.retries) {
-            let delay = self.settings.policies.model.backoff.delay(
-                in_a_row,
-                error.retry(),
-                self.ids.random(),
-            );
+        let policy = &self.settings.policies.turn;
+        if !counts || (error.is_transient() && in_a_row <= policy.retries) {
+            let random = self.ids.random();
+            let delay = policy.backoff.delay(in_a_row, error.retry(), random);
             return TurnEnd::Retry {
                 not_before: self.clock.wall().plus(delay),
                 failure,
@@ -324,7 +323,10 @@ impl Committer {
                     if !pauses.taken() {
                         warn!(turn_id = %turn.turn, %error, "could not commit; trying again");
                     }
-                    tokio::time::sleep(pauses.next().min(claim.left())).await;
+                    let pause = pauses.next().min(claim.left());
+                    self.bus
+                        .emit(telemetry::call_retried("store", &error, pause));
+                    tokio::time::sleep(pause).await;
                     journal.hand_in_again(&self.writer).await;
                 }
                 finished => return finished,

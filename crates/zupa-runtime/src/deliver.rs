@@ -352,6 +352,7 @@ impl Deliverer {
             attempt: delivery.attempts,
             settlement,
         };
+        let settled_at = self.clock.wall();
         let (began, mut pauses) = (self.clock.monotonic(), Pauses::default());
         while let Err(error) = self.writer.settle(settle.clone()).await {
             let tried = self.clock.monotonic().saturating_sub(began);
@@ -359,9 +360,12 @@ impl Deliverer {
                 warn!(delivery_id = %delivery.id, %error, "could not settle; the send is in doubt");
                 return;
             }
-            tokio::time::sleep(pauses.next()).await;
+            let pause = pauses.next();
+            self.bus
+                .emit(telemetry::call_retried("store", &error, pause));
+            tokio::time::sleep(pause).await;
         }
-        self.bus
-            .emit(telemetry::settled(delivery, &settle.settlement));
+        let settled = telemetry::settled(delivery, &settle.settlement, settled_at);
+        self.bus.emit(settled);
     }
 }

@@ -22,7 +22,7 @@ pub use breaker::{
     Breaker, BreakerBuilder, BreakerMetrics, BreakerRules, BreakerState, BreakerTotals, Permit,
 };
 pub use budget::Budget;
-pub use policy::{Call, CallPolicy, Policies, Policy, Repeat};
+pub use policy::{Call, CallPolicy, Policies, Policy, Repeat, TurnRetries};
 
 pub(crate) use channel::GuardedChannel;
 pub(crate) use guards::Guards;

@@ -94,6 +94,14 @@ pub(crate) fn tool_called(
         .with("took", took)
 }
 
+/// A call of a port that failed and is made again after a wait.
+pub(crate) fn call_retried(port: &'static str, error: &Error, delay: Duration) -> Draft {
+    Draft::of(names::CALL_RETRIED)
+        .with("port", port)
+        .with("class", error.kind().as_str())
+        .with("delay", delay)
+}
+
 /// A node that has ended.
 pub(crate) fn left_node(
     turn: &ClaimedTurn,
@@ -112,8 +120,8 @@ pub(crate) fn sent(turn: &ClaimedTurn) -> Draft {
     of_turn(turn, names::DELIVERY_SENT).with("attempt", 1_u64)
 }
 
-/// What became of an attempt to send, or of a send in doubt.
-pub(crate) fn settled(delivery: &Delivery, settlement: &Settlement) -> Draft {
+/// What became of an attempt to send, or of a send in doubt, as of `now`.
+pub(crate) fn settled(delivery: &Delivery, settlement: &Settlement, now: Timestamp) -> Draft {
     let of = |name| {
         Draft::of(name)
             .conversation(delivery.conversation)
@@ -122,7 +130,9 @@ pub(crate) fn settled(delivery: &Delivery, settlement: &Settlement) -> Draft {
     };
     match settlement {
         Settlement::Sent { .. } => of(names::DELIVERY_SENT),
-        Settlement::Retry { kind, .. } => of(names::DELIVERY_RETRIED).with("class", kind.as_str()),
+        Settlement::Retry { kind, not_before } => of(names::DELIVERY_RETRIED)
+            .with("class", kind.as_str())
+            .with("delay", not_before.since(now)),
         Settlement::Failed { kind } => of(names::DELIVERY_FAILED).with("class", kind.as_str()),
         Settlement::InDoubt { .. } => of(names::DELIVERY_IN_DOUBT),
         Settlement::Unknown => of(names::DELIVERY_UNKNOWN),

@@ -83,6 +83,11 @@ impl Tools {
             .collect()
     }
 
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let names = self.0.iter().map(|known| &*known.tool.spec().name);
+        names.collect()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Known> {
         self.0.iter().find(|known| known.tool.spec().name == name)
     }

@@ -18,7 +18,7 @@ use zupa_core::{
     WaitId, WaitState,
 };
 
-use crate::store::SqliteStore;
+use crate::store::{SYSTEM_STREAM, SqliteStore};
 
 #[async_trait]
 impl Desk for SqliteStore {
@@ -36,6 +36,14 @@ impl Desk for SqliteStore {
 
     async fn audit(&self, conversation: ConversationId) -> Result<Vec<AuditLink>> {
         turn::audit(&self.readers, conversation).await
+    }
+
+    async fn record_act(&self, entry: AuditEntry) -> Result<()> {
+        SqliteStore::record_act(self, entry).await
+    }
+
+    async fn acts(&self) -> Result<Vec<AuditLink>> {
+        turn::audit(&self.readers, SYSTEM_STREAM).await
     }
 
     async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {

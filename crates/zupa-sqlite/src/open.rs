@@ -31,6 +31,7 @@ pub fn migrations() -> Migrator {
     let holds = include_str!("../migrations/0004_holds.sql");
     let dead_letters = include_str!("../migrations/0005_dead_letters.sql");
     let by_statement = include_str!("../migrations/0006_dead_letters_by_statement.sql");
+    let system_audit = include_str!("../migrations/0007_system_audit.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
@@ -38,6 +39,7 @@ pub fn migrations() -> Migrator {
         migration(4, "holds", holds),
         migration(5, "dead letters", dead_letters),
         migration(6, "dead letters by statement", by_statement),
+        migration(7, "system audit", system_audit),
     ])
 }
 

@@ -26,6 +26,8 @@ mod waits;
 mod write;
 mod writer;
 
+pub(crate) use audit::SYSTEM_STREAM;
+
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -162,6 +164,14 @@ impl SqliteStore {
             write::transaction(connection, || {
                 dead_letters::act(connection, id, &act, entry)
             })
+        })
+        .await
+    }
+
+    /// Appends an act to the audit stream of the installation.
+    pub(crate) async fn record_act(&self, entry: AuditEntry) -> Result<()> {
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || audit::append_to_system(connection, entry))
         })
         .await
     }

@@ -12,6 +12,7 @@
 )]
 
 pub mod accept;
+pub mod acts;
 pub mod alias;
 pub mod batch;
 pub mod burst;
@@ -22,6 +23,7 @@ pub mod counts;
 pub mod dead_letters;
 pub mod decisions;
 pub mod delivery;
+pub mod failures;
 pub mod hand_back;
 pub mod holds;
 pub mod idle;

@@ -23,15 +23,16 @@ mod waits;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use zupa_core::audit::SYSTEM;
 use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
-    Address, AuditEntry, AuditLink, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
-    DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision,
-    Desk, InboundState, Message, Number, ProcessId, Result, Store, Timestamp, Wait, WaitId,
-    WaitState,
+    Address, AuditEntry, AuditHead, AuditLink, ConversationId, DeadLetter, DeadLetterAct,
+    DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView,
+    DeadLettersKept, Decision, Desk, InboundState, Message, Number, ProcessId, Result, Store,
+    Timestamp, Wait, WaitId, WaitState,
 };
 
 pub use planted::Planted;
@@ -221,6 +222,21 @@ impl Desk for MemoryStore {
         let state = self.lock();
         let chain = state.conversations.get(&conversation);
         Ok(chain.map(|found| found.audit.clone()).unwrap_or_default())
+    }
+
+    async fn record_act(&self, entry: AuditEntry) -> Result<()> {
+        let mut state = self.lock();
+        let head = state.acts.last().map(|link| AuditHead {
+            number: link.number,
+            hash: link.hash,
+        });
+        let link = head.unwrap_or_default().append(SYSTEM, entry, None);
+        state.acts.push(link);
+        Ok(())
+    }
+
+    async fn acts(&self) -> Result<Vec<AuditLink>> {
+        Ok(self.lock().acts.clone())
     }
 
     async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {

@@ -24,6 +24,10 @@ impl Families {
                 self.inbound
                     .get_or_create(&refused)
                     .inc_by(number("inbounds"));
+                // What is refused at the door is not looked up.
+                if matches!(word("reason"), "timeout" | "unavailable") {
+                    self.looked_up("message", "error", number("inbounds"));
+                }
             }
             names::INBOUND_ACCEPTED
             | names::INBOUND_DUPLICATE
@@ -31,7 +35,14 @@ impl Families {
             | names::INBOUND_EXPIRED => {
                 let result = [("result", event.name.name())];
                 self.inbound.get_or_create(&result).inc();
+                let known = match event.name {
+                    names::INBOUND_DUPLICATE => "hit",
+                    names::INBOUND_CONFLICT => "conflict",
+                    _ => "miss",
+                };
+                self.looked_up("message", known, 1);
             }
+            names::IDEMPOTENCY_CHECKED => self.looked_up(word("layer"), word("result"), 1),
             names::QUEUE_MEASURED => {
                 let depth = i64::try_from(number("depth")).unwrap_or(i64::MAX);
                 self.queue_depth.set(depth);
@@ -75,9 +86,9 @@ impl Families {
             }
             names::TURN_RETRIED => {
                 self.turn_ended(event.name);
-                let retried = [("port", word("port")), ("class", word("class"))];
-                self.retries.get_or_create(&retried).inc();
+                self.retried(word("port"), event);
             }
+            names::CALL_RETRIED => self.retried(word("port"), event),
             names::TURN_DEAD => {
                 self.turn_ended(event.name);
                 let class = [("class", word("class"))];
@@ -100,8 +111,7 @@ impl Families {
             }
             names::TOOL_CALLED => self.effect("tool", word("outcome"), took()),
             names::DELIVERY_RETRIED => {
-                let retried = [("port", "channel"), ("class", word("class"))];
-                self.retries.get_or_create(&retried).inc();
+                self.retried("channel", event);
                 self.delivery(event.name);
             }
             names::DELIVERY_SENT
@@ -133,6 +143,21 @@ impl Families {
             }
             _ => {}
         }
+    }
+
+    fn looked_up(&self, layer: &'static str, result: &'static str, keys: u64) {
+        let by = [("layer", layer), ("result", result)];
+        self.idempotency.get_or_create(&by).inc_by(keys);
+    }
+
+    fn retried(&self, port: &'static str, event: &Event) {
+        let class = event.payload.word("class").unwrap_or(OTHER);
+        let by = [("port", port), ("class", class)];
+        self.retries.get_or_create(&by).inc();
+        let delay = event.payload.time("delay").unwrap_or_default();
+        let port = [("port", port)];
+        let delays = self.retry_delay.get_or_create(&port);
+        delays.observe(delay.as_secs_f64());
     }
 
     fn turn_ended(&self, how: Name) {

@@ -22,6 +22,7 @@ pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 /// Every figure that events change.
 pub(super) struct Families {
     pub inbound: Counters<By>,
+    pub idempotency: Counters<ByTwo>,
     pub queue_depth: Gauge,
     pub queue_wait: Histogram,
     pub queue_waiting: Gauges<By>,
@@ -38,6 +39,7 @@ pub(super) struct Families {
     pub effect_duration: Histograms<By>,
     pub model_tokens: Counters<By>,
     pub retries: Counters<ByTwo>,
+    pub retry_delay: Histograms<By>,
     pub dead_letters: Counters<By>,
     pub deliveries: Counters<By>,
     pub waits_opened: Counters<By>,
@@ -55,6 +57,7 @@ impl Families {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let families = Self {
             inbound: Family::default(),
+            idempotency: Family::default(),
             queue_depth: Gauge::default(),
             queue_wait: seconds(),
             queue_waiting: Family::default(),
@@ -70,6 +73,7 @@ impl Families {
             effect_duration: Family::new_with_constructor(seconds),
             model_tokens: Family::default(),
             retries: Family::default(),
+            retry_delay: Family::new_with_constructor(seconds),
             dead_letters: Family::default(),
             deliveries: Family::default(),
             waits_opened: Family::default(),
@@ -83,6 +87,7 @@ impl Families {
         };
         let all = &families;
         registry.register("inbound", "Messages that came in, by what became of them", all.inbound.clone());
+        registry.register("idempotency", "Keys that were looked up, by whether they were known", all.idempotency.clone());
         registry.register("queue_depth", "Messages that wait in the store, for all processes", all.queue_depth.clone());
         registry.register_with_unit("queue_wait", "From the acceptance of a turn's oldest message to a start of the turn", Unit::Seconds, all.queue_wait.clone());
         registry.register("queue_waiting", "Conversations that wait for a turn in this process, by priority", all.queue_waiting.clone());
@@ -97,6 +102,7 @@ impl Families {
         registry.register_with_unit("effect_duration", "Calls of models and tools", Unit::Seconds, all.effect_duration.clone());
         registry.register("model_tokens", "Tokens that the provider has counted", all.model_tokens.clone());
         registry.register("retries", "Tries that failed and will be made again, by port and kind of error", all.retries.clone());
+        registry.register_with_unit("retry_delay", "From a try that failed to the next, by port", Unit::Seconds, all.retry_delay.clone());
         registry.register("dead_letters", "Messages that gave up, by kind of error", all.dead_letters.clone());
         registry.register("deliveries", "Attempts to send, and doubts settled, by outcome", all.deliveries.clone());
         registry.register("waits_opened", "Questions that turns wait for, by kind", all.waits_opened.clone());
@@ -131,6 +137,10 @@ impl Families {
             "unknown",
         ];
         zero(&self.deliveries, "outcome", &outcomes);
+        for result in ["hit", "miss", "conflict", "error"] {
+            let by = [("layer", "message"), ("result", result)];
+            drop(self.idempotency.get_or_create(&by));
+        }
         zero(&self.model_tokens, "direction", &["input", "output"]);
         let reasons = ["backlog", "queue", "cpu", "memory"];
         zero(&self.admission_refused, "reason", &reasons);

@@ -1,37 +1,48 @@
 //! Breakers over HTTP: list them, turn one.
 //!
 //! They are of this process and nowhere stored: a start begins with all of them closed.
+//! That one was turned is in the audit of the installation.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::info;
 
 use super::Admin;
+use super::dead_letters::{said, who};
 use super::decision::demand_key;
 use crate::body;
 use crate::breakers::Position;
-use crate::fields::{self, fault};
+use crate::dead_letters::{MAX_CHARS, wrong_words};
 use crate::parts::Shared;
 use crate::problem::Problem;
 
-/// The largest body: a name of some hundred characters, however escaped.
+/// The largest body: three texts of some hundred characters, however escaped.
 const BODY_BYTES: usize = 16 * 1024;
 
-const FORM: &str = "{ \"name\" }";
+const FORM: &str = "{ \"name\", \"reason\"?, \"by\"? }";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    name: String,
+    reason: Option<String>,
+    by: Option<String>,
+}
 
 /// `GET /api/v1/breakers`.
 pub(crate) async fn list(State(shared): State<Arc<Shared>>, _: Admin) -> Json<Value> {
     Json(json!({ "breakers": shared.breakers.list() }))
 }
 
-/// `POST /api/v1/breakers/{open|close}` with `{ "name" }`.
+/// `POST /api/v1/breakers/{open|close}` with `{ "name", "reason"?, "by"? }`.
 ///
-/// A second one changes nothing, so no answer has to be kept by its `Idempotency-Key`.
+/// A second one changes nothing but the audit, so no answer has to be kept by its
+/// `Idempotency-Key`.
 pub(crate) async fn turn(
     State(shared): State<Arc<Shared>>,
     _: Admin,
@@ -43,9 +54,27 @@ pub(crate) async fn turn(
     let position = Position::parse(&word).ok_or_else(nothing)?;
     demand_key(request.headers())?;
     body::demand_json(request.headers())?;
-    let name = name(&body::read(request, BODY_BYTES).await?)?;
+    let Turn { name, reason, by } = said(&body::read(request, BODY_BYTES).await?, FORM)?;
+    let of_reason = |reason: &String| wrong_words("reason", reason, MAX_CHARS);
+    let act = who(&shared, by, reason.iter().flat_map(of_reason).collect())?;
+    let unknown = || Problem::not_found("there is no breaker of this name");
+    let listed = shared.breakers.list();
+    if !listed.iter().any(|breaker| breaker.name == name) {
+        return Err(unknown());
+    }
+    let action = match position {
+        Position::Open => "breaker.opened",
+        Position::Closed => "breaker.closed",
+    };
+    let what = match reason {
+        Some(reason) => format!("{name}: {reason}"),
+        None => name.clone(),
+    };
+    // Before the act: what is not on record is not done.
+    let recorded = shared.desk.record_act(act.entry(action, Some(what))).await;
+    recorded.map_err(|error| Problem::from_error(&error))?;
     if !shared.breakers.turn(&name, position) {
-        return Err(Problem::not_found("there is no breaker of this name"));
+        return Err(unknown());
     }
     info!(
         breaker = name,
@@ -55,19 +84,4 @@ pub(crate) async fn turn(
     let all = shared.breakers.list();
     let breaker = all.into_iter().find(|breaker| breaker.name == name);
     Ok(Json(json!({ "breaker": breaker })))
-}
-
-fn name(body: &str) -> Result<String, Problem> {
-    let mut fields = fields::read(body, FORM)?.into_iter();
-    match (fields.next(), fields.next()) {
-        (Some((field, Value::String(name))), None) if field == "name" => Ok(name),
-        _ => {
-            let detail = format!("the body is not of this form: {FORM}");
-            let missing = fault("name", "required", "the breaker's name, and nothing else");
-            Err(
-                Problem::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
-                    .with_errors(vec![missing]),
-            )
-        }
-    }
 }

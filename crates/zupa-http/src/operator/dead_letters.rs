@@ -251,8 +251,8 @@ struct RetryAll {
     by: Option<String>,
 }
 
-/// Reads a body. What was in it is not repeated: it may be what a person said.
-fn said<T: for<'de> Deserialize<'de>>(body: &str, form: &str) -> Result<T, Problem> {
+/// Reads a body of this form. What was in it is not repeated: it may be what a person said.
+pub(super) fn said<T: for<'de> Deserialize<'de>>(body: &str, form: &str) -> Result<T, Problem> {
     let value: Value = serde_json::from_str(body).map_err(|error| {
         let detail = format!("the body is not JSON: {error}");
         Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
@@ -263,7 +263,12 @@ fn said<T: for<'de> Deserialize<'de>>(body: &str, form: &str) -> Result<T, Probl
     })
 }
 
-fn who(shared: &Shared, by: Option<String>, mut wrong: Vec<Wrong>) -> Result<Act, Problem> {
+/// Who acts, unless something is wrong with that or with what is said.
+pub(super) fn who(
+    shared: &Shared,
+    by: Option<String>,
+    mut wrong: Vec<Wrong>,
+) -> Result<Act, Problem> {
     let act = Act {
         by,
         at: shared.clock.wall(),

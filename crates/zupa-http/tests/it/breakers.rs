@@ -2,8 +2,9 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use zupa_core::{Digest, ErrorKind};
 
-use crate::fakes::{Answer, App, as_operator, post};
+use crate::fakes::{Answer, App, NOW, as_operator, post};
 
 async fn turn(app: &App, word: &str, body: Value) -> Answer {
     let path = format!("/api/v1/breakers/{word}");
@@ -27,6 +28,56 @@ async fn operators_see_breakers_and_turn_them() {
 }
 
 #[tokio::test]
+async fn who_turned_a_breaker_and_why_is_in_the_audit() {
+    let app = App::new();
+    let name = "model/scripted";
+    let body = json!({ "name": name, "reason": "it stumbles", "by": "bea" });
+    assert_eq!(turn(&app, "open", body).await.status, StatusCode::OK);
+    assert_eq!(
+        turn(&app, "close", json!({ "name": name })).await.status,
+        200
+    );
+    let acts = app.desk.acts.lock().unwrap().clone();
+    let said: Vec<_> = acts
+        .iter()
+        .map(|entry| (&*entry.action, &*entry.reason))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("breaker.opened", "model/scripted: it stumbles, by bea"),
+            ("breaker.closed", "model/scripted")
+        ]
+    );
+    let entry = &acts[0];
+    assert_eq!(
+        (&*entry.actor, entry.at, entry.turn),
+        ("operator", NOW, None)
+    );
+    assert_eq!(entry.config, Digest::of(b"the configuration"));
+}
+
+#[tokio::test]
+async fn a_breaker_is_not_turned_without_an_entry() {
+    let app = App::new();
+    let name = "model/scripted";
+    for (body, code) in [
+        (json!({ "name": name, "reason": " " }), 422),
+        (json!({ "name": name, "by": "runtime" }), 422),
+        (json!({ "name": "model/other" }), 404),
+    ] {
+        assert_eq!(turn(&app, "open", body).await.status, code);
+    }
+    *app.desk.fails.lock().unwrap() = Some(ErrorKind::Unavailable);
+    let down = turn(&app, "open", json!({ "name": name })).await;
+    assert_eq!(down.problem(), (503, "unavailable"));
+    *app.desk.fails.lock().unwrap() = None;
+    assert!(app.desk.acts.lock().unwrap().is_empty());
+    let listed = app.operator("/api/v1/breakers").await;
+    assert_eq!(listed.json["breakers"][0]["state"], "closed");
+}
+
+#[tokio::test]
 async fn what_cannot_be_turned_is_said() {
     let app = App::new();
     let unknown = turn(&app, "open", json!({ "name": "model/other" })).await;
@@ -36,7 +87,7 @@ async fn what_cannot_be_turned_is_said() {
     for body in [
         json!({}),
         json!({ "name": 1 }),
-        json!({ "name": "x", "by": "y" }),
+        json!({ "name": "x", "for": "y" }),
     ] {
         let bad = turn(&app, "open", body).await;
         assert_eq!(bad.problem(), (400, "invalid_body"));

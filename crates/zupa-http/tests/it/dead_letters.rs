@@ -20,7 +20,8 @@ fn conversation(number: u128) -> ConversationId {
     ConversationId(Uuid::from_u128(number))
 }
 
-fn view(number: u128, class: &str) -> DeadLetterView {
+/// A pending one.
+pub fn view(number: u128, class: &str) -> DeadLetterView {
     DeadLetterView {
         letter: DeadLetter {
             id: id(number),

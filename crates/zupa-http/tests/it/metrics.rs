@@ -1,13 +1,15 @@
 //! Figures for Prometheus: their form, their names, and who may read them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use zupa_core::TurnId;
 use zupa_core::bus::{Draft, Label, names};
+use zupa_core::{DeadLetterState, ErrorKind, TurnId};
 use zupa_http::Mode;
 
-use crate::fakes::{App, accepted, as_operator, dev, get};
+use crate::dead_letters::view as letter;
+use crate::fakes::{App, NOW, accepted, as_operator, dev, get, post};
 
 /// The text of the figures after these events.
 async fn after(drafts: impl IntoIterator<Item = Draft>) -> String {
@@ -72,7 +74,12 @@ fn everything() -> Vec<Draft> {
         Draft::of(names::INBOUND_ACCEPTED),
         Draft::of(names::INBOUND_ACCEPTED),
         Draft::of(names::INBOUND_DUPLICATE),
-        Draft::of(names::INBOUND_REFUSED).with("inbounds", 3_u64),
+        Draft::of(names::INBOUND_REFUSED)
+            .with("reason", "full")
+            .with("inbounds", 3_u64),
+        Draft::of(names::INBOUND_REFUSED)
+            .with("reason", "unavailable")
+            .with("inbounds", 2_u64),
         Draft::of(names::QUEUE_MEASURED).with("depth", 7_u64),
         Draft::of(names::QUEUE_WAITING)
             .with("priority", "timer")
@@ -90,7 +97,8 @@ fn everything() -> Vec<Draft> {
         Draft::of(names::TURN_FAILED).with("took", second * 2),
         Draft::of(names::TURN_RETRIED)
             .with("port", "model")
-            .with("class", "timeout"),
+            .with("class", "timeout")
+            .with("delay", second * 20),
         Draft::of(names::TURN_DEAD)
             .with("class", "invalid")
             .with("inbounds", 2_u64),
@@ -106,7 +114,16 @@ fn everything() -> Vec<Draft> {
             .with("outcome", "timeout")
             .with("took", second),
         Draft::of(names::DELIVERY_SENT),
-        Draft::of(names::DELIVERY_RETRIED).with("class", "unavailable"),
+        Draft::of(names::DELIVERY_RETRIED)
+            .with("class", "unavailable")
+            .with("delay", second * 5),
+        Draft::of(names::CALL_RETRIED)
+            .with("port", "tool")
+            .with("class", "timeout")
+            .with("delay", second / 4),
+        Draft::of(names::IDEMPOTENCY_CHECKED)
+            .with("layer", "request")
+            .with("result", "hit"),
         Draft::of(names::DELIVERY_IN_DOUBT),
         Draft::of(names::WAIT_OPENED).with("kind", "reply"),
         Draft::of(names::WAIT_SETTLED).with("state", "decided"),
@@ -128,7 +145,7 @@ async fn events_become_figures() {
     for (series, value) in [
         ("zupa_inbound_total{result=\"accepted\"}", 2.0),
         ("zupa_inbound_total{result=\"duplicate\"}", 1.0),
-        ("zupa_inbound_total{result=\"refused\"}", 3.0),
+        ("zupa_inbound_total{result=\"refused\"}", 5.0),
         ("zupa_inbound_total{result=\"expired\"}", 0.0),
         ("zupa_queue_depth", 7.0),
         ("zupa_queue_waiting{priority=\"timer\"}", 5.0),
@@ -158,6 +175,33 @@ async fn events_become_figures() {
             "zupa_retries_total{port=\"channel\",class=\"unavailable\"}",
             1.0,
         ),
+        ("zupa_retries_total{port=\"tool\",class=\"timeout\"}", 1.0),
+        ("zupa_retry_delay_seconds_sum{port=\"model\"}", 20.0),
+        ("zupa_retry_delay_seconds_sum{port=\"channel\"}", 5.0),
+        (
+            "zupa_retry_delay_seconds_bucket{le=\"0.25\",port=\"tool\"}",
+            1.0,
+        ),
+        (
+            "zupa_idempotency_total{layer=\"message\",result=\"hit\"}",
+            1.0,
+        ),
+        (
+            "zupa_idempotency_total{layer=\"message\",result=\"miss\"}",
+            2.0,
+        ),
+        (
+            "zupa_idempotency_total{layer=\"message\",result=\"error\"}",
+            2.0,
+        ),
+        (
+            "zupa_idempotency_total{layer=\"message\",result=\"conflict\"}",
+            0.0,
+        ),
+        (
+            "zupa_idempotency_total{layer=\"request\",result=\"hit\"}",
+            1.0,
+        ),
         ("zupa_dead_letters_total{class=\"invalid\"}", 2.0),
         ("zupa_deliveries_total{outcome=\"sent\"}", 1.0),
         ("zupa_deliveries_total{outcome=\"retried\"}", 1.0),
@@ -174,6 +218,68 @@ async fn events_become_figures() {
         ("zupa_bus_panics_total", 0.0),
     ] {
         assert_eq!(samples.get(series), Some(&value), "{series} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_stands_is_read_at_the_scrape() {
+    let app = App::new();
+    let scraped = samples(&app.get("/metrics").await.text);
+    let breaker = |name: &str| scraped.get(&format!("{name}{{breaker=\"model/scripted\"}}"));
+    assert_eq!(breaker("zupa_breaker_state"), Some(&0.0));
+    assert_eq!(breaker("zupa_breaker_failure_ratio"), Some(&0.5));
+    assert_eq!(breaker("zupa_breaker_opened_total"), Some(&0.0));
+    assert_eq!(breaker("zupa_breaker_next_probe_seconds"), None);
+    for (result, count) in [("succeeded", 2.0), ("failed", 2.0), ("refused", 0.0)] {
+        let series =
+            format!("zupa_breaker_calls_total{{breaker=\"model/scripted\",result=\"{result}\"}}");
+        assert_eq!(scraped.get(&series), Some(&count), "{series}");
+    }
+    assert!(!scraped.keys().any(|series| series.contains("pending")));
+
+    let letters = [
+        (DeadLetterState::Pending, "timeout", 100),
+        (DeadLetterState::Pending, "timeout", 60),
+        (DeadLetterState::Pending, "invalid", 10),
+        (DeadLetterState::Discarded, "crashed", 900),
+    ];
+    let letters = letters.map(|(state, class, seconds)| {
+        let mut view = letter(1, class);
+        view.letter.state = state;
+        view.letter.first_failed_at = NOW.minus(Duration::from_secs(seconds));
+        view
+    });
+    app.desk.dead_letters.lock().unwrap().extend(letters);
+    let key = "key-of-sixteen-characters".parse().unwrap();
+    let body = r#"{"name":"model/scripted"}"#;
+    let mut open = as_operator(post("/api/v1/breakers/open", body));
+    open.headers_mut().insert("idempotency-key", key);
+    assert_eq!(app.send(open).await.status, 200);
+    let scraped = samples(&app.get("/metrics").await.text);
+    for (series, value) in [
+        ("zupa_breaker_state{breaker=\"model/scripted\"}", 2.0),
+        ("zupa_dead_letters_pending{class=\"timeout\"}", 2.0),
+        ("zupa_dead_letters_pending{class=\"invalid\"}", 1.0),
+        ("zupa_dead_letters_oldest_seconds{class=\"timeout\"}", 100.0),
+        ("zupa_dead_letters_oldest_seconds{class=\"invalid\"}", 10.0),
+    ] {
+        assert_eq!(scraped.get(series), Some(&value), "{series}");
+    }
+    assert!(!scraped.keys().any(|series| series.contains("crashed")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_costs_its_own_figures_alone() {
+    let app = App::new();
+    *app.desk.fails.lock().unwrap() = Some(ErrorKind::Unavailable);
+    let failing = samples(&app.get("/metrics").await.text);
+    *app.desk.fails.lock().unwrap() = None;
+    app.desk.hangs.store(true, Ordering::SeqCst);
+    let hanging = samples(&app.get("/metrics").await.text);
+    for scraped in [failing, hanging] {
+        assert!(scraped.contains_key("zupa_queue_depth"));
+        let of_desk = |series: &String| series.contains("pending") || series.contains("oldest");
+        assert!(!scraped.keys().any(of_desk));
     }
 }
 

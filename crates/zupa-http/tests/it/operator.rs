@@ -2,10 +2,10 @@
 
 use serde_json::json;
 use uuid::Uuid;
-use zupa_core::desk::{Accounting, InboundView, TurnView};
-use zupa_core::{ConversationId, ErrorKind, InboundState, Number, Timestamp};
+use zupa_core::desk::{Accounting, FailureView, InboundView, TurnView};
+use zupa_core::{ConversationId, DeadAttempt, ErrorKind, InboundState, Number, Timestamp};
 
-use crate::fakes::{App, EVENT, get};
+use crate::fakes::{App, EVENT, get, turn};
 
 const ROUTES: [&str; 5] = [
     "/api/v1/turns/x",
@@ -53,10 +53,23 @@ async fn a_message_is_found_and_explained() {
             accepted_at: Timestamp(7),
             duplicates: 2,
             request_id: Some("r-1".into()),
+            trace_id: Some("t-1".into()),
         }],
         steps: Vec::new(),
         waits: Vec::new(),
         deliveries: Vec::new(),
+        failures: vec![FailureView {
+            delivery: None,
+            attempt: DeadAttempt {
+                at: Timestamp(7),
+                turn: turn(1),
+                run: 1,
+                class: "timeout".into(),
+                message: "no answer in time".into(),
+                not_before: Some(Timestamp(9)),
+                counted: true,
+            },
+        }],
         audit: Vec::new(),
     };
     app.desk

@@ -36,10 +36,12 @@ fn view(of: InboundState, by: Option<TurnState>, reason: Option<&str>) -> TurnVi
             accepted_at: Timestamp(0),
             duplicates: 0,
             request_id: None,
+            trace_id: None,
         }],
         steps: Vec::new(),
         waits: Vec::new(),
         deliveries: Vec::new(),
+        failures: Vec::new(),
         audit: Vec::new(),
     }
 }

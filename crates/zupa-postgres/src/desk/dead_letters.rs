@@ -4,15 +4,16 @@ use serde::Deserialize;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
+use zupa_core::desk::FailureView;
 use zupa_core::{
     AuditEntry, Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterAct,
     DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterKind, DeadLetterStanding,
-    DeadLetterState, DeadLetterStats, DeadLetterView, Error, ErrorKind, Result, Retry, TenantId,
-    Timestamp, TurnId,
+    DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error, ErrorKind, EventId,
+    Result, Retry, TenantId, Timestamp, TurnId,
 };
 
 use super::chain::{self, head_of};
-use crate::session::Sessions;
+use crate::session::{Session, Sessions};
 use crate::store::decode;
 use crate::store::item::text;
 
@@ -108,6 +109,59 @@ pub(super) async fn one(readers: &Sessions, id: DeadLetterId) -> Result<Option<D
             .map(|row| decode::json::<Content>(row, 0))
             .transpose()?,
     }))
+}
+
+/// What went wrong with an inbound.
+pub(super) async fn failures_of_inbound(
+    snapshot: &mut Session<'_>,
+    event: EventId,
+) -> Result<Vec<FailureView>> {
+    let failing = sqlx::query(
+        "SELECT turn_id, run, at, class, message, not_before, counted, NULL::integer
+         FROM zupa.failures
+         WHERE source = $1 AND ordinal = 0 AND kind = 'inbound' ORDER BY place",
+    )
+    .bind(event.0);
+    let rows = snapshot.all(READ, failing).await?;
+    rows.iter().map(failure).collect()
+}
+
+/// What went wrong with a turn's inbounds, a run over several of them told once, and with
+/// what it sent.
+pub(super) async fn failures_of_turn(
+    snapshot: &mut Session<'_>,
+    turn: Uuid,
+) -> Result<Vec<FailureView>> {
+    let failing = sqlx::query(
+        "SELECT * FROM (
+             SELECT DISTINCT ON (f.turn_id, f.run) f.turn_id, f.run, f.at, f.class, f.message,
+                 f.not_before, f.counted, NULL::integer AS sent, f.place
+             FROM zupa.turns t
+             JOIN zupa.inbounds b ON b.conversation = t.conversation
+                 AND b.number BETWEEN t.first AND t.last
+             JOIN zupa.failures f ON f.source = b.event_id AND f.ordinal = 0
+                 AND f.kind = 'inbound'
+             WHERE t.id = $1 ORDER BY f.turn_id, f.run, f.place) runs
+         UNION ALL
+         SELECT f.turn_id, f.run, f.at, f.class, f.message, f.not_before, f.counted, f.ordinal,
+             f.place
+         FROM zupa.failures f WHERE f.source = $1 AND f.kind = 'delivery'
+         ORDER BY sent NULLS FIRST, place",
+    )
+    .bind(turn);
+    let rows = snapshot.all(READ, failing).await?;
+    rows.iter().map(failure).collect()
+}
+
+fn failure(row: &PgRow) -> Result<FailureView> {
+    let attempt = attempt(row)?;
+    let sent: Option<i32> = row.try_get(7).map_err(decode::broken)?;
+    let turn = attempt.turn;
+    let delivery = sent.map(|ordinal| DeliveryId {
+        turn,
+        ordinal: ordinal.cast_unsigned(),
+    });
+    Ok(FailureView { delivery, attempt })
 }
 
 pub(super) async fn stats(readers: &Sessions) -> Result<DeadLetterStats> {

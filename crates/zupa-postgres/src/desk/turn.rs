@@ -12,6 +12,7 @@ use zupa_core::{
     ReceiptLevel, Result, TurnId, TurnState, WaitId, WaitKind, WaitState,
 };
 
+use super::dead_letters;
 use crate::session::{Session, Sessions};
 use crate::store::decode;
 
@@ -88,18 +89,22 @@ async fn of_inbound(
     number: i64,
 ) -> Result<TurnView> {
     let row = snapshot.one(READ, sqlx::query(
-        "SELECT b.event_id, b.number, b.state, b.reason, b.accepted_at, b.duplicates, b.request_id
+        "SELECT b.event_id, b.number, b.state, b.reason, b.accepted_at, b.duplicates, b.request_id,
+                b.trace_id
          FROM zupa.inbounds b WHERE b.conversation = $1 AND b.number = $2",
     )
     .bind(conversation)
     .bind(number)).await?;
+    let inbound = inbound(&row)?;
+    let failures = dead_letters::failures_of_inbound(snapshot, inbound.event).await?;
     Ok(TurnView {
         turn: None,
         conversation: ConversationId(conversation),
-        inbounds: vec![inbound(&row)?],
+        inbounds: vec![inbound],
         steps: Vec::new(),
         waits: Vec::new(),
         deliveries: Vec::new(),
+        failures,
         audit: Vec::new(),
     })
 }
@@ -114,7 +119,7 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
     let inbounds = snapshot.all(READ, sqlx::query(
         "SELECT b.event_id, b.number, CASE WHEN b.state = 'queued' AND c.open_turn = t.id
                 THEN 'claimed' ELSE b.state END,
-                b.reason, b.accepted_at, b.duplicates, b.request_id
+                b.reason, b.accepted_at, b.duplicates, b.request_id, b.trace_id
          FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation
          JOIN zupa.inbounds b ON b.conversation = t.conversation AND b.number BETWEEN t.first AND t.last
          WHERE t.id = $1 AND (b.turn_id = t.id OR b.turn_id IS NULL OR t.state = 'superseded')
@@ -161,6 +166,7 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
         )
         .await?;
     let conversation = ConversationId(decode::uuid(&row, 11)?);
+    let failures = dead_letters::failures_of_turn(snapshot, turn).await?;
     let audit = links_of_turn(snapshot, turn).await?;
     Ok(TurnView {
         turn: Some(summary),
@@ -169,6 +175,7 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
         steps: steps.iter().map(step).collect::<Result<_>>()?,
         waits: waits.iter().map(wait).collect::<Result<_>>()?,
         deliveries: deliveries.iter().map(delivery).collect::<Result<_>>()?,
+        failures,
         audit: audit.into_iter().map(view).collect(),
     })
 }
@@ -200,6 +207,7 @@ fn inbound(row: &PgRow) -> Result<InboundView> {
         accepted_at: decode::time(row, 4)?,
         duplicates: decode::number(row, 5)?,
         request_id: decode::maybe_text(row, 6)?,
+        trace_id: decode::maybe_text(row, 7)?,
     })
 }
 

@@ -281,6 +281,14 @@ impl Desk for Clocked {
         self.store.audit(conversation).await
     }
 
+    async fn record_act(&self, entry: AuditEntry) -> Result<()> {
+        self.next().record_act(entry).await
+    }
+
+    async fn acts(&self) -> Result<Vec<AuditLink>> {
+        self.store.acts().await
+    }
+
     async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {
         self.store.waits(state, limit).await
     }

@@ -117,6 +117,11 @@ impl Agent {
         self
     }
 
+    /// The names of its tools, in the order in which they were added.
+    pub fn tool_names(&self) -> Vec<&str> {
+        self.tools.names()
+    }
+
     /// Lets the model end the session with its answer: it is offered a tool
     /// `end_session`, which does nothing but say so.
     pub fn model_ends_sessions(self) -> Self {

@@ -19,11 +19,17 @@ impl Committer {
         let of = |name| of_turn(turn, name);
         match end {
             TurnEnd::Release => {}
-            TurnEnd::Retry { failure, .. } => {
+            TurnEnd::Retry {
+                failure,
+                not_before,
+            } => {
                 self.tell_failed(run, failure);
                 let port = if failure.counts { "turn" } else { "model" };
-                let retried = of(names::TURN_RETRIED).with("class", failure.kind.as_str());
-                self.bus.emit(retried.with("port", port));
+                let retried = of(names::TURN_RETRIED)
+                    .with("class", failure.kind.as_str())
+                    .with("port", port)
+                    .with("delay", not_before.since(self.clock.wall()));
+                self.bus.emit(retried);
             }
             TurnEnd::Split { failure } => {
                 self.tell_failed(run, failure);

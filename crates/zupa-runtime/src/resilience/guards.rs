@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zupa_core::{
-    Channel, Clock, Error, ErrorKind, Ids, Model, Result, Synthesizer, Tool, Transcriber,
+    Channel, Clock, Error, ErrorKind, EventBus, Ids, Model, Result, Synthesizer, Tool, Transcriber,
 };
 
 use super::speech::{GuardedSynthesizer, GuardedTranscriber};
 use super::{Breaker, CallPolicy, GuardedChannel, GuardedTool, Models, Policies, Policy};
+use crate::telemetry;
 
 /// The policies of one runtime. Names come from code and configuration, never from
 /// people, so there are as many as there are models, tools and doors.
@@ -17,6 +18,7 @@ pub(crate) struct Guards {
     policies: Policies,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    bus: EventBus,
     made: Mutex<BTreeMap<String, Arc<Policy>>>,
 }
 
@@ -27,57 +29,70 @@ impl Guards {
         policies: Policies,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
+        bus: EventBus,
     ) -> Result<Self> {
         let guards = Self {
             policies,
             clock,
             ids,
+            bus,
             made: Mutex::default(),
         };
         // A tool may be seen for the first time in a turn: what is wrong shows now.
-        guards.make("tool", &guards.policies.tool, is_gone)?;
+        guards.make("tool", TOOL, &guards.policies.tool, is_gone)?;
         for (name, rules) in &guards.policies.tools {
-            guards.make(name, rules, is_gone)?;
+            guards.make(name, TOOL, rules, is_gone)?;
         }
         Ok(guards)
     }
 
     /// Models in the order in which they are asked.
     pub(crate) fn models(&self, models: Vec<Arc<dyn Model>>) -> Result<Models> {
-        let guard = |model: Arc<dyn Model>| {
-            let name = format!("model/{}", model.name());
-            Ok((
-                model,
-                self.policy(name, &self.policies.model, Error::is_about_provider)?,
-            ))
-        };
-        Ok(Models::new(
-            models.into_iter().map(guard).collect::<Result<_>>()?,
-        ))
+        let mut guarded: Vec<(Arc<dyn Model>, Arc<Policy>)> = Vec::new();
+        for model in models {
+            // The same model of another provider has a breaker of its own, or it would be
+            // refused with the one that it stands in for.
+            let namesakes = guarded.iter();
+            let namesakes = namesakes.filter(|(other, _)| other.name() == model.name());
+            let name = match namesakes.count() {
+                0 => format!("model/{}", model.name()),
+                others => format!("model/{}#{}", model.name(), others + 1),
+            };
+            let policy = self.policy(
+                name,
+                "model",
+                &self.policies.model,
+                Error::is_about_provider,
+            )?;
+            guarded.push((model, policy));
+        }
+        Ok(Models::new(guarded))
     }
 
     pub(crate) fn transcriber(&self, inner: Arc<dyn Transcriber>) -> Result<Arc<dyn Transcriber>> {
         let name = format!("transcriber/{}", inner.name());
-        let policy = self.policy(name, &self.policies.transcriber, Error::is_about_provider)?;
+        let rules = &self.policies.transcriber;
+        let policy = self.policy(name, "transcriber", rules, Error::is_about_provider)?;
         Ok(Arc::new(GuardedTranscriber { inner, policy }))
     }
 
     pub(crate) fn synthesizer(&self, inner: Arc<dyn Synthesizer>) -> Result<Arc<dyn Synthesizer>> {
         let name = format!("synthesizer/{}", inner.name());
-        let policy = self.policy(name, &self.policies.synthesizer, Error::is_about_provider)?;
+        let rules = &self.policies.synthesizer;
+        let policy = self.policy(name, "synthesizer", rules, Error::is_about_provider)?;
         Ok(Arc::new(GuardedSynthesizer { inner, policy }))
     }
 
     pub(crate) fn channel(&self, inner: Arc<dyn Channel>) -> Result<GuardedChannel> {
         let name = format!("channel/{}", inner.id());
-        let policy = self.policy(name, &self.policies.channel, is_gone)?;
+        let policy = self.policy(name, "channel", &self.policies.channel, is_gone)?;
         Ok(GuardedChannel { inner, policy })
     }
 
     pub(crate) fn tool(&self, inner: Arc<dyn Tool>) -> Result<GuardedTool> {
         let tool = &inner.spec().name;
         let rules = self.policies.of_tool(tool);
-        let policy = self.policy(format!("tool/{tool}"), rules, is_gone)?;
+        let policy = self.policy(format!("tool/{tool}"), TOOL, rules, is_gone)?;
         Ok(GuardedTool { inner, policy })
     }
 
@@ -88,21 +103,41 @@ impl Guards {
         breakers.cloned().collect()
     }
 
-    fn policy(&self, name: String, rules: &CallPolicy, fails: Test) -> Result<Arc<Policy>> {
+    fn policy(
+        &self,
+        name: String,
+        port: &'static str,
+        rules: &CallPolicy,
+        fails: Test,
+    ) -> Result<Arc<Policy>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(policy) = made.get(&name) {
             return Ok(policy.clone());
         }
-        let policy = Arc::new(self.make(&name, rules, fails)?);
+        let policy = Arc::new(self.make(&name, port, rules, fails)?);
         made.insert(name, policy.clone());
         Ok(policy)
     }
 
-    fn make(&self, name: &str, rules: &CallPolicy, fails: Test) -> Result<Policy> {
+    fn make(
+        &self,
+        name: &str,
+        port: &'static str,
+        rules: &CallPolicy,
+        fails: Test,
+    ) -> Result<Policy> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        Policy::new(name, rules.clone(), fails, clock, ids)
+        let policy = Policy::new(name, rules.clone(), fails, clock, ids)?;
+        let bus = self.bus.clone();
+        Ok(
+            policy
+                .on_retry(move |error, wait| bus.emit(telemetry::call_retried(port, error, wait))),
+        )
     }
 }
+
+/// The port that tools are.
+const TOOL: &str = "tool";
 
 type Test = fn(&Error) -> bool;
 

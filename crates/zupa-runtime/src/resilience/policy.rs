@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use zupa_core::{Clock, EffectClass, Error, ErrorKind, Ids, Outcome, Result, Retry};
 
-pub use self::rules::{CallPolicy, Policies};
+pub use self::rules::{CallPolicy, Policies, TurnRetries};
 use super::breaker::{Breaker, Permit};
 use super::budget::Budget;
 
@@ -36,7 +36,11 @@ pub struct Policy {
     breaker: Option<Breaker>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    on_retry: Option<OnRetry>,
 }
+
+/// Told of a try that failed, and of the wait before the next.
+struct OnRetry(Box<dyn Fn(&Error, Duration) + Send + Sync>);
 
 /// Whether a call may be made twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +120,15 @@ impl Policy {
             breaker,
             clock,
             ids,
+            on_retry: None,
         })
+    }
+
+    /// Tells of each try that failed and is made again: its error, and the wait before the
+    /// next.
+    pub fn on_retry(mut self, told: impl Fn(&Error, Duration) + Send + Sync + 'static) -> Self {
+        self.on_retry = Some(OnRetry(Box::new(told)));
+        self
     }
 
     /// The longest that one try takes.
@@ -165,6 +177,9 @@ impl Policy {
             tries.count += 1;
             match self.next(&call, &tries, &error, left()) {
                 Next::After(wait) => {
+                    if let Some(OnRetry(tell)) = &self.on_retry {
+                        tell(&error, wait);
+                    }
                     tries.failed(error, wait);
                     // Cancel safe: nothing is under way.
                     tokio::time::sleep(wait).await;
@@ -291,6 +306,12 @@ impl Tries {
 fn told(name: &str, state: &'static str) -> impl Fn() + Send + Sync + 'static {
     let name = name.to_owned();
     move || tracing::warn!(breaker = name, state, "a breaker has changed")
+}
+
+impl fmt::Debug for OnRetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnRetry")
+    }
 }
 
 impl fmt::Debug for Call<'_> {

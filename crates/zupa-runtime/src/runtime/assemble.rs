@@ -56,7 +56,12 @@ impl Builder {
             faults,
         } = self;
         let policies = settings.policies.clone();
-        let guards = Arc::new(Guards::new(policies, clock.clone(), ids.clone())?);
+        let guards = Arc::new(Guards::new(
+            policies,
+            clock.clone(),
+            ids.clone(),
+            bus.clone(),
+        )?);
         agent.guard(&guards)?;
         let (settings, agent) = (Arc::new(settings), Arc::new(agent));
         let overload = agent.language.overload.clone();

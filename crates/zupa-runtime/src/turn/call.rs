@@ -164,7 +164,7 @@ impl Run {
         let asked = guard.probe(&call.arguments, &context);
         let answer = AssertUnwindSafe(asked).catch_unwind().await;
         let answer = answer.unwrap_or(Ok(Probe::Unknown));
-        let may_ask_again = self.turn.failures < self.path.settings.policies.model.retries;
+        let may_ask_again = self.turn.failures < self.path.settings.policies.turn.retries;
         match answer {
             Ok(Probe::Happened(output)) => {
                 let called = Called::Output(bounded(output));

@@ -409,7 +409,10 @@ impl Run {
                     return Err(Stop::Lost);
                 }
                 Err(error) if may_pass(&error) && self.claim.left() > Duration::ZERO => {
-                    tokio::time::sleep(pauses.next().min(self.claim.left())).await;
+                    let pause = pauses.next().min(self.claim.left());
+                    let retried = telemetry::call_retried("store", &error, pause);
+                    self.path.bus.emit(retried);
+                    tokio::time::sleep(pause).await;
                 }
                 Err(error) => return Err(Stop::Unwritten(error)),
             }

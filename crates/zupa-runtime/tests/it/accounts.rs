@@ -48,6 +48,12 @@ impl Desk for Lossy {
     async fn audit(&self, _: ConversationId) -> Result<Vec<AuditLink>> {
         unimplemented!()
     }
+    async fn record_act(&self, _: AuditEntry) -> Result<()> {
+        unimplemented!()
+    }
+    async fn acts(&self) -> Result<Vec<AuditLink>> {
+        unimplemented!()
+    }
     async fn waits(&self, _: Option<WaitState>, _: usize) -> Result<Vec<Wait>> {
         unimplemented!()
     }

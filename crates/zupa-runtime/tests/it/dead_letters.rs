@@ -46,9 +46,9 @@ async fn say_at_once(world: &World, texts: &[&str]) {
 #[tokio::test(start_paused = true)]
 async fn poison_in_a_burst_dies_alone_and_comes_back_behind_what_came_in_the_back_off() {
     let mut setup = Setup::phone(Deduplicates::Never);
-    let model = &mut setup.settings.policies.model;
-    (model.backoff.base, model.backoff.cap) = (secs(60), secs(60));
-    model.retries = 1;
+    let turn = &mut setup.settings.policies.turn;
+    (turn.backoff.base, turn.backoff.cap) = (secs(60), secs(60));
+    turn.retries = 1;
     let world = setup.start().await;
     let passing = || error(ErrorKind::Internal).with_retry(Retry::Now);
     world.model.on("m1", (0..4).map(|_| Act::Fail(passing())));

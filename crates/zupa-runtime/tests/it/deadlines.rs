@@ -39,7 +39,7 @@ fn in_time(took: Duration, deadline: Duration) {
 async fn a_model_that_never_answers() {
     let mut setup = phone();
     setup.settings.policies.model.timeout = secs(3);
-    setup.settings.policies.model.backoff.base = Duration::ZERO;
+    setup.settings.policies.turn.backoff.base = Duration::ZERO;
     setup.model.on("hello", [Act::Hang]);
     let world = setup.start().await;
     world.say("ana", "hello").await;

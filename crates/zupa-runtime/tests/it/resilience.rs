@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
+use zupa_core::model::ModelStream;
 use zupa_core::{
-    Deduplicates, DeliveryState, Digest, Effect, EffectClass, Error, ErrorKind, Outcome, Retry,
-    ToolContext, ToolOutput,
+    Deduplicates, DeliveryState, Digest, Effect, EffectClass, Error, ErrorKind, Model,
+    ModelRequest, Outcome, Retry, ToolContext, ToolOutput,
 };
-use zupa_runtime::resilience::{Breaker, BreakerState, Policies};
+use zupa_runtime::resilience::{Breaker, BreakerState, Jitter, Policies};
 use zupa_runtime::{Script, ScriptedModel, tool};
 use zupa_testkit::Answer;
 
@@ -119,6 +121,72 @@ async fn another_model_answers_where_the_first_cannot() {
         "an error about the input is the first's own"
     );
     assert_eq!(world.model.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namesake_of_another_provider_has_a_breaker_of_its_own() {
+    let second = Script::always("the second", Duration::ZERO);
+    let second = Arc::new(Namesake(ScriptedModel::new(second).unwrap()));
+    let world = guarded(Setup::web())
+        .start_with(|builder| builder.fallback_model(second))
+        .await;
+    breaker(&world, "model/puppet").open();
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["the second"]);
+    assert_eq!(world.model.calls(), 0);
+    let seen = breaker(&world, "model/puppet#2").metrics();
+    assert_eq!(seen.totals.succeeded, 1);
+}
+
+/// Goes by the name of the first model.
+#[derive(Debug)]
+struct Namesake(ScriptedModel);
+
+#[async_trait]
+impl Model for Namesake {
+    fn name(&self) -> &str {
+        "puppet"
+    }
+
+    async fn stream(&self, request: ModelRequest) -> zupa_core::Result<ModelStream> {
+        self.0.stream(request).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_has_retries_and_waits_of_its_own() {
+    let mut setup = Setup::web();
+    let policies = &mut setup.settings.policies;
+    policies.model.retries = 9;
+    policies.turn.retries = 2;
+    (policies.turn.backoff.base, policies.turn.backoff.cap) = (secs(40), secs(40));
+    policies.turn.backoff.jitter = Jitter::Ratio(0.0);
+    policies.model.budget = 0.0;
+    let world = setup.start().await;
+    let passing = || Act::Fail(error(ErrorKind::Internal).with_retry(Retry::Now));
+    world.model.on("hello", (0..9).map(|_| passing()));
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    let view = world.view("hello").await;
+    let runs: Vec<_> = view
+        .failures
+        .iter()
+        .map(|failure| (failure.attempt.run, failure.attempt.not_before))
+        .collect();
+    assert_eq!(runs.len(), 3, "one run and two more: {runs:?}");
+    let asked = world.model.asked();
+    assert_eq!(asked.len(), 3);
+    for (failure, pair) in view.failures.iter().zip(asked.windows(2)) {
+        let wait = failure
+            .attempt
+            .not_before
+            .unwrap()
+            .since(failure.attempt.at);
+        assert_eq!(wait, secs(40));
+        assert!(pair[1].at - pair[0].at >= secs(40));
+    }
+    assert_eq!(runs[2].1, None, "it gave up");
 }
 
 #[tokio::test(start_paused = true)]

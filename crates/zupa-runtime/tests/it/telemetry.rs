@@ -1,12 +1,21 @@
 //! What the path tells the bus, and that it goes its way whoever listens.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Deserialize;
 use zupa_core::bus::{Event, EventFeed, names};
-use zupa_core::{Deduplicates, ErrorKind, EventBus, InboundState, Retry};
+use zupa_core::{
+    Deduplicates, Effect, ErrorKind, EventBus, InboundState, Retry, ToolContext, ToolOutput,
+};
+use zupa_runtime::resilience::{Jitter, Policies};
+use zupa_runtime::tool;
 use zupa_testkit::Answer;
 
 use crate::support::{Act, Setup, Shop, World, error, inbound, secs};
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+struct Nothing {}
 
 /// A process, and what it tells from its first breath.
 async fn heard(setup: &Setup) -> (World, EventFeed) {
@@ -133,6 +142,50 @@ async fn a_failure_is_told_as_a_retry_or_as_a_death() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_tried_again_is_told_with_its_wait() {
+    let mut setup = Setup::web();
+    setup.settings.policies = Policies::default();
+    setup.settings.policies.model.backoff.jitter = Jitter::Ratio(0.0);
+    setup.settings.policies.turn.backoff.jitter = Jitter::Ratio(0.0);
+    let stumbles = Arc::new(AtomicBool::new(true));
+    let price = move |_: Nothing, _: ToolContext| {
+        let stumbles = stumbles.swap(false, Ordering::SeqCst);
+        async move {
+            match stumbles {
+                true => Err(error(ErrorKind::Unavailable).with_retry(Retry::Now)),
+                false => Ok(ToolOutput::of(7.into())),
+            }
+        }
+    };
+    let price = tool("price", "Tells the price.", Effect::PURE, price);
+    setup.agent = setup.agent.tool(price.into_tool());
+    let (world, feed) = heard(&setup).await;
+    let down = || Act::Fail(error(ErrorKind::Unavailable).with_retry(Retry::Now));
+    let limited = error(ErrorKind::RateLimited).with_retry(Retry::After(secs(90)));
+    let look = Act::Call(&[("price", "{}")]);
+    world.model.on("hello", [down(), Act::Fail(limited), look]);
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    let events = told(world, feed).await;
+    let of = |name| events.iter().filter(move |event| event.name == name);
+    let calls: Vec<_> = of(names::CALL_RETRIED)
+        .map(|event| {
+            let word = |key| event.payload.word(key).unwrap();
+            (
+                word("port"),
+                word("class"),
+                event.payload.time("delay").unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(calls[0], ("model", "unavailable", secs(1)));
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert_eq!((calls[1].0, calls[1].1), ("tool", "unavailable"));
+    let retried = the_one(&events, names::TURN_RETRIED);
+    assert_eq!(retried.payload.time("delay"), Some(secs(90)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_send_that_fails_is_told_each_time() {
     let setup = Setup::phone(Deduplicates::Never);
     let (world, feed) = heard(&setup).await;
@@ -149,6 +202,9 @@ async fn a_send_that_fails_is_told_each_time() {
         .collect();
     let wanted = ["delivery:retried", "delivery:in_doubt", "delivery:unknown"];
     assert_eq!(sends, wanted);
+    let delay = the_one(&events, names::DELIVERY_RETRIED);
+    let delay = delay.payload.time("delay").unwrap();
+    assert!((secs(1) / 2..=secs(1)).contains(&delay), "{delay:?}");
 }
 
 #[tokio::test(start_paused = true)]

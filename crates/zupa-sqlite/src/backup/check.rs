@@ -4,10 +4,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
-use zupa_core::audit::{AuditEntry, AuditHead, AuditLink, verify};
+use zupa_core::audit::{AuditEntry, AuditHead, AuditLink, SYSTEM, verify};
 use zupa_core::{ConversationId, Digest, Error, ErrorKind, Result, Timestamp, TurnId};
 
 use super::{Kept, failed, open};
+use crate::store::SYSTEM_STREAM;
 
 /// What was looked at and found whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +108,7 @@ fn chains(connection: &Connection) -> rusqlite::Result<Result<Checked, String>> 
             Ok(head) => chain.head = head,
             Err(number) => {
                 return Ok(Err(format!(
-                    "the audit chain of conversation {} is broken at entry {number}",
+                    "the audit chain of {} is broken at entry {number}",
                     chain.stream
                 )));
             }
@@ -122,6 +123,7 @@ fn chains(connection: &Connection) -> rusqlite::Result<Result<Checked, String>> 
         [],
         |row| row.get(0),
     )?;
+    let heads = heads + system_head(connection)?.number.cast_signed();
     if heads.cast_unsigned() != checked.audit_entries {
         return Ok(Err(format!(
             "the audit chains hold {} entries and should hold {heads}",
@@ -129,6 +131,23 @@ fn chains(connection: &Connection) -> rusqlite::Result<Result<Checked, String>> 
         )));
     }
     Ok(Ok(checked))
+}
+
+/// Where the chain of the installation ends. Schemas of before know none.
+fn system_head(connection: &Connection) -> rusqlite::Result<AuditHead> {
+    if !connection.table_exists(None, "audit_heads")? {
+        return Ok(AuditHead::default());
+    }
+    let head = connection
+        .prepare_cached("SELECT number, hash FROM audit_heads WHERE stream = ?1")?
+        .query_row([SYSTEM], |row| {
+            Ok(AuditHead {
+                number: row.get::<_, i64>(0)?.cast_unsigned(),
+                hash: Digest(row.get(1)?),
+            })
+        })
+        .optional()?;
+    Ok(head.unwrap_or_default())
 }
 
 /// A chain that is being followed.
@@ -141,6 +160,14 @@ struct Chain {
 
 impl Chain {
     fn begin(connection: &Connection, id: [u8; 16]) -> rusqlite::Result<Self> {
+        if id == *SYSTEM_STREAM.as_bytes() {
+            return Ok(Self {
+                id,
+                stream: SYSTEM.to_owned(),
+                head: AuditHead::default(),
+                wanted: system_head(connection)?,
+            });
+        }
         let kept = connection
             .prepare_cached("SELECT audit_number, audit_hash FROM conversations WHERE id = ?1")?
             .query_row([id], |row| {
@@ -163,7 +190,7 @@ impl Chain {
             return Ok(());
         }
         Err(format!(
-            "the audit chain of conversation {} ends at entry {} and not at {}, or with another hash",
+            "the audit chain of {} ends at entry {} and not at {}, or with another hash",
             self.stream, self.head.number, self.wanted.number
         ))
     }

@@ -2,10 +2,12 @@
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use uuid::Uuid;
+use zupa_core::desk::FailureView;
 use zupa_core::{
     Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterFilter, DeadLetterId,
-    DeadLetterKind, DeadLetterState, DeadLetterStats, DeadLetterView, Error, ErrorKind, Result,
-    TenantId, Timestamp, TurnId,
+    DeadLetterKind, DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error, ErrorKind,
+    EventId, Result, TenantId, Timestamp, TurnId,
 };
 
 use crate::error;
@@ -98,6 +100,58 @@ pub(super) async fn one(readers: &SqlitePool, id: DeadLetterId) -> Result<Option
             .map(|row| decode::json::<Content>(&row, 0))
             .transpose()?,
     }))
+}
+
+/// What went wrong with an inbound.
+pub(super) async fn failures_of_inbound(
+    snapshot: &mut SqliteConnection,
+    event: EventId,
+) -> Result<Vec<FailureView>> {
+    let rows = sqlx::query(
+        "SELECT turn_id, run, at, class, message, not_before, counted, NULL FROM failures
+         WHERE source = $1 AND ordinal = 0 AND kind = 'inbound' ORDER BY rowid",
+    )
+    .bind(event.as_bytes().to_vec())
+    .fetch_all(snapshot)
+    .await
+    .map_err(failed)?;
+    rows.iter().map(failure).collect()
+}
+
+/// What went wrong with a turn's inbounds, a run over several of them told once, and with
+/// what it sent.
+pub(super) async fn failures_of_turn(
+    snapshot: &mut SqliteConnection,
+    turn: Uuid,
+) -> Result<Vec<FailureView>> {
+    let rows = sqlx::query(
+        "SELECT f.turn_id, f.run, f.at, f.class, f.message, f.not_before, f.counted, NULL AS sent,
+                min(f.rowid) AS place
+         FROM turns t
+         JOIN inbounds b ON b.conversation = t.conversation AND b.number BETWEEN t.first AND t.last
+         JOIN failures f ON f.source = b.event_id AND f.ordinal = 0 AND f.kind = 'inbound'
+         WHERE t.id = $1 GROUP BY f.turn_id, f.run
+         UNION ALL
+         SELECT f.turn_id, f.run, f.at, f.class, f.message, f.not_before, f.counted, f.ordinal,
+                f.rowid
+         FROM failures f WHERE f.source = $1 AND f.kind = 'delivery'
+         ORDER BY sent IS NOT NULL, place",
+    )
+    .bind(turn.as_bytes().to_vec())
+    .fetch_all(snapshot)
+    .await
+    .map_err(failed)?;
+    rows.iter().map(failure).collect()
+}
+
+fn failure(row: &SqliteRow) -> Result<FailureView> {
+    let attempt = attempt(row)?;
+    let sent: Option<u32> = row.try_get(7).map_err(decode::broken)?;
+    let turn = attempt.turn;
+    Ok(FailureView {
+        delivery: sent.map(|ordinal| DeliveryId { turn, ordinal }),
+        attempt,
+    })
 }
 
 pub(super) async fn stats(readers: &SqlitePool) -> Result<DeadLetterStats> {

@@ -10,7 +10,7 @@ use zupa_core::{
     ReceiptLevel, Result, Timestamp, TurnId, TurnState,
 };
 
-use super::waits;
+use super::{dead_letters, waits};
 use crate::error;
 use crate::store::decode;
 
@@ -82,21 +82,25 @@ async fn of_inbound(
     number: i64,
 ) -> Result<TurnView> {
     let row = sqlx::query(
-        "SELECT b.event_id, b.number, b.state, b.reason, b.accepted_at, b.duplicates, b.request_id
+        "SELECT b.event_id, b.number, b.state, b.reason, b.accepted_at, b.duplicates, b.request_id,
+                b.trace_id
          FROM inbounds b WHERE b.conversation = $1 AND b.number = $2",
     )
     .bind(conversation.as_bytes().as_slice())
     .bind(number)
-    .fetch_one(snapshot)
+    .fetch_one(&mut *snapshot)
     .await
     .map_err(failed)?;
+    let inbound = inbound(&row)?;
+    let failures = dead_letters::failures_of_inbound(snapshot, inbound.event).await?;
     Ok(TurnView {
         turn: None,
         conversation: ConversationId(conversation),
-        inbounds: vec![inbound(&row)?],
+        inbounds: vec![inbound],
         steps: Vec::new(),
         waits: Vec::new(),
         deliveries: Vec::new(),
+        failures,
         audit: Vec::new(),
     })
 }
@@ -115,7 +119,7 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
     let inbounds = sqlx::query(
         "SELECT b.event_id, b.number, CASE WHEN b.state = 'queued' AND c.open_turn = t.id
                 THEN 'claimed' ELSE b.state END,
-                b.reason, b.accepted_at, b.duplicates, b.request_id
+                b.reason, b.accepted_at, b.duplicates, b.request_id, b.trace_id
          FROM turns t JOIN conversations c ON c.id = t.conversation
          JOIN inbounds b ON b.conversation = t.conversation AND b.number BETWEEN t.first AND t.last
          WHERE t.id = $1 AND (b.turn_id = t.id OR b.turn_id IS NULL OR t.state = 'superseded')
@@ -150,6 +154,7 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
     .await
     .map_err(failed)?;
     let conversation = ConversationId(decode::uuid(&row, 11)?);
+    let failures = dead_letters::failures_of_turn(snapshot, turn).await?;
     let audit = links_of_turn(snapshot, turn).await?;
     Ok(TurnView {
         turn: Some(summary),
@@ -158,6 +163,7 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
         steps: steps.iter().map(step).collect::<Result<_>>()?,
         waits,
         deliveries: deliveries.iter().map(delivery).collect::<Result<_>>()?,
+        failures,
         audit: audit.into_iter().map(view).collect(),
     })
 }
@@ -204,6 +210,7 @@ fn inbound(row: &SqliteRow) -> Result<InboundView> {
         accepted_at: Timestamp(row.try_get(4).map_err(decode::broken)?),
         duplicates: decode::number(row, 5)?,
         request_id: decode::maybe_text(row, 6)?,
+        trace_id: decode::maybe_text(row, 7)?,
     })
 }
 

@@ -1,6 +1,8 @@
-//! Entries of the conversations' audit chains.
+//! Entries of the audit chains: one for each conversation, and one for the installation.
 
 use rusqlite::{Connection, params};
+use uuid::Uuid;
+use zupa_core::audit::SYSTEM;
 use zupa_core::{AuditEntry, AuditHead, AuditLink, ConversationId, Digest, Result};
 
 use super::row::{Blob, Sql};
@@ -33,6 +35,31 @@ pub(super) fn append(
         ],
     )?;
     Ok(row)
+}
+
+/// The rows of the stream [`SYSTEM`] are those of a conversation that never is.
+pub(crate) const SYSTEM_STREAM: ConversationId = ConversationId(Uuid::nil());
+
+/// Binds an entry behind the head of the stream [`SYSTEM`].
+pub(super) fn append_to_system(connection: &Connection, entry: AuditEntry) -> Result<()> {
+    let head = connection.maybe(
+        "SELECT number, hash FROM audit_heads WHERE stream = ?1",
+        params![SYSTEM],
+        |row| {
+            Ok(AuditHead {
+                number: row.get::<_, i64>(0)?.cast_unsigned(),
+                hash: Digest(row.get(1)?),
+            })
+        },
+    )?;
+    let link = head.unwrap_or_default().append(SYSTEM, entry, None);
+    write(connection, SYSTEM_STREAM, &link)?;
+    connection.run(
+        "INSERT INTO audit_heads (stream, number, hash) VALUES (?1, ?2, ?3)
+         ON CONFLICT (stream) DO UPDATE SET number = excluded.number, hash = excluded.hash",
+        params![SYSTEM, link.number.cast_signed(), link.hash.0],
+    )?;
+    Ok(())
 }
 
 /// Writes an entry that is bound already. Whoever did so moves the head.

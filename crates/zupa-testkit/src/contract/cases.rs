@@ -284,6 +284,15 @@ macro_rules! each {
                 filters_and_counts_agree
                 only_what_has_ended_is_forgotten
             }
+            failures {
+                a_turn_shows_what_went_wrong_before_it_ended_well
+                an_inbound_shows_the_failures_of_the_turn_before
+                a_turn_shows_the_attempts_of_its_deliveries_that_failed
+            }
+            acts {
+                acts_on_the_installation_are_a_chain_of_their_own
+                acts_at_once_are_all_kept
+            }
             redrives {
                 the_others_of_a_burst_are_answered_and_the_dead_one_comes_back_at_the_end
                 what_dies_again_is_the_same_dead_letter

@@ -1,11 +1,12 @@
 //! What operators and readers see, read from memory.
 
 use zupa_core::desk::{
-    Accounting, AuditView, DeliveryView, InboundView, Line, ProcessState, ProcessView, Speaker,
-    StepView, StoreStatus, TurnSummary, TurnView, WaitView,
+    Accounting, AuditView, DeliveryView, FailureView, InboundView, Line, ProcessState, ProcessView,
+    Speaker, StepView, StoreStatus, TurnSummary, TurnView, WaitView,
 };
 use zupa_core::{
-    Address, AuditLink, ConversationId, InboundState, Message, Number, Role, Timestamp, TurnId,
+    Address, AuditLink, ConversationId, DeadLetterId, EventId, InboundState, Message, Number, Role,
+    Timestamp, TurnId,
 };
 
 use super::rows::{Conversation, DeliveryRow, InboundRow, LifeRow, Origin, State, TurnRow};
@@ -182,12 +183,20 @@ impl Conversation {
             steps: Vec::new(),
             waits: Vec::new(),
             deliveries: Vec::new(),
+            failures: self.failures_of_runs(&[row.event]),
             audit: Vec::new(),
         }
     }
 
     fn view(&self, turn: &TurnRow) -> TurnView {
+        let range = turn.range.iter();
+        let events: Vec<_> = range
+            .filter_map(|number| Some(self.inbounds.get(number)?.event))
+            .collect();
+        let mut failures = self.failures_of_runs(&events);
+        failures.extend(self.failures_of_sends(turn.id));
         TurnView {
+            failures,
             turn: Some(turn.summary()),
             conversation: self.id,
             inbounds: turn
@@ -214,6 +223,33 @@ impl Conversation {
 }
 
 impl Conversation {
+    /// A run over several inbounds has failed once.
+    fn failures_of_runs(&self, events: &[EventId]) -> Vec<FailureView> {
+        let mut failures: Vec<FailureView> = Vec::new();
+        for (id, attempt) in &self.failures {
+            let is_meant = matches!(id, DeadLetterId::Inbound(event) if events.contains(event));
+            let failure = FailureView {
+                delivery: None,
+                attempt: attempt.clone(),
+            };
+            if is_meant && !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+        failures
+    }
+
+    fn failures_of_sends(&self, turn: TurnId) -> impl Iterator<Item = FailureView> {
+        let failures = self.failures.iter();
+        failures.filter_map(move |(id, attempt)| match id {
+            DeadLetterId::Delivery(delivery) if delivery.turn == turn => Some(FailureView {
+                delivery: Some(*delivery),
+                attempt: attempt.clone(),
+            }),
+            _ => None,
+        })
+    }
+
     fn waits_of(&self, turn: TurnId) -> Vec<WaitView> {
         let waits = self.waits.iter().map(|row| &row.wait);
         waits
@@ -286,6 +322,7 @@ impl InboundRow {
             accepted_at: self.accepted_at,
             duplicates: self.duplicates,
             request_id: self.correlation.request_id.clone(),
+            trace_id: self.correlation.trace_id.clone(),
         }
     }
 }

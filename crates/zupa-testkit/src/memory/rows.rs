@@ -32,6 +32,8 @@ pub(super) struct State {
     pub conversations: BTreeMap<ConversationId, Conversation>,
     /// Dead letters so far.
     pub dead_letters: u64,
+    /// The audit of the installation.
+    pub acts: Vec<AuditLink>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,7 @@ pub use conversations::{
 };
 pub use dlq::{
     DlqCommand, EditDeadLetter, ExportDeadLetters, Filter, ListDeadLetters, PutAway,
-    RetryDeadLetters, ShowDeadLetter,
+    RetryDeadLetters, ShowDeadLetter, TagDeadLetters,
 };
 
 /// A durable runtime for agents that talk with people: a message in, the agent,

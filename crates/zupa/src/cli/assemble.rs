@@ -1,104 +1,26 @@
 //! From configuration to parts: model, agent, settings, doors.
 
+mod models;
 mod policies;
 mod speech;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use zupa::config::{self, Config, Journal, Provider};
+use zupa::config::{self, Config, Journal};
 use zupa_core::secrets::SecretString;
-use zupa_core::{
-    Alias, Burst, ChannelId, Digest, Hints, Model, Price, SecretRef, Secrets, TenantId,
-};
+use zupa_core::{Alias, Burst, ChannelId, Digest, Hints, Price, SecretRef, Secrets, TenantId};
 use zupa_http::WebChat;
-use zupa_openai::{OpenAiConfig, OpenAiModel, Structured};
-use zupa_runtime::{
-    Agent, JournalMode, Language, OnModelDown, Script, ScriptedModel, Settings, SystemSecrets,
-};
+use zupa_runtime::{Agent, JournalMode, Language, OnModelDown, Settings, SystemSecrets};
 
+use models::key;
+pub use models::{fallbacks, model};
 use policies::policies;
 pub use speech::speech;
 
-use super::environment;
 use super::failure::{Code, Failure};
 
-/// The variable that makes `zupa dev` use a real model.
-const KEY_VARIABLE: &str = "OPENAI_API_KEY";
-/// The model that `zupa dev` asks for when none is named.
-const DEV_MODEL: &str = "gpt-5-mini";
 const MINUTE: Duration = Duration::from_secs(60);
-/// What `zupa dev` answers without a model.
-const BUILT_IN_SCRIPT: &str = include_str!("built_in_script.toml");
-
-/// A model, and how to speak of it.
-pub struct Chosen {
-    pub model: Arc<dyn Model>,
-    pub words: String,
-    pub scripted: bool,
-}
-
-/// Chooses the model. In `dev` none needs to be named.
-pub async fn model(config: &Config, dev: bool) -> Result<Chosen, Failure> {
-    match config.model.provider {
-        Some(Provider::Openai) => openai(config, dev).await,
-        Some(Provider::Scripted) => scripted(config),
-        None if !dev => Err(Failure::new(Code::Config, "no model is configured")
-            .because("model.provider is not set")
-            .try_this("provider = \"openai\" and a name in [model], or `zupa dev`")),
-        None if has_key() => openai(config, dev).await,
-        None => scripted(config),
-    }
-}
-
-fn has_key() -> bool {
-    environment::variable(KEY_VARIABLE).is_some()
-}
-
-async fn openai(config: &Config, dev: bool) -> Result<Chosen, Failure> {
-    let wanted = &config.model;
-    let name = match &wanted.name {
-        Some(name) => name.clone(),
-        None if dev => DEV_MODEL.to_owned(),
-        None => {
-            return Err(Failure::new(Code::Config, "the model has no name")
-                .because("model.name is not set")
-                .try_this("name = \"…\" in [model], as the provider spells it"));
-        }
-    };
-    let api_key = key(wanted.api_key.as_ref(), "model.api_key").await?;
-    let policy = &config.policy.model;
-    let model = OpenAiModel::new(OpenAiConfig {
-        base_url: wanted.base_url.clone(),
-        model: name.clone(),
-        api_key,
-        temperature: wanted.temperature.map(|temperature| temperature as f32),
-        max_tokens: wanted.max_tokens,
-        structured: match wanted.structured {
-            config::Structured::Native => Structured::Native,
-            config::Structured::Prompt => Structured::Prompt,
-        },
-        connect_timeout: Duration::from_millis(policy.connect_timeout_ms),
-        first_byte_timeout: Duration::from_millis(policy.first_byte_timeout_ms),
-        idle_timeout: Duration::from_millis(policy.idle_timeout_ms),
-    })?;
-    Ok(Chosen {
-        model: Arc::new(model),
-        words: format!("{name} at {}", wanted.base_url),
-        scripted: false,
-    })
-}
-
-/// The key of a provider: the one that is named, or OpenAI's if it is there.
-async fn key(named: Option<&SecretRef>, at: &str) -> Result<Option<SecretString>, Failure> {
-    let reference = match named {
-        Some(reference) => reference.clone(),
-        None if has_key() => SecretRef::Env(KEY_VARIABLE.to_owned()),
-        None => return Ok(None),
-    };
-    secret(&reference, at).await.map(Some)
-}
 
 /// A secret that is named and not there is a mistake in the configuration, not a
 /// reason to go on without one.
@@ -114,24 +36,6 @@ pub async fn secret(reference: &SecretRef, key: &str) -> Result<SecretString, Fa
         .try_this(format!(
             "put it there, or name another place in {key}: env:NAME, file:PATH or exec:COMMAND"
         ))
-    })
-}
-
-fn scripted(config: &Config) -> Result<Chosen, Failure> {
-    let (script, words) = match &config.model.script {
-        Some(path) => {
-            let text = read(Path::new(path), "model.script")?;
-            (Script::parse(&text)?, format!("the script {path}"))
-        }
-        None => (
-            Script::parse(BUILT_IN_SCRIPT)?,
-            "the built-in script".to_owned(),
-        ),
-    };
-    Ok(Chosen {
-        model: Arc::new(ScriptedModel::new(script)?),
-        words,
-        scripted: true,
     })
 }
 

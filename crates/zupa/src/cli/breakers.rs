@@ -3,7 +3,7 @@
 
 use hyper::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use zupa_http::{Breaker, Breakers, Position};
 use zupa_runtime::resilience;
 
@@ -87,20 +87,25 @@ async fn turn(
     word: &str,
     wanted: &TurnBreaker,
 ) -> Result<Code, Failure> {
-    let body = json!({ "name": wanted.name });
+    let TurnBreaker {
+        name, reason, by, ..
+    } = wanted;
+    let body = json!({ "name": name, "reason": reason, "by": by });
     let path = format!("/api/v1/breakers/{word}");
     let (status, answer) = operator::post(server, &path, &body).await?;
     match status {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => {
-            let unknown = format!("there is no breaker named {}", wanted.name);
+            let unknown = format!("there is no breaker named {name}");
             return Err(Failure::new(Code::NotFound, unknown).try_this("zupa breaker ls"));
         }
         other => {
-            return Err(Failure::new(
-                Code::Failed,
-                format!("the server answered {other}"),
-            ));
+            let failure = Failure::new(Code::Failed, format!("the server answered {other}"));
+            let detail = answer.get("detail").and_then(Value::as_str);
+            return Err(match detail {
+                Some(detail) => failure.because(detail),
+                None => failure,
+            });
         }
     }
     let one: One = serde_json::from_value(answer).map_err(|error| {

@@ -65,7 +65,8 @@ pub fn load(global: &Global, flags: &[(&str, String)]) -> Result<Config, Failure
     config::load(sources(global, flags)?).map_err(|problems| refused(&problems))
 }
 
-fn refused(problems: &[Problem]) -> Failure {
+/// A start that the configuration does not allow.
+pub fn refused(problems: &[Problem]) -> Failure {
     let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let what = match problems.len() {
         1 => "the configuration has a problem".to_owned(),

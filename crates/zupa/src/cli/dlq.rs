@@ -31,6 +31,7 @@ pub async fn dlq(global: &Global, command: &DlqCommand) -> Result<Code, Failure>
         DlqCommand::Edit(wanted) => act::edit(&config, wanted).await,
         DlqCommand::Discard(wanted) => act::discard(&config, wanted).await,
         DlqCommand::Poison(wanted) => act::poison(&config, wanted).await,
+        DlqCommand::Tag(wanted) => act::tag(&config, wanted).await,
     }
 }
 
@@ -244,8 +245,12 @@ fn line(letter: &DeadLetter) -> String {
         ..
     } = letter;
     let state = state(letter);
+    let tag = match &letter.tag {
+        Some(tag) => format!("  tag {}", plain(&tag.as_str().into())),
+        None => String::new(),
+    };
     format!(
-        "{id}  {state}  {class}  {content}  conversation {conversation}  {attempts} failures, last {last_failed_at}"
+        "{id}  {state}  {class}  {content}  conversation {conversation}  {attempts} failures, last {last_failed_at}{tag}"
     )
 }
 

@@ -67,6 +67,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     }
     let signals = Signals::watch()?;
     let chosen = assemble::model(&config, dev).await?;
+    let fallbacks = assemble::fallbacks(&config).await?;
     let agent = assemble::agent(&config)?;
     let agent = assemble::speech(agent, &config).await?;
     let store::Opened {
@@ -77,6 +78,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     } = store::open(&config, store::Purpose::Serve).await?;
     // Behind the lock: a second process does not get to start servers of tools.
     let agent = tools::add(agent, &config).await?;
+    tools::check_policies(&agent, &config)?;
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(|error| {
         Failure::new(Code::Failed, "the port's address is not known").because(error)
@@ -121,6 +123,13 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         .bus(bus);
     #[cfg(feature = "faults")]
     let sink = super::faults::sink()?;
+    for fallback in fallbacks {
+        info!(
+            model = fallback.words,
+            "asked where the model before it cannot answer"
+        );
+        builder = builder.fallback_model(fallback.model);
+    }
     for chat in &chats {
         let door = Arc::new(chat.clone()) as Arc<dyn Channel>;
         #[cfg(feature = "faults")]

@@ -8,6 +8,7 @@ mod mcp;
 use zupa::config::Config;
 use zupa_runtime::Agent;
 
+use super::check;
 use super::failure::Failure;
 
 /// Gives the agent the tools that the configuration describes. Servers are started
@@ -22,6 +23,16 @@ pub async fn add(agent: Agent, config: &Config) -> Result<Agent, Failure> {
 #[cfg(not(feature = "mcp"))]
 pub async fn add(agent: Agent, _: &Config) -> Result<Agent, Failure> {
     Ok(agent)
+}
+
+/// Checks that `[policy.tools.NAME]` names tools of the agent: which ones servers offer
+/// is known only now.
+pub fn check_policies(agent: &Agent, config: &Config) -> Result<(), Failure> {
+    let problems = config.unknown_tools(&agent.tool_names());
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(check::refused(&problems)),
+    }
 }
 
 #[cfg(feature = "mcp")]

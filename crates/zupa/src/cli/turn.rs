@@ -1,12 +1,13 @@
 //! `zupa turn`: what became of a message.
 
 use serde::Serialize;
-use zupa_core::EffectClass;
-use zupa_core::desk::TurnView;
+use zupa_core::desk::{FailureView, TurnView};
+use zupa_core::{DeadAttempt, EffectClass};
 use zupa_http::{Why, why};
 
 use super::arguments::{Global, Id, TurnCommand};
 use super::failure::{Code, Failure};
+use super::reviews::plain;
 use super::source::Source;
 use super::{check, operator, print};
 
@@ -105,6 +106,9 @@ fn show(view: &TurnView, wanted: &Id) -> Result<Code, Failure> {
             delivery.number, delivery.id, delivery.state, delivery.attempts
         ));
     }
+    for failure in &view.failures {
+        print::line(format_args!("failure      {}", told(failure)));
+    }
     for entry in &view.audit {
         print::line(format_args!(
             "audit        {} {} by {} {}",
@@ -113,6 +117,30 @@ fn show(view: &TurnView, wanted: &Id) -> Result<Code, Failure> {
     }
     print::line(format_args!("why          {}", why(view).sentence));
     Ok(Code::Ok)
+}
+
+/// One failure, and the wait that followed it.
+fn told(failure: &FailureView) -> String {
+    let DeadAttempt {
+        at,
+        turn,
+        run,
+        class,
+        message,
+        not_before,
+        counted,
+    } = &failure.attempt;
+    let of = match failure.delivery {
+        Some(delivery) => format!("delivery {delivery}, attempt {run}"),
+        None => format!("turn {turn}, run {run}"),
+    };
+    let again = match not_before {
+        Some(not_before) => format!(", again after {:.1} s", not_before.since(*at).as_secs_f64()),
+        None => String::new(),
+    };
+    let blame = if *counted { "" } else { ", not counted" };
+    let message = plain(&message.as_str().into());
+    format!("{at}  {of}  {class}: {message}{again}{blame}")
 }
 
 /// An id as part of a path: everything but letters, digits and `-_.` escaped.

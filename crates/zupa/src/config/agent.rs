@@ -240,6 +240,9 @@ pub struct Model {
     /// How answers are held to a form. Default `native`;
     /// `ZUPA__MODEL__STRUCTURED`.
     pub structured: Structured,
+    /// Who is asked where it cannot answer, in this order, `[[model.fallback]]`. Nobody by
+    /// default; `ZUPA__MODEL__FALLBACK`.
+    pub fallback: Vec<FallbackModel>,
 }
 
 impl Default for Model {
@@ -255,6 +258,47 @@ impl Default for Model {
             price_in: None,
             price_out: None,
             structured: Structured::default(),
+            fallback: Vec::new(),
+        }
+    }
+}
+
+/// A model that is asked where those before it cannot answer, `[[model.fallback]]`. Its
+/// tokens cost what those of the first model do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FallbackModel {
+    /// Who completes. Required.
+    pub provider: Provider,
+    /// Where the provider listens. Default `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// The provider's name for the model. Required with `openai`.
+    pub name: Option<String>,
+    /// The provider's key. Unset by default: none is sent.
+    #[serde(with = "secret")]
+    pub api_key: Option<SecretRef>,
+    /// TOML file with the rules of a scripted model. Unset by default: the built-in rules.
+    pub script: Option<String>,
+    /// Sampling temperature, 0 to 2. Unset by default: the provider's.
+    pub temperature: Option<f64>,
+    /// Tokens of one completion. Unset by default: the provider's.
+    pub max_tokens: Option<u32>,
+    /// How answers are held to a form. Default `native`.
+    pub structured: Structured,
+}
+
+impl Default for FallbackModel {
+    fn default() -> Self {
+        let first = Model::default();
+        Self {
+            provider: Provider::Openai,
+            base_url: first.base_url,
+            name: None,
+            api_key: None,
+            script: None,
+            temperature: None,
+            max_tokens: None,
+            structured: first.structured,
         }
     }
 }

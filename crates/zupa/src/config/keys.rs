@@ -7,7 +7,8 @@ pub use super::table::TABLE;
 #[derive(Debug)]
 pub struct Key {
     /// Where it stands in the file, as in `agent.burst.max_count`; `channel[]`
-    /// stands for each element of a list of tables.
+    /// stands for each element of a list of tables, `policy.tools.*` for each table
+    /// that has a name of the user's own.
     pub path: &'static str,
     /// What its value may be.
     pub kind: Kind,
@@ -69,6 +70,8 @@ pub enum Kind {
 pub enum Fallback {
     /// Nothing.
     Unset,
+    /// The value of the key at this path.
+    As(&'static str),
     /// It must be set, wherever the list it belongs to is.
     Required,
     /// This text.
@@ -107,6 +110,27 @@ pub fn find(path: &str) -> Option<Node> {
         .iter()
         .any(|key| below(path, key.path).is_some())
         .then_some(Node::Section)
+}
+
+/// A path as [`Key::path`] has it: what the user has named is `*`.
+pub fn pattern(path: &str) -> String {
+    let mut pattern = String::new();
+    for name in path.split('.') {
+        let name = if has_own_names(&pattern) { "*" } else { name };
+        if !pattern.is_empty() {
+            pattern.push('.');
+        }
+        pattern.push_str(name);
+    }
+    pattern
+}
+
+/// True for a section in which the user names the tables.
+pub fn has_own_names(section: &str) -> bool {
+    TABLE
+        .iter()
+        .filter_map(|key| below(section, key.path))
+        .any(|rest| rest.starts_with("*."))
 }
 
 /// The names directly below a section, in the table's order; `""` is the top.

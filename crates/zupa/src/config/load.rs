@@ -117,10 +117,11 @@ pub(super) struct Notes {
 }
 
 fn finish(
-    tree: Map<String, Value>,
+    mut tree: Map<String, Value>,
     mut notes: Notes,
     readable: bool,
 ) -> Result<Config, Vec<Problem>> {
+    inherit(&mut tree, &mut notes.origins);
     match serde_json::from_value::<Config>(Value::Object(tree)) {
         // A file that is no TOML says nothing about the rules between keys.
         Ok(_) if !readable => {}
@@ -146,6 +147,41 @@ fn finish(
     notes.problems.sort();
     notes.problems.dedup();
     Err(notes.problems)
+}
+
+/// What `[policy.tools.NAME]` leaves open is as `[policy.tool]` has it.
+fn inherit(tree: &mut Map<String, Value>, origins: &mut BTreeMap<String, Origin>) {
+    let Some(Value::Object(policy)) = tree.get_mut("policy") else {
+        return;
+    };
+    let (Some(all), Some(Value::Object(tools))) =
+        (policy.get("tool").cloned(), policy.get_mut("tools"))
+    else {
+        return;
+    };
+    for (name, tool) in tools {
+        let own = std::mem::replace(tool, all.clone());
+        lay_over(tool, own);
+        let inherited: Vec<_> = origins
+            .iter()
+            .filter_map(|(path, origin)| Some((path.strip_prefix("policy.tool.")?, origin)))
+            .map(|(rest, origin)| (format!("policy.tools.{name}.{rest}"), origin.clone()))
+            .collect();
+        for (path, origin) in inherited {
+            origins.entry(path).or_insert(origin);
+        }
+    }
+}
+
+fn lay_over(below: &mut Value, above: Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                lay_over(below.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
 }
 
 fn defaults() -> Map<String, Value> {

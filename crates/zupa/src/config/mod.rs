@@ -37,14 +37,15 @@ mod url;
 mod value;
 
 pub use agent::{
-    Agent, Burst, Journal, Language, Model, OnModelDown, Provider, Session, Structured, Texts,
-    Waits,
+    Agent, Burst, FallbackModel, Journal, Language, Model, OnModelDown, Provider, Session,
+    Structured, Texts, Waits,
 };
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
 pub use keeping::{DeadLetters, LogFormat, Retention, Shutdown, Telemetry};
 pub use load::{Sources, load};
 pub use policy::{
     Breaker, CallPolicy, ChannelPolicy, Full, Jitter, ModelPolicy, Policies, RetriedPolicy,
+    TurnPolicy,
 };
 pub use problem::{Origin, Problem};
 pub use secret::SecretText;

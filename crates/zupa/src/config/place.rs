@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::problem::Origin;
-use super::value;
+use super::{keys, value};
 
 /// What the spans of a layer's values are worth.
 pub(super) enum Place<'a> {
@@ -21,7 +21,7 @@ pub(super) enum Place<'a> {
 
 /// A path in two spellings.
 pub(super) struct At {
-    /// As the table of keys has it: `channel[].id`.
+    /// As the table of keys has it: `channel[].id`, `policy.tools.*.retries`.
     pub pattern: String,
     /// As people see it: `channel[0].id`.
     pub shown: String,
@@ -66,7 +66,7 @@ impl At {
     /// A path that goes through no list.
     pub(super) fn plain(path: &str) -> Self {
         Self {
-            pattern: path.to_owned(),
+            pattern: keys::pattern(path),
             shown: path.to_owned(),
         }
     }
@@ -80,13 +80,17 @@ impl At {
         } else {
             value::quoted(name)
         };
-        let join = |path: &str| match path {
-            "" => name.clone(),
+        let join = |path: &str, name: &str| match path {
+            "" => name.to_owned(),
             path => format!("{path}.{name}"),
         };
+        let known = match keys::has_own_names(&self.pattern) {
+            true => "*",
+            false => &name,
+        };
         Self {
-            pattern: join(&self.pattern),
-            shown: join(&self.shown),
+            pattern: join(&self.pattern, known),
+            shown: join(&self.shown, &name),
         }
     }
 

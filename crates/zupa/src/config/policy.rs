@@ -1,16 +1,21 @@
 //! Deadlines and retries per port: `[policy.*]`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// One policy per port, `[policy.*]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
-    /// Calls of the model, `[policy.model]`, and the tries of a turn that failed.
+    /// Calls of the model, `[policy.model]`.
     pub model: ModelPolicy,
     /// Calls of a tool, `[policy.tool]`, with a breaker for each tool. Defaults: 10000 ms,
     /// 3 retries.
     pub tool: RetriedPolicy,
+    /// Calls of single tools, by name, `[policy.tools.NAME]`. What one leaves open is as in
+    /// `[policy.tool]`. None by default.
+    pub tools: BTreeMap<String, RetriedPolicy>,
     /// Calls that turn speech into text, `[policy.transcriber]`. Defaults: 15000 ms, 1
     /// retry.
     pub transcriber: RetriedPolicy,
@@ -22,9 +27,8 @@ pub struct Policies {
     pub store: CallPolicy,
     /// Sends of a channel, `[policy.channel]`.
     pub channel: ChannelPolicy,
-    /// A whole turn, `[policy.turn]`. Default 120000 ms;
-    /// `ZUPA__POLICY__TURN__TIMEOUT_MS`.
-    pub turn: CallPolicy,
+    /// A whole turn, `[policy.turn]`.
+    pub turn: TurnPolicy,
 }
 
 impl Default for Policies {
@@ -37,13 +41,12 @@ impl Default for Policies {
         Self {
             model: ModelPolicy::default(),
             tool: RetriedPolicy::default(),
+            tools: BTreeMap::new(),
             transcriber: speech.clone(),
             synthesizer: speech,
             store: CallPolicy { timeout_ms: 5_000 },
             channel: ChannelPolicy::default(),
-            turn: CallPolicy {
-                timeout_ms: 120_000,
-            },
+            turn: TurnPolicy::default(),
         }
     }
 }
@@ -157,6 +160,34 @@ impl Default for ChannelPolicy {
             cap_ms: 30_000,
             jitter: Jitter::default(),
             breaker: Breaker::default(),
+        }
+    }
+}
+
+/// How a turn runs, and runs again, `[policy.turn]`. Variables: `ZUPA__POLICY__TURN__*`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TurnPolicy {
+    /// Milliseconds of one run. Default 120000.
+    pub timeout_ms: u64,
+    /// Runs after one that failed, before the turn gives up. Default 3.
+    pub retries: u32,
+    /// Milliseconds before the first of them, doubled for each further one. Default 1000.
+    pub base_ms: u64,
+    /// Milliseconds before one of them at most. Default 30000.
+    pub cap_ms: u64,
+    /// How much of a wait is left to chance. Default: all of it.
+    pub jitter: Jitter,
+}
+
+impl Default for TurnPolicy {
+    fn default() -> Self {
+        Self {
+            timeout_ms: 120_000,
+            retries: 3,
+            base_ms: 1_000,
+            cap_ms: 30_000,
+            jitter: Jitter::default(),
         }
     }
 }

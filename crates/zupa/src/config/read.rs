@@ -31,6 +31,10 @@ impl Reader<'_> {
                     }
                 }
                 (Some(Node::Section), DeValue::Table(inner)) => {
+                    let has_own_name = keys::has_own_names(&at.pattern);
+                    if has_own_name && !self.own_name(&here, name.get_ref(), name.span()) {
+                        continue;
+                    }
                     let slot = tree.entry(name.get_ref().to_string());
                     if let Value::Object(slot) = slot.or_insert_with(|| Map::new().into()) {
                         self.table(inner, &here, slot);
@@ -47,6 +51,20 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// Notes where a table stands that the user has named; false if the name is none.
+    pub(super) fn own_name(&mut self, at: &At, name: &str, span: Range<usize>) -> bool {
+        let checked = value::tool_name(64, name);
+        let is_name = checked.is_ok();
+        match checked {
+            Ok(()) => {
+                let place = self.place.of(span);
+                self.notes.origins.insert(at.shown.clone(), place);
+            }
+            Err(flaw) => self.flaw(at, span, flaw),
+        }
+        is_name
     }
 
     /// Reads the value of a key, if it is sound.

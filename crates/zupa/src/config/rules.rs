@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use zupa_core::SecretRef;
 
 use super::problem::{Flaw, Problem};
-use super::{Channel, ChannelKind, Config, Engine, Profile};
+use super::{Channel, ChannelKind, Config, Engine, Profile, Provider};
 
 /// The rules that a configuration breaks. A rule is skipped where a key that it
 /// reads already has a problem: its value is then only the default.
@@ -22,10 +22,12 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.one_prompt();
     rules.burst();
     rules.prices();
+    rules.fallback_models();
     rules.claim_expiry();
     rules.one_password();
     rules.backoffs();
     rules.total_timeouts();
+    rules.named_tools();
     rules.channel_ids();
     rules.modality();
     rules.speech_without_provider();
@@ -93,6 +95,22 @@ impl Rules<'_> {
             (false, _) => keys[0],
         };
         self.report(reported, flaw);
+    }
+
+    fn fallback_models(&mut self) {
+        if !self.sound(&["model.fallback"]) {
+            return;
+        }
+        for (index, model) in self.config.model.fallback.iter().enumerate() {
+            if model.provider == Provider::Openai && model.name.is_none() {
+                let flaw = Flaw::new(
+                    "the model has no name",
+                    "the provider has to know which one is meant",
+                    "set `name`, as the provider spells it",
+                );
+                self.report(&format!("model.fallback[{index}].provider"), flaw);
+            }
+        }
     }
 
     fn burst(&mut self) {

@@ -22,10 +22,11 @@ pub fn markdown() -> String {
     let mut text =
         "| key | value | default | variable | what |\n|---|---|---|---|---|\n".to_owned();
     for key in TABLE {
-        let default = match default(key) {
-            Some(value) => format!("`{value}`"),
-            None if matches!(key.default, Fallback::Required) => "required".to_owned(),
-            None => "–".to_owned(),
+        let default = match (default(key), key.default) {
+            (Some(value), _) => format!("`{value}`"),
+            (None, Fallback::Required) => "required".to_owned(),
+            (None, Fallback::As(path)) => format!("that of `{path}`"),
+            (None, _) => "–".to_owned(),
         };
         let variable = key
             .variable()
@@ -41,7 +42,7 @@ pub fn markdown() -> String {
 /// The default of a key as JSON; nothing if it is unset or required.
 pub fn default(key: &Key) -> Option<Value> {
     match key.default {
-        Fallback::Unset | Fallback::Required => None,
+        Fallback::Unset | Fallback::As(_) | Fallback::Required => None,
         Fallback::Text(text) => Some(text.into()),
         Fallback::Integer(number) => Some(number.into()),
         Fallback::Number(number) => Some(number.into()),
@@ -73,12 +74,12 @@ fn place(object_schema: &mut Value, path: &str, key: &Key) {
         }
         Some(parts) => parts,
     };
-    let properties = &mut object_schema["properties"];
-    let inner = match name.strip_suffix("[]") {
-        Some(list) => &mut properties[list]["items"],
-        None => &mut properties[name],
+    let inner = match (name, name.strip_suffix("[]")) {
+        ("*", _) => &mut object_schema["additionalProperties"],
+        (_, Some(list)) => &mut object_schema["properties"][list]["items"],
+        (_, None) => &mut object_schema["properties"][name],
     };
-    if inner.is_null() {
+    if !inner.is_object() {
         *inner = object();
     }
     place(inner, rest, key);

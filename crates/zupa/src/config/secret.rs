@@ -129,7 +129,16 @@ impl Config {
             let bearer = bearer.map(|secret| (format!("mcp[{index}].bearer"), secret));
             named(&server.env, format!("mcp[{index}].env")).chain(bearer)
         });
-        single.chain(headers).chain(variables).collect()
+        let models = self.model.fallback.iter().enumerate();
+        let models = models.filter_map(|(index, model)| {
+            let key = model.api_key.as_ref()?;
+            Some((format!("model.fallback[{index}].api_key"), key))
+        });
+        single
+            .chain(models)
+            .chain(headers)
+            .chain(variables)
+            .collect()
     }
 }
 

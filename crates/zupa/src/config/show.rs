@@ -27,6 +27,12 @@ impl Config {
         let tree = serde_json::to_value(self).unwrap_or_default();
         let mut rows = Vec::new();
         for key in TABLE {
+            if let Some((section, name)) = key.path.split_once(".*.") {
+                for (own, element) in at(&tree, section).as_object().into_iter().flatten() {
+                    rows.push(self.row(format!("{section}.{own}.{name}"), at(element, name)));
+                }
+                continue;
+            }
             let Some((list, name)) = key.path.split_once("[].") else {
                 if !matches!(key.kind, Kind::Tables) {
                     rows.push(self.row(key.path.to_owned(), at(&tree, key.path)));

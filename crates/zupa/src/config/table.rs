@@ -3,7 +3,7 @@
 //! and the structs together.
 
 use super::keys::Fallback::{
-    Empty, EmptyTable, Integer as Int, NoParameters, Number as Num, OneWebChat, Required,
+    As, Empty, EmptyTable, Integer as Int, NoParameters, Number as Num, OneWebChat, Required,
     Switch as Bool, Text as Str, Unset,
 };
 use super::keys::Kind::{
@@ -78,6 +78,16 @@ pub const TABLE: &[Key] = &[
     key("model.price_out", Number(0.0, 1_000_000.0), Unset, "what a million tokens of answers cost, in the same currency"),
     key("model.structured", Choice(&["native", "prompt"]), Str("native"), "who holds answers to a form; native: the server; prompt: the model is told, for servers that cannot"),
 
+    key("model.fallback", Tables, Empty, "models that are asked, in this order, where those before cannot answer: no connection, 5xx, 429, 401, or an open breaker"),
+    key("model.fallback[].provider", Choice(&["openai", "scripted"]), Required, "who completes"),
+    key("model.fallback[].base_url", HttpUrl, Str("https://api.openai.com/v1"), "where the provider listens"),
+    key("model.fallback[].name", Text(256), Unset, "the provider's name for the model; openai needs one"),
+    key("model.fallback[].api_key", Secret, Unset, "the provider's key, by reference; unset, none is sent"),
+    key("model.fallback[].script", Text(PATH), Unset, "TOML file with the rules of the scripted model, relative to the working directory"),
+    key("model.fallback[].temperature", Number(0.0, 2.0), Unset, "sampling temperature; unset, the provider's"),
+    key("model.fallback[].max_tokens", Integer(1, 10_000_000), Unset, "tokens of one completion; unset, the provider's"),
+    key("model.fallback[].structured", Choice(&["native", "prompt"]), Str("native"), "who holds answers to a form; native: the server; prompt: the model is told, for servers that cannot"),
+
     key("transcriber.provider", Choice(&["openai", "scripted"]), Unset, "who writes down voice messages; unset, nobody does"),
     key("transcriber.base_url", HttpUrl, Str("https://api.openai.com/v1"), "where the provider listens"),
     key("transcriber.name", Text(256), Str("whisper-1"), "the provider's name for the model"),
@@ -127,7 +137,7 @@ pub const TABLE: &[Key] = &[
     key("policy.model.connect_timeout_ms", Integer(1, HOUR), Int(5_000), "milliseconds until the model is connected"),
     key("policy.model.first_byte_timeout_ms", Integer(1, HOUR), Int(20_000), "milliseconds until the first byte of the model's answer"),
     key("policy.model.idle_timeout_ms", Integer(1, HOUR), Int(15_000), "milliseconds between two pieces of the model's answer"),
-    key("policy.model.retries", Integer(0, 20), Int(3), "tries after the first, of a call within its turn and of a turn that failed"),
+    key("policy.model.retries", Integer(0, 20), Int(3), "tries after the first, of one call"),
     key("policy.model.base_ms", Integer(1, HOUR), Int(1_000), "milliseconds before the first retry, doubled for each further one"),
     key("policy.model.cap_ms", Integer(1, HOUR), Int(30_000), "milliseconds before a retry at most"),
     key("policy.model.jitter", Jitter, Str("full"), "how much of a wait is left to chance: all of it, or this share"),
@@ -151,6 +161,19 @@ pub const TABLE: &[Key] = &[
     key("policy.tool.breaker.window_ms", Integer(1, HOUR), Int(30_000), "milliseconds for which a call counts"),
     key("policy.tool.breaker.reset_ms", Integer(1, HOUR), Int(60_000), "milliseconds that the breaker stays open"),
     key("policy.tool.breaker.probes", Integer(1, 1_000), Int(3), "calls that go through then, all of which must succeed"),
+    key("policy.tools.*.timeout_ms", Integer(1, HOUR), As("policy.tool.timeout_ms"), "milliseconds of one call of the tool of this name, if its policy is not that of all tools"),
+    key("policy.tools.*.total_timeout_ms", Integer(1, HOUR), As("policy.tool.total_timeout_ms"), "milliseconds of all tries of a call, waits included"),
+    key("policy.tools.*.retries", Integer(0, 20), As("policy.tool.retries"), "tries after the first, if the tool is pure or idempotent"),
+    key("policy.tools.*.base_ms", Integer(1, HOUR), As("policy.tool.base_ms"), "milliseconds before the first retry, doubled for each further one"),
+    key("policy.tools.*.cap_ms", Integer(1, HOUR), As("policy.tool.cap_ms"), "milliseconds before a retry at most"),
+    key("policy.tools.*.jitter", Jitter, As("policy.tool.jitter"), "how much of a wait is left to chance: all of it, or this share"),
+    key("policy.tools.*.budget", Number(0.0, 1.0), As("policy.tool.budget"), "retries, as a share of the calls of the last 30 s; ten of them are always allowed, unless it is 0"),
+    key("policy.tools.*.breaker.enabled", Switch, As("policy.tool.breaker.enabled"), "whether calls that keep failing are not made for a while"),
+    key("policy.tools.*.breaker.failure_percent", Integer(1, 100), As("policy.tool.breaker.failure_percent"), "failed calls of the window, in percent, at which the breaker opens"),
+    key("policy.tools.*.breaker.minimum_calls", Integer(1, 100_000), As("policy.tool.breaker.minimum_calls"), "calls that the window must have before any share of them counts"),
+    key("policy.tools.*.breaker.window_ms", Integer(1, HOUR), As("policy.tool.breaker.window_ms"), "milliseconds for which a call counts"),
+    key("policy.tools.*.breaker.reset_ms", Integer(1, HOUR), As("policy.tool.breaker.reset_ms"), "milliseconds that the breaker stays open"),
+    key("policy.tools.*.breaker.probes", Integer(1, 1_000), As("policy.tool.breaker.probes"), "calls that go through then, all of which must succeed"),
     key("policy.transcriber.timeout_ms", Integer(1, HOUR), Int(15_000), "milliseconds of one call that turns speech into text"),
     key("policy.transcriber.total_timeout_ms", Integer(1, HOUR), Unset, "milliseconds of all tries of a call, waits included; unset, twice timeout_ms"),
     key("policy.transcriber.retries", Integer(0, 20), Int(1), "tries after the first"),
@@ -188,7 +211,11 @@ pub const TABLE: &[Key] = &[
     key("policy.channel.breaker.window_ms", Integer(1, HOUR), Int(30_000), "milliseconds for which a call counts"),
     key("policy.channel.breaker.reset_ms", Integer(1, HOUR), Int(60_000), "milliseconds that the breaker stays open"),
     key("policy.channel.breaker.probes", Integer(1, 1_000), Int(3), "calls that go through then, all of which must succeed"),
-    key("policy.turn.timeout_ms", Integer(1, HOUR), Int(120_000), "milliseconds of a whole turn"),
+    key("policy.turn.timeout_ms", Integer(1, HOUR), Int(120_000), "milliseconds of one run of a turn"),
+    key("policy.turn.retries", Integer(0, 20), Int(3), "runs after one that failed, before the turn gives up; failures of the model's provider do not count"),
+    key("policy.turn.base_ms", Integer(1, HOUR), Int(1_000), "milliseconds before a turn runs again, doubled for each further time"),
+    key("policy.turn.cap_ms", Integer(1, HOUR), Int(30_000), "milliseconds before a turn runs again at most"),
+    key("policy.turn.jitter", Jitter, Str("full"), "how much of a wait is left to chance: all of it, or this share"),
 
     key("limits.turns_in_flight", Integer(1, 65_536), Int(2_048), "turns that run at once in this process"),
     key("limits.per_user_per_minute", Integer(0, 1_000_000), Int(20), "messages of one conversation that are answered in a minute by one process, what is more ends as refused; 0: no limit"),

@@ -2,6 +2,8 @@
 
 mod drift;
 mod layers;
+mod models;
+mod policies;
 mod redaction;
 mod speech;
 mod stores;

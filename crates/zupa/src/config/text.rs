@@ -24,10 +24,10 @@ impl Reader<'_> {
         if let Some(list) = list_around(path) {
             return self.flaw(&at, 0..0, whole_list_flaw(&spell(list), list));
         }
-        let key = match keys::find(path) {
+        let key = match keys::find(&at.pattern) {
             Some(Node::Key(key)) => key,
             Some(Node::Section) => {
-                let names = keys::children(path).into_iter();
+                let names = keys::children(&at.pattern).into_iter();
                 let names: Vec<_> = names
                     .map(|child| spell(&format!("{path}.{child}")))
                     .collect();
@@ -39,9 +39,14 @@ impl Reader<'_> {
             }
             None => {
                 let outside_lists = |path: &str| spell(path.split("[]").next().unwrap_or(path));
-                return self.flaw(&at, 0..0, suggest::unknown(path, outside_lists));
+                return self.flaw(&at, 0..0, suggest::unknown(&at.pattern, outside_lists));
             }
         };
+        if let Some((section, name)) = own_name(path)
+            && !self.own_name(&At::plain(section), name, 0..0)
+        {
+            return;
+        }
         if let Some(value) = self.value(key, &at, &parse(key.kind, text)) {
             insert(tree, path, value);
         }
@@ -86,6 +91,15 @@ fn insert(tree: &mut Map<String, Value>, path: &str, value: Value) {
     if let Value::Object(slot) = slot {
         insert(slot, rest, value);
     }
+}
+
+/// The table with a name of the user's own that a path leads into, and that name.
+fn own_name(path: &str) -> Option<(&str, &str)> {
+    let (section, _) = path
+        .match_indices('.')
+        .map(|(at, _)| path.split_at(at))
+        .find(|(section, _)| keys::pattern(section).ends_with(".*"))?;
+    section.rsplit_once('.').map(|(_, name)| (section, name))
 }
 
 /// The list of tables that a path leads into, or that only the file can set.

@@ -194,7 +194,7 @@ fn name(text: &str) -> Result<(), Flaw> {
     ))
 }
 
-fn tool_name(max: usize, text: &str) -> Result<(), Flaw> {
+pub(super) fn tool_name(max: usize, text: &str) -> Result<(), Flaw> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if (1..=max).contains(&text.len()) && text.chars().all(allowed) {
         return Ok(());
@@ -242,6 +242,7 @@ fn out_of_range(
 pub(super) fn tables(list: &str) -> &'static str {
     match list {
         "channel" => "[{ id = \"main\", kind = \"web-chat\" }]",
+        "model.fallback" => "[{ provider = \"openai\", name = \"gpt-5-mini\" }]",
         "mcp" => "[{ name = \"files\", command = [\"mcp-server-files\", \"/srv\"] }]",
         _ => {
             "[{ name = \"weather\", description = \"…\", method = \"GET\", \

@@ -66,6 +66,8 @@ fn start(home: &Home, model: &FakeModel) -> Server {
         .set("policy.model.timeout_ms", 1_000)
         .set("policy.model.base_ms", 40)
         .set("policy.model.cap_ms", 80)
+        .set("policy.turn.base_ms", 40)
+        .set("policy.turn.cap_ms", 80)
         // The model is asked again soon, however often it has failed.
         .set("policy.model.breaker.enabled", false)
         .set("telemetry.log", "trace")
@@ -191,4 +193,31 @@ fn what_the_provider_refuses_for_good_is_given_up_with_a_word_to_the_person() {
     model.mood(Mood::Well);
     assert_eq!(server.say("c", "n", "next").taken(), "accepted");
     stream.until_said("echo of next");
+}
+
+#[test]
+fn another_provider_answers_where_the_first_cannot_and_gets_no_key_of_the_first() {
+    let first = FakeModel::start(Mood::Refuses(503, "", "{}"));
+    let second = FakeModel::start(Mood::Well);
+    let home = Home::with(&format!(
+        "[[model.fallback]]\nprovider = \"openai\"\nname = \"fake\"\nbase_url = \"{}\"\n",
+        second.url()
+    ));
+    let server = start(&home, &first);
+    assert_eq!(server.say("c", "m1", "hello").taken(), "accepted");
+    server.feed("c").until_said("echo of hello");
+    assert_eq!(second.asked().len(), 1);
+    assert_eq!(second.asked()[0].authorization, None);
+    let key = first.asked()[0].authorization.clone();
+    assert_eq!(key, Some(format!("Bearer {KEY}")));
+    let turn = home.run(&["turn", "show", "m1", "--json"]).good().json();
+    assert_eq!(turn["turn"]["runs"], 1, "within one run: {turn}");
+    // Figures are counted beside the path, a moment later.
+    eventually("retries within the turn are counted", || {
+        let figures = server.figures();
+        let of = |name: &str| format!("zupa_{name}{{port=\"model\"");
+        let counted = |name: &str| figures.lines().any(|line| line.starts_with(&of(name)));
+        (counted("retries_total") && counted("retry_delay_seconds_count")).then_some(())
+    });
+    server.stop();
 }

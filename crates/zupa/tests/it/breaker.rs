@@ -2,6 +2,7 @@
 //! let through again.
 
 use crate::support::home::{ECHO, Home};
+use crate::support::tools;
 
 #[test]
 fn a_model_is_held_off_by_hand_and_people_are_told() {
@@ -9,8 +10,8 @@ fn a_model_is_held_off_by_hand_and_people_are_told() {
     home.run(&["breaker", "ls"]).refused(6, &["start one"]);
     let server = home
         .serve()
-        .set("policy.model.base_ms", 50)
-        .set("policy.model.cap_ms", 100)
+        .set("policy.turn.base_ms", 50)
+        .set("policy.turn.cap_ms", 100)
         // Whoever was refused comes again after this.
         .set("policy.model.breaker.reset_ms", 500)
         .ready();
@@ -18,7 +19,9 @@ fn a_model_is_held_off_by_hand_and_people_are_told() {
     let names = list["breakers"].as_array().unwrap().iter();
     let mut names = names.map(|breaker| breaker["name"].as_str().unwrap());
     let model = names.find(|name| name.starts_with("model/")).unwrap();
-    let opened = home.run(&["breaker", "open", model]).good().stdout;
+    let why = ["--reason", "it stumbles", "--by", "bea"];
+    let open = [&["breaker", "open", model][..], &why].concat();
+    let opened = home.run(&open).good().stdout;
     assert!(
         opened.contains("open") && opened.contains("by hand"),
         "{opened}"
@@ -32,5 +35,30 @@ fn a_model_is_held_off_by_hand_and_people_are_told() {
     feed.until_said("echo of hello");
     home.run(&["breaker", "open", "model/other"])
         .refused(5, &["model/other", "zupa breaker ls"]);
+    let figures = server.figures();
+    let of = |name: &str| format!("zupa_breaker_{name}{{breaker=\"{model}\"");
+    let state = format!("{}}} 0", of("state"));
+    let refused = format!("{},result=\"refused\"}} ", of("calls_total"));
+    let refused = figures.lines().find_map(|line| line.strip_prefix(&refused));
+    assert!(
+        figures.lines().any(|line| line.starts_with(&state)),
+        "{figures}"
+    );
+    assert!(refused.unwrap().parse::<u64>().unwrap() > 0, "{figures}");
     server.stop();
+
+    let acts = tools::sqlite(
+        &home.store(),
+        "SELECT actor, action, reason FROM audit WHERE stream = zeroblob(16) ORDER BY number",
+    );
+    let acts: Vec<_> = acts.lines().collect();
+    assert_eq!(
+        acts,
+        [
+            format!("operator|breaker.opened|{model}: it stumbles, by bea"),
+            format!("operator|breaker.closed|{model}")
+        ]
+    );
+    // A copy is whole with them.
+    home.run(&["db", "backup", "copy.db"]).good();
 }

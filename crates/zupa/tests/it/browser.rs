@@ -34,8 +34,8 @@ fn tools_for(test: &str) -> bool {
 fn start<'a>(home: &'a Home, model: &FakeModel) -> Start<'a> {
     model
         .behind(home.dev())
-        .set("policy.model.base_ms", 50)
-        .set("policy.model.cap_ms", 100)
+        .set("policy.turn.base_ms", 50)
+        .set("policy.turn.cap_ms", 100)
         .set("policy.model.breaker.enabled", false)
 }
 

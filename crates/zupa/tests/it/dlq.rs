@@ -14,7 +14,7 @@ const BROKEN: &[Rule] = &[Rule("canary", "", 0), Rule("", "echo of {message}", 0
 fn home() -> Home {
     let home = Home::with(
         "[model]\nprovider = \"scripted\"\nscript = \"script.toml\"\n\
-         [policy.model]\nretries = 0\n",
+         [policy.turn]\nretries = 0\n",
     );
     home.script(BROKEN);
     home
@@ -128,4 +128,50 @@ fn dead_letters_are_dealt_with_in_the_file_when_no_process_serves_it() {
     home.run(&["db", "backup", "--to", "copy.db"]).good();
     home.run(&["db", "restore", "--drill", "--from", "copy.db"])
         .good();
+}
+
+#[test]
+fn dead_letters_are_tagged_together_and_found_by_their_tag() {
+    let home = home();
+    let (server, first) = given_up(&home);
+    assert_eq!(server.say("d", "m2", "a second canary").taken(), "accepted");
+    let both = eventually("two dead letters", || {
+        let list = home.run(&["dlq", "ls", "--json"]).good().json();
+        let ids = list["dead_letters"].as_array().unwrap().iter();
+        let ids: Vec<_> = ids
+            .map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect();
+        (ids.len() == 2).then_some(ids)
+    });
+    let second = both.iter().find(|id| **id != first).unwrap().as_str();
+    let tag = |ids: &[&str], how: &[&str]| home.run(&[&["dlq", "tag"], ids, how].concat());
+    let found = |tag: &str| {
+        let found = home
+            .run(&["dlq", "ls", "--tag", tag, "--json"])
+            .good()
+            .json();
+        found["dead_letters"].as_array().unwrap().len()
+    };
+    let tagged = tag(&[&first, second], &["--add", "menu", "--by", "bea"]).good();
+    let wanted = format!("{first}: tag menu\n{second}: tag menu\n");
+    assert_eq!(tagged.stdout, wanted);
+    assert_eq!((found("menu"), found("other")), (2, 0));
+    let list = home.run(&["dlq", "ls"]).good().stdout;
+    assert_eq!(list.matches("  tag menu").count(), 2, "{list}");
+    tag(&[&first], &[]).refused(2, &["--add", "--remove"]);
+    tag(&[&first], &["--add", " "]).refused(2, &["--add cannot be taken"]);
+    tag(&[&first, "m2"], &["--remove"]).refused(5, &["no dead letter"]);
+    assert_eq!(found("menu"), 2, "none was touched");
+    server.stop();
+
+    let removed = tag(&[&first], &["--remove", "--json"]).good().json();
+    assert_eq!(removed["dead_letters"][0]["tag"], Value::Null);
+    assert_eq!(found("menu"), 1);
+    let turn = home.run(&["turn", "show", "m2"]).good().stdout;
+    let failures: Vec<_> = turn
+        .lines()
+        .filter(|line| line.starts_with("failure "))
+        .collect();
+    assert_eq!(failures.len(), 1, "{turn}");
+    assert!(failures[0].contains(", run 1  "), "{turn}");
 }

@@ -24,6 +24,7 @@ mod compiled_in {
     use serde_json::json;
 
     use super::*;
+    use crate::support::eventually;
     use crate::support::model::{FakeModel, Mood};
     use crate::support::tools;
 
@@ -101,6 +102,30 @@ call = [{ name = "order", arguments = '{"item": "{1}", "count": 2}' }]
         home.run(&["reviews", "approve", id]).good();
         server.feed("c").until_said(r#"Shop says: {"number":7}"#);
         assert_eq!(shop.asked().len(), 1);
+    }
+
+    #[test]
+    fn a_tool_has_a_policy_of_its_own_and_a_misspelt_one_stops_the_start() {
+        let (home, shop) = shop("");
+        shop.mood(Mood::Silent);
+        let serve = || home.serve().variable("SHOP_TOKEN", "canary");
+        let server = serve().set("policy.tools.order.timeout_ms", 50).ready();
+        assert_eq!(server.say("c", "1", "order tea").taken(), "accepted");
+        // Nobody knows whether the shop has heard: an operator is asked, at once.
+        eventually("a review", || {
+            let list = home.run(&["reviews", "ls", "--json"]).good().json();
+            (list["reviews"].as_array().unwrap().len() == 1).then_some(())
+        });
+        server.stop();
+        let misspelt = ["--set", "policy.tools.oder.timeout_ms=50"];
+        let check = home.run(&[&["config", "check"], &misspelt[..]].concat());
+        check.refused(
+            78,
+            &[
+                "flag policy.tools.oder.timeout_ms: policy.tools.oder: there is no tool",
+                "did you mean `order`?",
+            ],
+        );
     }
 
     #[test]
@@ -204,6 +229,22 @@ for line in sys.stdin:
         server.feed("c").until_said("They are ordered.");
         assert_eq!(shop.asked().len(), 2, "the stock, and one order");
         server.stop();
+
+        // Which tools the server has is known only now.
+        let named = |tool: &str| format!("policy.tools.{tool}.retries=1");
+        let serve = |tool: &str| {
+            let set = named(tool);
+            home.run(&["serve", "--listen", "127.0.0.1:0", "--set", &set])
+        };
+        let misspelt = named("calendar_opening_hour");
+        home.run(&["config", "check", "--set", &misspelt]).good();
+        serve("calendar_opening_hour").refused(
+            78,
+            &[
+                "policy.tools.calendar_opening_hour: there is no tool",
+                "did you mean `calendar_opening_hours`?",
+            ],
+        );
     }
 
     #[test]

@@ -110,6 +110,16 @@ impl Desk for FakeDesk {
         Ok(Vec::new())
     }
 
+    async fn record_act(&self, entry: AuditEntry) -> Result<()> {
+        self.check().await?;
+        self.acts.lock().unwrap().push(entry);
+        Ok(())
+    }
+
+    async fn acts(&self) -> Result<Vec<AuditLink>> {
+        Ok(Vec::new())
+    }
+
     async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {
         self.check().await?;
         let waits = self.waits.lock().unwrap();

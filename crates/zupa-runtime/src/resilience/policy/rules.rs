@@ -52,11 +52,29 @@ impl CallPolicy {
     }
 }
 
+/// How a turn that failed runs again. Its row carries the wait, so nobody sleeps on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TurnRetries {
+    /// Runs after the first that failed, before the turn gives up. What its provider is to
+    /// blame for does not count. Default: 3.
+    pub retries: u32,
+    /// The waits between them, also of those that do not count.
+    pub backoff: Backoff,
+}
+
+impl Default for TurnRetries {
+    fn default() -> Self {
+        Self {
+            retries: 3,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
 /// One policy for each port.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policies {
-    /// The model. Its `retries` and `backoff` are also those of a turn that failed.
-    /// Default: 30 s for one try.
+    /// The model. Default: 30 s for one try.
     pub model: CallPolicy,
     /// Tools, one breaker for each. Default: 10 s for one try.
     pub tool: CallPolicy,
@@ -71,6 +89,8 @@ pub struct Policies {
     pub channel: CallPolicy,
     /// The store, without a breaker: there is no other one. Default: 5 s.
     pub store: CallPolicy,
+    /// Turns that failed: their rows are tried again.
+    pub turn: TurnRetries,
 }
 
 impl Default for Policies {
@@ -92,6 +112,7 @@ impl Default for Policies {
                 ..CallPolicy::of(secs(10))
             },
             store: CallPolicy::once(secs(5)),
+            turn: TurnRetries::default(),
         }
     }
 }

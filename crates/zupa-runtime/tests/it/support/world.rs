@@ -9,7 +9,7 @@ use zupa_core::{
     Address, Alias, ChannelId, Clock, Content, Correlation, Deduplicates, Delivered, Desk, Error,
     ErrorKind, Inbound, IntakeBatch, Number, PlatformId, Result, TenantId, Timestamp, Wakeup,
 };
-use zupa_runtime::resilience::{Backoff, CallPolicy, Jitter, Policies};
+use zupa_runtime::resilience::{Backoff, CallPolicy, Jitter, Policies, TurnRetries};
 use zupa_runtime::{Agent, Builder, Drained, Runtime, Settings};
 use zupa_testkit::{FaultyStore, MemoryStore, RecordingChannel, SeqIds, TokioClock};
 
@@ -306,16 +306,18 @@ fn bare() -> Policies {
         ..policy
     };
     Policies {
-        // A turn that failed has the model's retries; without a budget a call has none.
-        model: CallPolicy {
-            retries: 3,
-            budget: 0.0,
-            ..bare(policies.model)
-        },
+        model: bare(policies.model),
         tool: bare(policies.tool),
         transcriber: bare(policies.transcriber),
         synthesizer: bare(policies.synthesizer),
         channel: bare(policies.channel),
+        turn: TurnRetries {
+            backoff: Backoff {
+                jitter: Jitter::Ratio(0.5),
+                ..policies.turn.backoff
+            },
+            ..policies.turn
+        },
         ..policies
     }
 }

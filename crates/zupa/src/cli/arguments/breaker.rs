@@ -6,7 +6,7 @@ use super::Output;
 
 #[derive(Debug, Subcommand)]
 #[command(
-    before_help = "Examples:\n  zupa breaker ls\n  zupa breaker open model/gpt-5\n  zupa breaker close model/gpt-5"
+    before_help = "Examples:\n  zupa breaker ls\n  zupa breaker open model/gpt-5 --reason \"it stumbles\" --by bea\n  zupa breaker close model/gpt-5"
 )]
 pub enum BreakerCommand {
     /// List them, with what they have seen.
@@ -32,6 +32,12 @@ impl BreakerCommand {
 pub struct TurnBreaker {
     /// Its name, as `zupa breaker ls` prints it.
     pub name: String,
+    /// Why; it stands in the audit.
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Who does it; nobody checks it.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
     #[command(flatten)]
     pub output: Output,
 }

@@ -23,6 +23,8 @@ pub enum DlqCommand {
     Discard(PutAway),
     /// Let one be, and keep it from being tried with others.
     Poison(PutAway),
+    /// Call some something, so that a filter means them together; or take that back.
+    Tag(TagDeadLetters),
     /// Print all that a filter means, one JSON object a line.
     Export(ExportDeadLetters),
 }
@@ -149,6 +151,26 @@ pub struct PutAway {
     pub output: Output,
 }
 
+/// Which, and what to call them.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub struct TagDeadLetters {
+    /// Their ids, as `zupa dlq ls` prints them.
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<String>,
+    /// What to call them, instead of what they were called; no words of a person.
+    #[arg(long, value_name = "TAG", group = "what")]
+    pub add: Option<String>,
+    /// Take back what they were called.
+    #[arg(long, group = "what")]
+    pub remove: bool,
+    /// Who does it; nobody checks it.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// Which, and how much of them.
 #[derive(Debug, Args)]
 pub struct ExportDeadLetters {
@@ -172,6 +194,7 @@ impl DlqCommand {
             Self::Retry(retry) => retry.output.json,
             Self::Edit(edit) => edit.output.json,
             Self::Discard(wanted) | Self::Poison(wanted) => wanted.output.json,
+            Self::Tag(wanted) => wanted.output.json,
             Self::Export(_) => true,
         }
     }

@@ -1,13 +1,12 @@
 //! From `[policy.*]` to policies.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use zupa::config;
-use zupa_runtime::resilience::{Backoff, BreakerRules, CallPolicy, Jitter, Policies};
+use zupa_runtime::resilience::{Backoff, BreakerRules, CallPolicy, Jitter, Policies, TurnRetries};
 
 pub(super) fn policies(wanted: &config::Policies) -> Policies {
-    let (model, channel) = (&wanted.model, &wanted.channel);
+    let (model, channel, turn) = (&wanted.model, &wanted.channel, &wanted.turn);
     Policies {
         model: CallPolicy {
             timeout: millis(model.timeout_ms),
@@ -18,7 +17,11 @@ pub(super) fn policies(wanted: &config::Policies) -> Policies {
             breaker: breaker(&model.breaker),
         },
         tool: retried(&wanted.tool),
-        tools: BTreeMap::new(),
+        tools: wanted
+            .tools
+            .iter()
+            .map(|(name, tool)| (name.clone(), retried(tool)))
+            .collect(),
         transcriber: retried(&wanted.transcriber),
         synthesizer: retried(&wanted.synthesizer),
         channel: CallPolicy {
@@ -27,6 +30,10 @@ pub(super) fn policies(wanted: &config::Policies) -> Policies {
             ..CallPolicy::once(millis(channel.timeout_ms))
         },
         store: CallPolicy::once(millis(wanted.store.timeout_ms)),
+        turn: TurnRetries {
+            retries: turn.retries,
+            backoff: backoff(turn.base_ms, turn.cap_ms, turn.jitter),
+        },
     }
 }
 

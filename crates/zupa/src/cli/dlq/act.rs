@@ -1,4 +1,4 @@
-//! What is done with dead letters: tried again, edited, put away.
+//! What is done with dead letters: tried again, edited, tagged, put away.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -11,9 +11,9 @@ use zupa_http::dead_letters::{self as shared, Dealt, Outcome, Retried, Run};
 use zupa_runtime::SystemClock;
 
 use super::{page, parse, unknown, unusable, wanted_of};
-use crate::cli::arguments::{EditDeadLetter, PutAway, RetryDeadLetters};
+use crate::cli::arguments::{EditDeadLetter, PutAway, RetryDeadLetters, TagDeadLetters};
 use crate::cli::failure::{Code, Failure};
-use crate::cli::reviews::{sense, versioned};
+use crate::cli::reviews::{plain, sense, versioned};
 use crate::cli::source::Source;
 use crate::cli::{operator, print};
 
@@ -45,6 +45,33 @@ pub(super) async fn discard(config: &Config, wanted: &PutAway) -> Result<Code, F
 pub(super) async fn poison(config: &Config, wanted: &PutAway) -> Result<Code, Failure> {
     let reason = wanted.reason.clone();
     put_away(config, wanted, DeadLetterAct::Poison { reason }, "poison").await
+}
+
+/// One after the other; what cannot be tagged ends it, and those before it are.
+pub(super) async fn tag(config: &Config, wanted: &TagDeadLetters) -> Result<Code, Failure> {
+    let ids = wanted.ids.iter();
+    let ids: Vec<_> = ids.map(|id| parse(id)).collect::<Result<_, _>>()?;
+    // None: `--remove`, since one of the two has to be there.
+    let tag = DeadLetterAct::Tag(wanted.add.clone());
+    if let Some((_, code, detail)) = shared::faults(&tag).into_iter().next() {
+        return Err(unusable(("add", code, detail)));
+    }
+    let mut tagged = Vec::new();
+    for id in ids {
+        tagged.push(deal(config, id, tag.clone(), &wanted.by).await?);
+    }
+    if wanted.output.json {
+        versioned(&json!({ "dead_letters": tagged }))?;
+        return Ok(Code::Ok);
+    }
+    for dealt in &tagged {
+        let id = dealt.letter.id;
+        match &dealt.letter.tag {
+            Some(tag) => print::line(format_args!("{id}: tag {}", plain(&tag.as_str().into()))),
+            None => print::line(format_args!("{id}: no tag")),
+        }
+    }
+    Ok(Code::Ok)
 }
 
 async fn put_away(
@@ -121,7 +148,7 @@ async fn retry_all(config: &Config, wanted: &RetryDeadLetters) -> Result<Code, F
     Ok(Code::Ok)
 }
 
-/// Does something with one, in the store or through the server.
+/// Does something with one, and tells what has become of it.
 async fn one(
     config: &Config,
     text: &str,
@@ -130,26 +157,7 @@ async fn one(
     as_json: bool,
 ) -> Result<Code, Failure> {
     let id = parse(text)?;
-    if let Some(fault) = shared::faults(&what).into_iter().next() {
-        return Err(unusable(fault));
-    }
-    let who = who(config, by)?;
-    let outcome = match Source::open(config).await? {
-        Source::Store(opened) => shared::deal(opened.desk.as_ref(), id, what, &who).await?,
-        Source::Server(server) => ask(&server, id, &what, &who).await?,
-    };
-    let dealt = match outcome {
-        Outcome::Done(dealt) => dealt,
-        Outcome::Refused(code, detail) => {
-            let refused = Failure::new(Code::Difference, format!("{id} stays as it is"));
-            let refused = refused.because(detail);
-            return Err(match code {
-                "unconfirmed" => refused.try_this("look at its turn, then add --confirm"),
-                _ => refused.try_this(format!("`zupa dlq show {id}`")),
-            });
-        }
-        Outcome::NotFound => return Err(unknown(text)),
-    };
+    let dealt = deal(config, id, what, by).await?;
     if as_json {
         versioned(&dealt)?;
         return Ok(Code::Ok);
@@ -160,6 +168,35 @@ async fn one(
         false => print::line(format_args!("{id} was {state} before")),
     }
     Ok(Code::Ok)
+}
+
+/// Does something with one, in the store or through the server.
+async fn deal(
+    config: &Config,
+    id: DeadLetterId,
+    what: DeadLetterAct,
+    by: &Option<String>,
+) -> Result<Dealt, Failure> {
+    if let Some(fault) = shared::faults(&what).into_iter().next() {
+        return Err(unusable(fault));
+    }
+    let who = who(config, by)?;
+    let outcome = match Source::open(config).await? {
+        Source::Store(opened) => shared::deal(opened.desk.as_ref(), id, what, &who).await?,
+        Source::Server(server) => ask(&server, id, &what, &who).await?,
+    };
+    match outcome {
+        Outcome::Done(dealt) => Ok(*dealt),
+        Outcome::Refused(code, detail) => {
+            let refused = Failure::new(Code::Difference, format!("{id} stays as it is"));
+            let refused = refused.because(detail);
+            Err(match code {
+                "unconfirmed" => refused.try_this("look at its turn, then add --confirm"),
+                _ => refused.try_this(format!("`zupa dlq show {id}`")),
+            })
+        }
+        Outcome::NotFound => Err(unknown(&id.to_string())),
+    }
 }
 
 async fn ask(

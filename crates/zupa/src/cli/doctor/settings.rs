@@ -179,7 +179,14 @@ pub async fn model(config: &Config) -> Finding {
             FIX,
         ),
         _ => match assemble::model(config, false).await {
-            Ok(chosen) => Finding::ok("model", chosen.words),
+            Ok(chosen) => match assemble::fallbacks(config).await {
+                Ok(fallbacks) => {
+                    let fallbacks = fallbacks.into_iter().map(|fallback| fallback.words);
+                    let all: Vec<_> = std::iter::once(chosen.words).chain(fallbacks).collect();
+                    Finding::ok("model", all.join(", else "))
+                }
+                Err(failure) => Finding::failed("model", &failure),
+            },
             Err(failure) => Finding::failed("model", &failure),
         },
     }

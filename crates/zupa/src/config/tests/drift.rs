@@ -8,13 +8,17 @@ use super::super::keys::{Fallback, Kind, TABLE};
 use super::super::*;
 use super::file;
 
-/// The defaults, with one element in each list.
+/// The defaults, with one element in each list and in each table with free names.
 fn filled() -> Config {
-    Config {
+    let mut config = Config {
         http_tools: vec![HttpTool::default()],
         mcp: vec![Mcp::default()],
         ..Config::default()
-    }
+    };
+    config.model.fallback = vec![FallbackModel::default()];
+    let tool = RetriedPolicy::default();
+    config.policy.tools.insert("*".to_owned(), tool);
+    config
 }
 
 /// Every leaf of the structs by path as in the table. A table whose names are free
@@ -50,8 +54,9 @@ fn the_table_and_the_structs_have_the_same_keys_and_defaults() {
     assert_eq!(sorted, structs.keys().cloned().collect::<Vec<_>>());
     for key in TABLE {
         let default = schema::default(key).unwrap_or_default();
-        let is_filled = matches!(key.path, "http_tool" | "mcp");
-        if !matches!(key.default, Fallback::Required) && !is_filled {
+        let is_filled = matches!(key.path, "http_tool" | "mcp" | "model.fallback");
+        let is_elsewhere = matches!(key.default, Fallback::Required | Fallback::As(_));
+        if !is_elsewhere && !is_filled {
             assert_eq!(structs[key.path], default, "{}", key.path);
         }
     }
@@ -95,12 +100,14 @@ fn the_ends_of_every_range_fit_the_structs() {
         };
         for end in ends {
             // Rules between keys may refuse an end, the struct may not.
-            let problems = file(&format!("{} = {end}", key.path))
-                .err()
-                .unwrap_or_default();
+            let text = match key.path.split_once("[].") {
+                Some((list, name)) => format!("[[{list}]]\n{name} = {end}"),
+                None => format!("{} = {end}", key.path.replace('*', "order")),
+            };
+            let problems = file(&text).err().unwrap_or_default();
             for problem in problems {
                 assert!(!problem.what.contains("out of range"), "{problem}");
-                assert!(!problem.key.is_empty(), "{} = {end}: {problem}", key.path);
+                assert!(!problem.key.is_empty(), "{text}: {problem}");
             }
         }
     }
@@ -116,7 +123,7 @@ fn every_value_that_is_shown_has_a_row() {
     let table: Vec<_> = TABLE
         .iter()
         .map(|key| key.path)
-        .filter(|path| !matches!(*path, "channel" | "http_tool" | "mcp"))
+        .filter(|path| !matches!(*path, "channel" | "http_tool" | "mcp" | "model.fallback"))
         .collect();
     assert_eq!(shown, table);
 }
@@ -125,10 +132,13 @@ fn every_value_that_is_shown_has_a_row() {
 fn the_schema_holds_every_key_and_closes_every_object() {
     let schema = schema::schema();
     for key in TABLE {
-        let pointer = key.path.split('.').fold(String::new(), |pointer, name| {
-            let name = name.replace("[]", "/items");
-            format!("{pointer}/properties/{name}")
-        });
+        let pointer = key
+            .path
+            .split('.')
+            .fold(String::new(), |pointer, name| match name {
+                "*" => format!("{pointer}/additionalProperties"),
+                name => format!("{pointer}/properties/{}", name.replace("[]", "/items")),
+            });
         let property = schema.pointer(&pointer);
         assert_eq!(property.unwrap()["description"], key.doc, "{pointer}");
     }

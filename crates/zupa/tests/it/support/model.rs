@@ -83,8 +83,7 @@ impl FakeModel {
             .variable("FAKE_KEY", KEY)
     }
 
-    /// Where it listens, for whoever is no model's client.
-    #[cfg(feature = "mcp")]
+    /// Where it listens.
     pub fn url(&self) -> &str {
         &self.base_url
     }

@@ -203,13 +203,24 @@ impl Server {
     /// Asks as an operator.
     #[track_caller]
     pub fn operator(&self, path: &str) -> Value {
+        self.as_operator(path).json()
+    }
+
+    /// What Prometheus scrapes.
+    #[track_caller]
+    pub fn figures(&self) -> String {
+        self.as_operator("/metrics").text()
+    }
+
+    #[track_caller]
+    fn as_operator(&self, path: &str) -> Answer {
         let token = std::fs::read_to_string(self.kept("token").unwrap()).unwrap();
         let answer = self
             .connect()
             .get(path, &[("authorization", &format!("Bearer {token}"))])
             .unwrap();
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        answer.json()
+        answer
     }
 
     #[track_caller]
