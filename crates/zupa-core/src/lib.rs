@@ -5,9 +5,9 @@
 //!
 //! Reading order: the words ([`id`], [`content`], [`inbound`], [`outbound`],
 //! [`turn`]), what may go wrong ([`error`]), the ports ([`store`], [`desk`],
-//! [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`], [`secrets`]), and
-//! the two concrete handles that doors hold ([`intake`], [`hints`]). The state
-//! [`machine`] and the event [`bus`] stand on their own.
+//! [`idempotency`], [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`],
+//! [`secrets`]), and the two concrete handles that doors hold ([`intake`],
+//! [`hints`]). The state [`machine`] and the event [`bus`] stand on their own.
 
 pub mod audit;
 pub mod burst;
@@ -22,6 +22,7 @@ pub mod error;
 pub mod hints;
 pub mod hold;
 pub mod id;
+pub mod idempotency;
 pub mod inbound;
 pub mod intake;
 pub mod machine;
@@ -59,6 +60,7 @@ pub use id::{
     Address, Alias, ChannelId, ConversationId, Epoch, EventId, Number, PlatformId, ProcessId,
     TenantId, TurnId, WaitId,
 };
+pub use idempotency::{IdempotencyKey, IdempotencyKeys};
 pub use inbound::{Correlation, Inbound, Receipt, ReceiptNews};
 pub use intake::{Delivered, Intake, IntakeAnswer, IntakeBatch};
 pub use model::{

@@ -12,6 +12,7 @@ mod deliver;
 mod encode;
 pub(crate) mod finish;
 mod halve;
+mod idempotency;
 pub(crate) mod item;
 mod life;
 mod read;

@@ -12,6 +12,7 @@ mod failures;
 mod finish;
 mod handed;
 mod hold;
+mod idempotency;
 mod internal;
 mod kept;
 mod outbox;

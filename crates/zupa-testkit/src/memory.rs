@@ -1,9 +1,10 @@
-//! `MemoryStore`: the ports `Store` and `Desk` in plain Rust over one mutex.
+//! `MemoryStore`: the ports `Store`, `Desk` and `IdempotencyKeys` in plain Rust over one
+//! mutex.
 //!
 //! The reference: where the words of the ports leave a doubt, this is what they
 //! mean. Reading order: `rows`, then the stops `accept`, `claim`, `record`,
 //! `finish`, `deliver`, `waits`, `hold`, `receipts`, then `recover`, `purge`,
-//! `dead_letters` and `desk`.
+//! `dead_letters`, `desk` and `idempotency`.
 
 mod accept;
 mod claim;
@@ -12,6 +13,7 @@ mod deliver;
 mod desk;
 mod finish;
 mod hold;
+mod idempotency;
 mod planted;
 mod purge;
 mod receipts;

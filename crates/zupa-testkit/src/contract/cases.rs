@@ -296,6 +296,16 @@ macro_rules! each {
             wakes {
                 generated_waits_go_on_once
             }
+            idempotency {
+                an_act_is_begun_once_and_its_answer_kept
+                of_many_tries_at_once_one_begins
+                another_request_is_told_so
+                a_failure_frees_the_key
+                a_try_that_is_left_behind_ends_with_its_lease
+                who_has_lost_the_key_keeps_and_frees_nothing
+                an_answer_is_kept_for_its_time_and_then_forgotten
+                an_answer_outlives_a_death
+            }
         }
     };
     (@cases () $($stop:ident { $($promise:ident)* })*) => {

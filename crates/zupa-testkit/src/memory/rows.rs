@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+use zupa_core::idempotency::KeptAnswer;
 use zupa_core::store::ClaimMode;
 use zupa_core::{
     Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
     DeadAttempt, DeadLetter, DeadLetterId, DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact,
-    Hold, InboundState, Lane, Number, PlatformId, ProcessId, ReceiptLevel, Step, StoredState,
+    Hold, IdempotencyKey, InboundState, Lane, Number, PlatformId, ProcessId, ReceiptLevel, Step, StoredState,
     TenantId, Timestamp, TurnId, TurnState, Wait,
 };
 
@@ -32,6 +34,19 @@ pub(super) struct State {
     pub conversations: BTreeMap<ConversationId, Conversation>,
     /// Dead letters so far.
     pub dead_letters: u64,
+    pub keys: BTreeMap<IdempotencyKey, KeyRow>,
+}
+
+/// A key of an act.
+#[derive(Debug)]
+pub(super) struct KeyRow {
+    pub request: Digest,
+    /// The try that has it.
+    pub holder: Uuid,
+    /// Of the lease, or of the keeping.
+    pub expires_at: Timestamp,
+    /// None while the try is at it.
+    pub answer: Option<KeptAnswer>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
