@@ -28,6 +28,8 @@ pub mod intake;
 pub mod machine;
 pub mod model;
 pub mod outbound;
+#[cfg(feature = "packed")]
+pub mod packed;
 pub mod patch;
 pub mod secrets;
 pub mod speech;
@@ -49,7 +51,7 @@ pub use content::{Content, Wake};
 pub use dead_letter::{
     DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
     DeadLetterKind, DeadLetterStanding, DeadLetterState, DeadLetterStats, DeadLetterView,
-    DeadLettersKept,
+    DeadLettersKept, RawPayload,
 };
 pub use desk::Desk;
 pub use digest::Digest;

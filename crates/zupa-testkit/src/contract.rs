@@ -30,6 +30,7 @@ pub mod ids;
 pub mod intents;
 pub mod internals;
 pub mod journal;
+pub mod large;
 pub mod reads;
 pub mod receipts;
 pub mod recovery;

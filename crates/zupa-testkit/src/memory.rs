@@ -186,12 +186,8 @@ impl Store for MemoryStore {
         Ok(self.lock().purge(keys_before, raw_before, limit))
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
-        Ok(self.lock().purge_dead_letters(ended_before, limit))
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        Ok(self.lock().purge_failures(before, limit))
     }
 
     async fn checkpoint(&self) -> Result<()> {

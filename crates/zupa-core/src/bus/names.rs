@@ -64,6 +64,8 @@ names! {
     WAIT_SETTLED = "wait":"settled";
     /// A session has ended.
     SESSION_ENDED = "session":"ended";
+    /// Too many dead letters wait for an operator; told once for each crossing.
+    DEAD_LETTERS_ALERT = "dead_letters":"alert";
     /// An act was sent again, and answered as before.
     IDEMPOTENCY_HIT = "idempotency":"hit";
     /// An act came under a new key.

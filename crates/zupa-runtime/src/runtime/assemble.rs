@@ -40,6 +40,7 @@ impl Builder {
         let Self {
             store,
             desk,
+            keys,
             models,
             mut agent,
             settings,
@@ -184,6 +185,7 @@ impl Builder {
             health: report,
             store: store.clone(),
             desk,
+            keys,
             writer,
             clock,
             settings,

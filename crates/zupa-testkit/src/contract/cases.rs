@@ -245,6 +245,10 @@ macro_rules! each {
                 turn_view_by_turn_event_and_platform_id
                 the_store_describes_itself
             }
+            large {
+                steps_states_and_waits_come_back_as_they_came
+                payloads_are_kept_to_the_bit
+            }
             walk {
                 generated_histories_lose_and_double_nothing
             }
@@ -282,6 +286,8 @@ macro_rules! each {
                 poison_and_discarded_are_left_alone
                 filters_and_counts_agree
                 only_what_has_ended_is_forgotten
+                failures_that_came_to_nothing_are_forgotten
+                nothing_is_evicted
             }
             redrives {
                 the_others_of_a_burst_are_answered_and_the_dead_one_comes_back_at_the_end

@@ -149,7 +149,7 @@ pub(super) struct InboundRow {
     pub platform_id: PlatformId,
     pub accepted_at: Timestamp,
     pub content: Content,
-    pub raw: Option<String>,
+    pub raw: Option<Vec<u8>>,
     pub correlation: Correlation,
     pub state: InboundState,
     pub reason: Option<String>,
