@@ -226,14 +226,47 @@ pub struct DeadAttempt {
 }
 
 /// A dead letter with all that is known of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeadLetterView {
     /// It.
+    #[serde(flatten)]
     pub letter: DeadLetter,
     /// Every failure, oldest first.
+    #[serde(rename = "history")]
     pub attempts: Vec<DeadAttempt>,
     /// What it says. Customer text.
+    #[serde(rename = "says", skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// The payload that it came in, for as long as that is kept. Customer text.
+    #[serde(flatten)]
+    pub raw: Option<RawPayload>,
+}
+
+/// A payload as it came, to the bit. Customer text.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RawPayload {
+    /// One that is text.
+    #[serde(rename = "raw")]
+    Text(String),
+    /// One that is none, in hexadecimal.
+    #[serde(rename = "raw_hex")]
+    Bytes(String),
+}
+
+impl RawPayload {
+    /// Of bytes.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::Text(text),
+            Err(other) => Self::Bytes(hex::encode(other.into_bytes())),
+        }
+    }
+}
+
+impl fmt::Debug for RawPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RawPayload(***)")
+    }
 }
 
 /// Which dead letters. What is none matches all.
@@ -255,6 +288,8 @@ pub struct DeadLetterFilter {
     pub failed_before: Option<Timestamp>,
     /// That failed last at this time or later.
     pub failed_from: Option<Timestamp>,
+    /// That ended before this.
+    pub ended_before: Option<Timestamp>,
 }
 
 impl DeadLetterFilter {
@@ -275,6 +310,9 @@ impl DeadLetterFilter {
             && self
                 .failed_from
                 .is_none_or(|from| letter.last_failed_at >= from)
+            && self
+                .ended_before
+                .is_none_or(|before| letter.ended_at.is_some_and(|at| at < before))
     }
 }
 
@@ -317,10 +355,10 @@ impl DeadLetterStats {
     }
 }
 
-/// What is left after some were forgotten.
+/// What is left after failures were forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeadLettersKept {
-    /// Rows that went: dead letters that had ended, and failures of what has ended.
+    /// Failures that went.
     pub gone: u64,
     /// Dead letters that wait for an operator.
     pub pending: u64,
@@ -346,5 +384,17 @@ mod tests {
             assert_eq!(DeadLetterId::of_source(id.kind(), source, ordinal), id);
         }
         assert!(DeadLetterId::parse("7").is_err());
+    }
+
+    #[test]
+    fn a_payload_is_text_or_hexadecimal_and_never_printed() {
+        let text = RawPayload::of(b"{\"a\": 1}".to_vec());
+        let json = serde_json::to_string(&text).unwrap();
+        assert_eq!(json, r#"{"raw":"{\"a\": 1}"}"#);
+        assert_eq!(serde_json::from_str::<RawPayload>(&json).unwrap(), text);
+        let bytes = RawPayload::of(b"\xff\x00".to_vec());
+        let json = serde_json::to_string(&bytes).unwrap();
+        assert_eq!(json, r#"{"raw_hex":"ff00"}"#);
+        assert_eq!(format!("{text:?}"), "RawPayload(***)");
     }
 }

@@ -479,9 +479,23 @@ pub struct StoreStatus {
     pub durability: String,
     /// Conversations.
     pub conversations: u64,
+    /// What packing saves.
+    #[serde(default)]
+    pub packed: Packed,
     /// The processes that serve the store or did so lately, newest first.
     #[serde(default)]
     pub processes: Vec<ProcessView>,
+}
+
+/// What packing saves, on those of the newest thousand messages whose payload is packed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packed {
+    /// How many they are.
+    pub payloads: u64,
+    /// Bytes as they came.
+    pub bytes: u64,
+    /// Bytes as they are stored.
+    pub stored_bytes: u64,
 }
 
 /// A process that serves a store.

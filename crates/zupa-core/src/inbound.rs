@@ -26,8 +26,8 @@ pub struct Inbound {
     pub platform_time: Option<Timestamp>,
     /// What it says.
     pub content: Content,
-    /// The payload as it came, kept for `[retention] raw_days`.
-    pub raw: Option<String>,
+    /// The payload as it came, to the bit, kept for `[retention] raw_days`.
+    pub raw: Option<Vec<u8>>,
     /// Ids that tie logs, rows and traces together.
     pub correlation: Correlation,
 }

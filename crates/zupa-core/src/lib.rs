@@ -5,9 +5,9 @@
 //!
 //! Reading order: the words ([`id`], [`content`], [`inbound`], [`outbound`],
 //! [`turn`]), what may go wrong ([`error`]), the ports ([`store`], [`desk`],
-//! [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`], [`secrets`]), and
-//! the two concrete handles that doors hold ([`intake`], [`hints`]). The state
-//! [`machine`] and the event [`bus`] stand on their own.
+//! [`idempotency`], [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`],
+//! [`secrets`]), and the two concrete handles that doors hold ([`intake`],
+//! [`hints`]). The state [`machine`] and the event [`bus`] stand on their own.
 
 pub mod audit;
 pub mod burst;
@@ -22,11 +22,14 @@ pub mod error;
 pub mod hints;
 pub mod hold;
 pub mod id;
+pub mod idempotency;
 pub mod inbound;
 pub mod intake;
 pub mod machine;
 pub mod model;
 pub mod outbound;
+#[cfg(feature = "packed")]
+pub mod packed;
 pub mod patch;
 pub mod secrets;
 pub mod speech;
@@ -48,7 +51,7 @@ pub use content::{Content, Wake};
 pub use dead_letter::{
     DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
     DeadLetterKind, DeadLetterStanding, DeadLetterState, DeadLetterStats, DeadLetterView,
-    DeadLettersKept,
+    DeadLettersKept, RawPayload,
 };
 pub use desk::Desk;
 pub use digest::Digest;
@@ -59,6 +62,7 @@ pub use id::{
     Address, Alias, ChannelId, ConversationId, Epoch, EventId, Number, PlatformId, ProcessId,
     TenantId, TurnId, WaitId,
 };
+pub use idempotency::{IdempotencyKey, IdempotencyKeys};
 pub use inbound::{Correlation, Inbound, Receipt, ReceiptNews};
 pub use intake::{Delivered, Intake, IntakeAnswer, IntakeBatch};
 pub use model::{

@@ -173,17 +173,13 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<u64>;
 
-    /// Forgets dead letters that ended before `ended_before`, and failures of before of
-    /// which there is no dead letter and that wait for no retry; at most `limit` rows of
-    /// each. Answers how many rows went, and how many dead letters wait for an operator.
+    /// Forgets failures of before `before` of which there is no dead letter and that wait
+    /// for no retry, at most `limit`. Answers how many went, and how many dead letters
+    /// wait for an operator. Dead letters themselves go by
+    /// [`crate::DeadLetterAct::Forget`].
     ///
-    /// *Behaviour*: what waits for an operator is never forgotten.
     /// *Cancel safety*: safe to call again.
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept>;
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept>;
 
     /// Moves what the log has gathered into the main file, where the store has
     /// such a thing, without holding writers up.

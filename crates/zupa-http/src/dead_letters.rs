@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zupa_core::{
     Content, DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
-    DeadLetterId, DeadLetterKind, DeadLetterState, DeadLetterView, Desk, Result, TenantId,
-    Timestamp,
+    DeadLetterId, DeadLetterKind, DeadLetterState, DeadLetterView, Desk, RawPayload, Result,
+    TenantId, Timestamp,
 };
 
 use crate::conversations::{Act, Fault};
@@ -67,6 +67,7 @@ impl Wanted {
             tenant: tenant.transpose()?,
             failed_before: ago("older_than", self.older_than.as_deref(), now)?,
             failed_from: ago("newer_than", self.newer_than.as_deref(), now)?,
+            ended_before: None,
         })
     }
 }
@@ -117,6 +118,9 @@ pub struct Shown {
     /// What it says, if that was asked for. Customer text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub says: Option<Content>,
+    /// The payload that it came in, if that was asked for and is still kept. Customer text.
+    #[serde(flatten)]
+    pub raw: Option<RawPayload>,
 }
 
 impl Shown {
@@ -126,6 +130,7 @@ impl Shown {
             letter: view.letter,
             history: view.attempts,
             says: view.content.filter(|_| words == Words::Shown),
+            raw: view.raw.filter(|_| words == Words::Shown),
         }
     }
 }
@@ -188,7 +193,9 @@ pub fn faults(act: &DeadLetterAct) -> Vec<Fault> {
             ("reason", reason, MAX_CHARS)
         }
         DeadLetterAct::Tag(Some(tag)) => ("tag", tag, MAX_CHARS),
-        DeadLetterAct::Retry { .. } | DeadLetterAct::Tag(None) => return Vec::new(),
+        DeadLetterAct::Retry { .. } | DeadLetterAct::Tag(None) | DeadLetterAct::Forget => {
+            return Vec::new();
+        }
     };
     wrong_words(name, text, most)
 }
@@ -250,6 +257,7 @@ pub async fn deal(
             ("poisoned", Some(DeadLetterState::Poison), Some(reason))
         }
         DeadLetterAct::Tag(_) => ("tagged", None, None),
+        DeadLetterAct::Forget => ("forgotten", None, None),
     };
     let why = why.map_or_else(|| id.to_string(), |why| format!("{id}: {why}"));
     let entry = act.entry(&format!("dead_letter.{action}"), Some(why));

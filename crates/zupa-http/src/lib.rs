@@ -10,6 +10,7 @@ mod envelope;
 mod fields;
 mod gate;
 mod health;
+pub mod idempotency;
 mod limits;
 mod metrics;
 mod operator;
@@ -24,6 +25,7 @@ mod web_chat;
 mod why;
 
 pub use breakers::{Breaker, Breakers, Position};
+pub use idempotency::{Idempotency, Principal, idempotent};
 pub use limits::{LocalTokens, Rates};
 pub use metrics::Metrics;
 pub use parts::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts};

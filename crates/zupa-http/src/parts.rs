@@ -11,6 +11,7 @@ use zupa_core::{ChannelId, Clock, Desk, Digest, Ids, Intake, Wakeup};
 
 use crate::breakers::Breakers;
 use crate::gate::AllowedHosts;
+use crate::idempotency::Idempotency;
 use crate::limits::{Limits, Rates};
 use crate::metrics::Metrics;
 use crate::operator::AdminToken;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub payload_bytes: usize,
     /// Opens the operator routes. An empty one opens nothing.
     pub admin_token: SecretString,
+    /// Does operators' acts once, however often they are sent.
+    pub idempotency: Idempotency,
     /// How long a review may be open before it is shown as overdue.
     pub overdue_after: Duration,
     /// What `/metrics` says of the process.
@@ -104,6 +107,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) payload_bytes: usize,
     pub(crate) admin: AdminToken,
+    pub(crate) idempotency: Idempotency,
     pub(crate) overdue_after: Duration,
     pub(crate) metrics: Metrics,
     pub(crate) breakers: Breakers,
@@ -119,6 +123,7 @@ impl Shared {
             hosts: AllowedHosts::parse(&parts.allowed_hosts),
             limits: Limits::new(parts.rates, &parts.clock),
             admin: AdminToken::new(&parts.admin_token),
+            idempotency: parts.idempotency,
             intake: parts.intake,
             desk: parts.desk,
             ids: parts.ids,

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -192,6 +193,14 @@ impl Problem {
             fields.extend(self.0.more.clone());
         }
         document.to_string().into_bytes()
+    }
+
+    /// The whole answer, for where no envelope is around: the document has no request id.
+    pub(crate) fn into_document(self, path: &str) -> Response {
+        let document = self.document(path, "");
+        let mut response = self.into_response();
+        *response.body_mut() = Body::from(document);
+        response
     }
 
     pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {

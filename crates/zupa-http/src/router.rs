@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::idempotency::idempotent;
 use crate::parts::{Parts, Shared};
 use crate::problem::Problem;
 use crate::{chat, envelope, gate, health, limits, metrics, operator, phone};
@@ -38,36 +39,18 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/turns/{id}", get(operator::turn))
         .route("/api/v1/reviews", get(operator::reviews))
         .route("/api/v1/reviews/{id}", get(operator::review))
-        .route("/api/v1/reviews/{id}/decision", post(operator::decide))
         .route("/api/v1/conversations", get(operator::conversations))
         .route("/api/v1/conversations/{id}", get(operator::conversation))
-        .route("/api/v1/conversations/{id}/hold", post(operator::hold))
-        .route(
-            "/api/v1/conversations/{id}/release",
-            post(operator::release),
-        )
-        .route(
-            "/api/v1/conversations/{id}/session/end",
-            post(operator::end_session),
-        )
         .route("/api/v1/dead-letters", get(operator::dead_letters))
         .route(
             "/api/v1/dead-letters/stats",
             get(operator::dead_letter_stats),
         )
-        .route(
-            "/api/v1/dead-letters/retry",
-            post(operator::retry_dead_letters),
-        )
         .route("/api/v1/dead-letters/{id}", get(operator::dead_letter))
-        .route(
-            "/api/v1/dead-letters/{id}/{act}",
-            post(operator::act_on_dead_letter),
-        )
         .route("/api/v1/breakers", get(operator::breakers))
-        .route("/api/v1/breakers/{act}", post(operator::turn_breaker))
         .route("/api/v1/accounting", get(operator::accounting))
-        .route("/api/v1/status", get(operator::status));
+        .route("/api/v1/status", get(operator::status))
+        .merge(acts(&shared));
     if shared.is_dev() {
         routes = routes
             .route("/", get(phone::page))
@@ -85,6 +68,33 @@ pub fn router(parts: Parts) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(shared.clone(), envelope::envelope))
         .with_state(shared)
+}
+
+/// What operators change: who asks is known before anything is read, and each act is done
+/// once.
+fn acts(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/api/v1/reviews/{id}/decision", post(operator::decide))
+        .route("/api/v1/conversations/{id}/hold", post(operator::hold))
+        .route(
+            "/api/v1/conversations/{id}/release",
+            post(operator::release),
+        )
+        .route(
+            "/api/v1/conversations/{id}/session/end",
+            post(operator::end_session),
+        )
+        .route(
+            "/api/v1/dead-letters/retry",
+            post(operator::retry_dead_letters),
+        )
+        .route(
+            "/api/v1/dead-letters/{id}/{act}",
+            post(operator::act_on_dead_letter),
+        )
+        .route("/api/v1/breakers/{act}", post(operator::turn_breaker))
+        .route_layer(from_fn_with_state(shared.idempotency.clone(), idempotent))
+        .route_layer(from_fn_with_state(shared.clone(), operator::identify))
 }
 
 /// A path without a route. An empty conversation has none either, and its

@@ -128,6 +128,10 @@ BEGIN
     PERFORM zupa.append_audit(conv, NULL, link);
     IF act = 'tag' THEN
         UPDATE zupa.dead_letters l SET tag = word WHERE l.place = the_place;
+    ELSIF act = 'forget' THEN
+        DELETE FROM zupa.failures f
+        WHERE f.source = d.source AND f.ordinal = d.ordinal AND f.kind = d.kind;
+        DELETE FROM zupa.dead_letters l WHERE l.place = the_place;
     ELSIF act <> 'retry' THEN
         UPDATE zupa.dead_letters l SET state = act, reason = word, ended_at = at_time
         WHERE l.place = the_place;
@@ -162,27 +166,15 @@ RETURNS void LANGUAGE sql AS $$
     SELECT zupa.call(conv)
 $$;
 
--- Forgets what has ended long ago, with its failures, and failures that came to nothing.
--- One process at a time; answers how many rows went, and how many wait for an operator.
-CREATE FUNCTION zupa.purge_dead_letters(before bigint, bite bigint)
+-- Forgets failures that came to nothing. One process at a time; answers how many rows
+-- went, and how many dead letters wait for an operator.
+CREATE FUNCTION zupa.purge_failures(before bigint, bite bigint)
 RETURNS TABLE (gone bigint, pending bigint) LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE
-    went bigint;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     gone := 0;
     PERFORM 1 FROM zupa.jobs j WHERE j.name = 'purge' FOR UPDATE SKIP LOCKED;
     IF FOUND THEN
-        WITH old AS (
-            DELETE FROM zupa.dead_letters d WHERE d.place = ANY (ARRAY(
-                SELECT o.place FROM zupa.dead_letters o WHERE o.ended_at < before
-                ORDER BY o.ended_at LIMIT bite FOR UPDATE SKIP LOCKED))
-            RETURNING d.kind, d.source, d.ordinal
-        ), failed AS (
-            DELETE FROM zupa.failures f USING old o
-            WHERE f.source = o.source AND f.ordinal = o.ordinal AND f.kind = o.kind
-        )
-        SELECT count(*) INTO gone FROM old;
         DELETE FROM zupa.failures f WHERE f.place = ANY (ARRAY(
             SELECT o.place FROM zupa.failures o
             WHERE o.at < before
@@ -191,8 +183,7 @@ BEGIN
               AND NOT EXISTS (SELECT 1 FROM zupa.inbounds b
                               WHERE b.event_id = o.source AND b.state = 'queued')
             LIMIT bite));
-        GET DIAGNOSTICS went = ROW_COUNT;
-        gone := gone + went;
+        GET DIAGNOSTICS gone = ROW_COUNT;
     END IF;
     SELECT count(*) INTO pending FROM zupa.dead_letters d WHERE d.state = 'pending';
     RETURN NEXT;

@@ -12,6 +12,7 @@ mod deliver;
 mod encode;
 pub(crate) mod finish;
 mod halve;
+mod idempotency;
 pub(crate) mod item;
 mod life;
 mod read;
@@ -156,12 +157,8 @@ impl Store for PostgresStore {
         life::purge(&self.readers, keys_before, raw_before, limit).await
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
-        life::purge_dead_letters(&self.readers, ended_before, limit).await
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        life::purge_failures(&self.readers, before, limit).await
     }
 
     /// The server does this by itself.

@@ -1,10 +1,13 @@
 //! What has to be done now and then: a sign of life, long claims renewed, the log
-//! moved into the main file, old keys and payloads forgotten, the messages counted.
+//! moved into the main file, old keys, payloads and dead letters forgotten, the messages
+//! counted.
 //!
 //! A chore that fails is done again at its next time: a store that is away for a
 //! while does not end the process.
 
 mod accounts;
+mod dead_letters;
+mod export;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use zupa_core::bus::{Draft, names};
 use zupa_core::store::Life;
-use zupa_core::{Clock, Desk, ErrorKind, EventBus, ProcessId, Store};
+use zupa_core::{Clock, Desk, ErrorKind, EventBus, IdempotencyKeys, ProcessId, Store};
 
 use self::accounts::Accounts;
+use self::dead_letters::Alarm;
 use crate::claim::InFlight;
 use crate::settings::Settings;
 use crate::writer::{HealthReport, Writer};
@@ -37,8 +41,10 @@ pub(crate) struct Housekeeper {
     pub process: ProcessId,
     pub health: HealthReport,
     pub store: Arc<dyn Store>,
-    /// Counts the messages; without one nobody does.
+    /// Counts the messages and forgets dead letters; without one nobody does.
     pub desk: Option<Arc<dyn Desk>>,
+    /// Where old ones are forgotten.
+    pub keys: Option<Arc<dyn IdempotencyKeys>>,
     pub writer: Writer,
     pub clock: Arc<dyn Clock>,
     pub settings: Arc<Settings>,
@@ -122,7 +128,9 @@ impl Housekeeper {
                 }
                 _ = purge.tick() => {
                     self.purge().await;
-                    self.purge_dead_letters(&mut alarm).await;
+                    self.forget_keys().await;
+                    self.forget_dead_letters().await;
+                    self.purge_failures(&mut alarm).await;
                 }
             }
         }
@@ -180,54 +188,19 @@ impl Housekeeper {
             }
         }
     }
-}
 
-impl Housekeeper {
-    async fn purge_dead_letters(&self, alarm: &mut Alarm) {
-        let before = self.clock.wall().minus(self.settings.dead_letter_retention);
-        let kept = match self.store.purge_dead_letters(before, PURGE_ROWS).await {
-            Ok(kept) => kept,
-            Err(error) => {
-                warn!(%error, "could not forget dead letters that ended long ago");
-                return;
+    async fn forget_keys(&self) {
+        let Some(keys) = &self.keys else { return };
+        for _ in 0..PURGE_BITES {
+            match keys.forget(self.clock.wall(), PURGE_ROWS).await {
+                Ok(0) => return,
+                Ok(rows) => debug!(rows, "forgot idempotency keys"),
+                Err(error) => {
+                    warn!(%error, "could not forget idempotency keys");
+                    return;
+                }
             }
-        };
-        if kept.gone > 0 {
-            debug!(rows = kept.gone, "forgot dead letters that ended long ago");
         }
-        if alarm.rings(kept.pending) {
-            let (pending, threshold) = (kept.pending, alarm.threshold);
-            warn!(
-                pending,
-                threshold, "too many dead letters wait for an operator"
-            );
-        }
-    }
-}
-
-/// Rings once when a number reaches its threshold, and not again before it has been
-/// below four fifths of it.
-struct Alarm {
-    threshold: u64,
-    armed: bool,
-}
-
-impl Alarm {
-    fn new(threshold: u64) -> Self {
-        Self {
-            threshold,
-            armed: true,
-        }
-    }
-
-    fn rings(&mut self, number: u64) -> bool {
-        let rings = self.armed && number >= self.threshold;
-        if rings {
-            self.armed = false;
-        } else if number.saturating_mul(5) < self.threshold.saturating_mul(4) {
-            self.armed = true;
-        }
-        rings
     }
 }
 
@@ -236,19 +209,4 @@ fn every(period: Duration) -> tokio::time::Interval {
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_alarm_rings_once_per_crossing_and_is_armed_again_below_four_fifths() {
-        let mut alarm = Alarm::new(100);
-        let pending = [99, 100, 101, 99, 100, 80, 100, 79, 99, 100, 150, 0, 100];
-        let rings = pending.map(|pending| alarm.rings(pending));
-        let rang: Vec<_> = (0..).zip(rings).filter(|(_, rang)| *rang).collect();
-        let at: Vec<i32> = rang.into_iter().map(|(at, _)| at).collect();
-        assert_eq!(at, [1, 9, 12]);
-    }
 }

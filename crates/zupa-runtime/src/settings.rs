@@ -1,5 +1,6 @@
 //! What the path wants to know, with the defaults of the design.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use zupa_core::{Digest, Price};
@@ -76,6 +77,9 @@ pub struct Settings {
     pub dead_letter_retention: Duration,
     /// Pending dead letters from which on somebody is warned. Default: 100.
     pub dead_letter_alert: u64,
+    /// Folder in which dead letters are written down before they are forgotten, with what
+    /// people said. Default: they are only forgotten.
+    pub dead_letter_export: Option<PathBuf>,
     /// Digest of the configuration in force, for the audit.
     pub config: Digest,
 }
@@ -108,6 +112,7 @@ impl Default for Settings {
             raw_retention: 14 * DAY,
             dead_letter_retention: 7 * DAY,
             dead_letter_alert: 100,
+            dead_letter_export: None,
             config: Digest::default(),
         }
     }

@@ -32,6 +32,7 @@ pub fn migrations() -> Migrator {
     let dead_letters = include_str!("../migrations/0005_dead_letters.sql");
     let by_statement = include_str!("../migrations/0006_dead_letters_by_statement.sql");
     let system_audit = include_str!("../migrations/0007_system_audit.sql");
+    let keys = include_str!("../migrations/0008_keys.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
@@ -40,6 +41,7 @@ pub fn migrations() -> Migrator {
         migration(5, "dead letters", dead_letters),
         migration(6, "dead letters by statement", by_statement),
         migration(7, "system audit", system_audit),
+        migration(8, "keys", keys),
     ])
 }
 

@@ -12,6 +12,7 @@ mod failures;
 mod finish;
 mod handed;
 mod hold;
+mod idempotency;
 mod internal;
 mod kept;
 mod outbox;
@@ -286,14 +287,10 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
         self.work(Flush::No, move |connection| {
             write::transaction(connection, || {
-                dead_letters::purge(connection, ended_before, limit)
+                dead_letters::purge(connection, before, limit)
             })
         })
         .await

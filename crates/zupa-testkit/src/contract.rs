@@ -1,5 +1,5 @@
-//! The contract of `Store` and `Desk` as plain async functions, one per
-//! promise, named as the promise.
+//! The contract of `Store`, `Desk` and `IdempotencyKeys` as plain async functions, one
+//! per promise, named as the promise.
 //!
 //! Each function opens a fresh store through a [`Harness`], acts, and panics
 //! when the promise is broken. Run them one by one with [`each!`](crate::each),
@@ -26,11 +26,13 @@ pub mod delivery;
 pub mod failures;
 pub mod hand_back;
 pub mod holds;
+pub mod idempotency;
 pub mod idle;
 pub mod ids;
 pub mod intents;
 pub mod internals;
 pub mod journal;
+pub mod large;
 pub mod reads;
 pub mod receipts;
 pub mod recovery;
@@ -56,7 +58,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use zupa_core::{Desk, Store};
+use zupa_core::{Desk, IdempotencyKeys, Store};
 
 pub use crate::each;
 pub use cases::CASES;
@@ -65,16 +67,38 @@ pub use cases::CASES;
 /// hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// An open store, port by port.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The path's transactions.
+    pub store: Arc<dyn Store>,
+    /// What operators and readers see.
+    pub desk: Arc<dyn Desk>,
+    /// Keys of acts.
+    pub keys: Arc<dyn IdempotencyKeys>,
+}
+
+impl Opened {
+    /// All ports of one thing.
+    pub fn of<T: Store + Desk + IdempotencyKeys>(store: Arc<T>) -> Self {
+        Self {
+            store: store.clone(),
+            desk: store.clone(),
+            keys: store,
+        }
+    }
+}
+
 /// What a store's author brings: how to open it.
 #[async_trait]
 pub trait Harness: Send + Sync {
     /// Opens a fresh, empty store that no process has taken over yet.
-    async fn store(&self) -> (Arc<dyn Store>, Arc<dyn Desk>);
+    async fn store(&self) -> Opened;
 
     /// Opens the store of the last [`Self::store`] call again, as a restarted
     /// process would. The suite has dropped its handles and calls
     /// [`Store::recover`] itself; it closed the store before, or it did not.
-    async fn reopen(&self) -> (Arc<dyn Store>, Arc<dyn Desk>);
+    async fn reopen(&self) -> Opened;
 }
 
 /// One promise.

@@ -162,13 +162,9 @@ impl Store for FaultyStore {
         self.through(Call::Purge, forward).await
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
-        let forward = self.inner.purge_dead_letters(ended_before, limit);
-        self.through(Call::PurgeDeadLetters, forward).await
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        let forward = self.inner.purge_failures(before, limit);
+        self.through(Call::PurgeFailures, forward).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -1,9 +1,10 @@
-//! `MemoryStore`: the ports `Store` and `Desk` in plain Rust over one mutex.
+//! `MemoryStore`: the ports `Store`, `Desk` and `IdempotencyKeys` in plain Rust over one
+//! mutex.
 //!
 //! The reference: where the words of the ports leave a doubt, this is what they
 //! mean. Reading order: `rows`, then the stops `accept`, `claim`, `record`,
 //! `finish`, `deliver`, `waits`, `hold`, `receipts`, then `recover`, `purge`,
-//! `dead_letters` and `desk`.
+//! `dead_letters`, `desk` and `idempotency`.
 
 mod accept;
 mod claim;
@@ -12,6 +13,7 @@ mod deliver;
 mod desk;
 mod finish;
 mod hold;
+mod idempotency;
 mod planted;
 mod purge;
 mod receipts;
@@ -185,12 +187,8 @@ impl Store for MemoryStore {
         Ok(self.lock().purge(keys_before, raw_before, limit))
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
-        Ok(self.lock().purge_dead_letters(ended_before, limit))
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        Ok(self.lock().purge_failures(before, limit))
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -265,8 +265,9 @@ fn planted_step() -> Result<Outcome> {
 }
 
 /// The examples, and what they are run with: the larger ones are killed meanwhile.
-const EXAMPLES: [(&str, &[&str]); 3] = [
+const EXAMPLES: [(&str, &[&str]); 4] = [
     ("hello", &[]),
+    ("idempotency", &[]),
     ("burger_shop", &["--people", "60", "--kills", "10"]),
     ("language_tutor", &["--people", "15", "--kills", "10"]),
 ];

@@ -76,6 +76,14 @@ names! {
     WAIT_SETTLED = "wait":"settled";
     /// A session has ended.
     SESSION_ENDED = "session":"ended";
+    /// Too many dead letters wait for an operator; told once for each crossing.
+    DEAD_LETTERS_ALERT = "dead_letters":"alert";
+    /// An act was sent again, and answered as before.
+    IDEMPOTENCY_HIT = "idempotency":"hit";
+    /// An act came under a new key.
+    IDEMPOTENCY_MISS = "idempotency":"miss";
+    /// An act was turned away for its key, or its key could not be looked up or kept.
+    IDEMPOTENCY_ERROR = "idempotency":"error";
     /// The writer handed a batch to the store.
     STORE_BATCH = "store":"batch";
     /// A start has found and mended what the last end left.

@@ -33,6 +33,8 @@ pub enum DeadLetterAct {
     },
     /// Call it something; none takes that back.
     Tag(Option<String>),
+    /// Forget it with its failures; only what has ended.
+    Forget,
 }
 
 impl fmt::Debug for DeadLetterAct {
@@ -43,6 +45,7 @@ impl fmt::Debug for DeadLetterAct {
             Self::Discard { .. } => "Discard",
             Self::Poison { .. } => "Poison",
             Self::Tag(_) => "Tag",
+            Self::Forget => "Forget",
         };
         f.write_str(what)
     }
@@ -71,10 +74,15 @@ impl DeadLetterAct {
             is_internal,
             matters,
         } = standing;
+        if matches!(self, Self::Forget) {
+            return (!state.has_ended()).then_some(DeadLetterActed::Already(state));
+        }
         let open = matches!(state, DeadLetterState::Pending | DeadLetterState::Poison);
         let (is_redrive, confirmed) = match self {
             Self::Retry { confirmed } | Self::Edit { confirmed, .. } => (true, *confirmed),
-            Self::Discard { .. } | Self::Poison { .. } | Self::Tag(_) => (false, true),
+            Self::Discard { .. } | Self::Poison { .. } | Self::Tag(_) | Self::Forget => {
+                (false, true)
+            }
         };
         let is_edit = matches!(self, Self::Edit { .. });
         let is_again = matches!(self, Self::Poison { .. }) && state == DeadLetterState::Poison;
@@ -129,6 +137,10 @@ mod tests {
             let open = matches!(state, DeadLetterState::Pending | DeadLetterState::Poison);
             let refused = retry.refused(standing(state, false));
             assert_eq!(refused.is_none(), open, "{state:?}");
+        }
+        for state in DeadLetterState::ALL {
+            let refused = DeadLetterAct::Forget.refused(standing(state, true));
+            assert_eq!(refused.is_none(), state.has_ended(), "{state:?}");
         }
         let matters = standing(DeadLetterState::Pending, true);
         assert_eq!(retry.refused(matters), Some(DeadLetterActed::Unconfirmed));

@@ -50,7 +50,7 @@ pub(crate) async fn post(
         scope: door.address.alias.as_str().to_owned(),
         platform_time: None,
         content: Content::text(said.text),
-        raw: Some(raw),
+        raw: Some(raw.into_bytes()),
         correlation,
     };
     let answer = shared

@@ -4,13 +4,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use axum::http::request::Parts as RequestParts;
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::by;
+use crate::idempotency::Principal;
 use crate::parts::Shared;
 use crate::problem::Problem;
 
@@ -54,7 +58,13 @@ impl FromRequestParts<Arc<Shared>> for Admin {
         parts: &mut RequestParts,
         shared: &Arc<Shared>,
     ) -> Result<Self, Problem> {
-        match bearer(&parts.headers) {
+        Self::of(&parts.headers, shared)
+    }
+}
+
+impl Admin {
+    fn of(headers: &HeaderMap, shared: &Shared) -> Result<Self, Problem> {
+        match bearer(headers) {
             Some(token) if shared.admin.opens(token) => Ok(Self),
             _ => Err(Problem::new(
                 StatusCode::UNAUTHORIZED,
@@ -67,6 +77,22 @@ impl FromRequestParts<Arc<Shared>> for Admin {
             )),
         }
     }
+}
+
+/// Says who asks for a change, before anything of it is read. There is one token without a
+/// name, for the whole installation, which is another after each start: keys of before are
+/// still the operator's.
+pub(crate) async fn identify(
+    State(shared): State<Arc<Shared>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    Admin::of(request.headers(), &shared)?;
+    request.extensions_mut().insert(Principal {
+        name: by::OPERATOR.to_owned(),
+        tenant: String::new(),
+    });
+    Ok(next.run(request).await)
 }
 
 /// The bearer token that a request shows, whether it opens anything or not.

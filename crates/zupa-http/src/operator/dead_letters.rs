@@ -17,7 +17,6 @@ use zupa_core::{
 };
 
 use super::Admin;
-use super::decision::demand_key;
 use super::reviews::{bad_query, limit};
 use crate::body;
 use crate::conversations::{Act, Fault as Wrong};
@@ -118,15 +117,14 @@ pub(crate) async fn show(
 
 /// `POST /api/v1/dead-letters/{id}/{act}`: `retry`, `edit`, `discard`, `poison`, `tag`.
 ///
-/// What stands already as it should stays so and is answered the same, so no answer has
-/// to be kept by its `Idempotency-Key`.
+/// What stands already as it should stays so and is answered the same, under whichever
+/// key.
 pub(crate) async fn act(
     State(shared): State<Arc<Shared>>,
     _: Admin,
     place: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Result<Json<Dealt>, Problem> {
-    demand_key(request.headers())?;
     body::demand_json(request.headers())?;
     let Path((id, act)) = place.map_err(|_| unknown())?;
     let id = DeadLetterId::parse(&id).map_err(|_| unknown())?;
@@ -179,7 +177,6 @@ pub(crate) async fn retry_all(
     _: Admin,
     request: Request,
 ) -> Result<Json<Retried>, Problem> {
-    demand_key(request.headers())?;
     body::demand_json(request.headers())?;
     let body = body::read(request, BODY_BYTES).await?;
     let form = "{ \"filter\"?: { \"kind\"?, \"type\"?, \"class\"?, \"tag\"?, \"tenant\"?, \

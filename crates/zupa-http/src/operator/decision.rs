@@ -10,7 +10,6 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::HeaderMap;
 use serde_json::{Value, json};
 use tracing::info;
 use zupa_core::Nudge;
@@ -20,29 +19,24 @@ use super::reviews::{parse, unknown};
 use crate::body;
 use crate::fields::{self, MAX_FAULTS, fault};
 use crate::parts::Shared;
-use crate::problem::{Fault, Problem};
+use crate::problem::Problem;
 use crate::review::{self, Review, Settled, Verdict};
 
 /// The largest body: a note of 2,000 characters, however escaped.
 const BODY_BYTES: usize = 64 * 1024;
-
-/// Characters of an `Idempotency-Key`.
-const KEY_CHARS: std::ops::RangeInclusive<usize> = 16..=255;
 
 /// What a decision looks like.
 const FORM: &str = "{ \"approved\", \"note\"?, \"by\"? }";
 
 /// `POST /api/v1/reviews/{id}/decision`.
 ///
-/// The first decision counts. The same again answers the same, so no answer has
-/// to be kept by its `Idempotency-Key`.
+/// The first decision counts. The same again answers the same, under whichever key.
 pub(crate) async fn decide(
     State(shared): State<Arc<Shared>>,
     _: Admin,
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Json<Review>, Problem> {
-    demand_key(request.headers())?;
     body::demand_json(request.headers())?;
     let id = parse(id)?;
     let verdict = verdict(&body::read(request, BODY_BYTES).await?)?;
@@ -65,34 +59,6 @@ pub(crate) async fn decide(
         Settled::Otherwise(review) => Err(too_late(&review)),
         Settled::NotFound => Err(unknown()),
     }
-}
-
-/// Checks the header before any work; see [`decide`] for why it is not kept.
-pub(super) fn demand_key(headers: &HeaderMap) -> Result<(), Problem> {
-    let mut keys = headers.get_all("idempotency-key").iter();
-    let (code, detail) = match (keys.next(), keys.next()) {
-        (None, _) => (
-            "missing_idempotency_key",
-            "send an Idempotency-Key: the same for each try of one act",
-        ),
-        (Some(key), None) if is_key(key.as_bytes()) => return Ok(()),
-        _ => (
-            "invalid_idempotency_key",
-            "an Idempotency-Key has 16 to 255 printable ASCII characters",
-        ),
-    };
-    Err(
-        Problem::new(StatusCode::BAD_REQUEST, code, detail).with_errors(vec![Fault {
-            pointer: "/idempotency-key".to_owned(),
-            place: "header",
-            code,
-            detail: detail.to_owned(),
-        }]),
-    )
-}
-
-fn is_key(key: &[u8]) -> bool {
-    KEY_CHARS.contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
 }
 
 /// Parses a decision; all faults at once.

@@ -26,7 +26,7 @@ use crate::readiness::State as Ready;
 use crate::why::why;
 
 pub(crate) use acts::{end_session, hold, release};
-pub(crate) use auth::{Admin, AdminToken, bearer};
+pub(crate) use auth::{Admin, AdminToken, bearer, identify};
 pub(crate) use breakers::{list as breakers, turn as turn_breaker};
 pub(crate) use conversations::{list as conversations, show as conversation};
 pub(crate) use dead_letters::{

@@ -8,10 +8,7 @@ use crate::fakes::{Answer, App, NOW, as_operator, post};
 
 async fn turn(app: &App, word: &str, body: Value) -> Answer {
     let path = format!("/api/v1/breakers/{word}");
-    let mut request = as_operator(post(&path, body.to_string()));
-    let key = "key-of-sixteen-characters".parse().unwrap();
-    request.headers_mut().insert("idempotency-key", key);
-    app.send(request).await
+    app.act(&path, body.to_string()).await
 }
 
 #[tokio::test]

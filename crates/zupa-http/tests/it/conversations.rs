@@ -72,13 +72,8 @@ fn app() -> App {
 }
 
 async fn act(app: &App, id: ConversationId, what: &str, body: &str) -> Answer {
-    let mut request = as_operator(post(
-        &format!("/api/v1/conversations/{id}/{what}"),
-        body.to_owned(),
-    ));
-    let key = "key-of-sixteen-characters".parse().unwrap();
-    request.headers_mut().insert("idempotency-key", key);
-    app.send(request).await
+    let path = format!("/api/v1/conversations/{id}/{what}");
+    app.act(&path, body.to_owned()).await
 }
 
 fn woken(app: &App) -> Vec<Nudge> {

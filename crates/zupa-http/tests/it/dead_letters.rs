@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use zupa_core::{
     Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterId, DeadLetterState,
-    DeadLetterView, EventId, Nudge, TenantId, TurnId,
+    DeadLetterView, EventId, Nudge, RawPayload, TenantId, TurnId,
 };
 
 use crate::fakes::{Answer, App, NOW, as_operator, post};
@@ -50,6 +50,7 @@ pub fn view(number: u128, class: &str) -> DeadLetterView {
             counted: true,
         }],
         content: Some(Content::text("canary")),
+        raw: Some(RawPayload::of(b"canary \xff".to_vec())),
     }
 }
 
@@ -64,10 +65,7 @@ fn app() -> App {
 }
 
 async fn act(app: &App, path: &str, body: Value) -> Answer {
-    let mut request = as_operator(post(&format!("{PATH}/{path}"), body.to_string()));
-    let key = "key-of-sixteen-characters".parse().unwrap();
-    request.headers_mut().insert("idempotency-key", key);
-    app.send(request).await
+    app.act(&format!("{PATH}/{path}"), body.to_string()).await
 }
 
 fn listed(answer: &Answer) -> Vec<&str> {
@@ -122,8 +120,10 @@ async fn one_is_shown_with_its_failures_and_its_words_only_when_asked() {
     let shown = app.operator(&path).await;
     assert_eq!(shown.json["history"][0]["class"], "context_length");
     assert!(!shown.text.contains("canary"), "{}", shown.text);
+    assert!(!shown.text.contains("raw"), "{}", shown.text);
     let shown = app.operator(&format!("{path}?content=true")).await;
     assert_eq!(shown.json["says"]["text"], "canary");
+    assert_eq!(shown.json["raw_hex"], "63616e61727920ff");
     let unknown = app.operator(&format!("{PATH}/{}", id(7))).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert_eq!(app.get(&path).await.status, StatusCode::UNAUTHORIZED);

@@ -2,6 +2,7 @@
 //! together.
 
 mod desk;
+mod keys;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,13 +23,17 @@ use zupa_core::{
     Ids, Inbound, Intake, Nudge, Number, Result, TenantId, Timestamp, TurnId, WaitId, Wakeup,
 };
 use zupa_http::{
-    Breaker, Breakers, DEFAULT_PAYLOAD_BYTES, DevInfo, Metrics, Mode, Parts, Position, Rates,
-    Readiness, WebChat, router,
+    Breaker, Breakers, DEFAULT_PAYLOAD_BYTES, DevInfo, Idempotency, Metrics, Mode, Parts, Position,
+    Rates, Readiness, WebChat, router,
 };
 
 pub use desk::FakeDesk;
+pub use keys::FakeKeys;
 
 pub const TOKEN: &str = "the-admin-token";
+
+/// How long answers of acts are kept.
+pub const KEPT: Duration = Duration::from_secs(3_600);
 
 /// What the clock shows: a thousand seconds.
 pub const NOW: Timestamp = Timestamp(1_000_000_000);
@@ -57,19 +62,23 @@ impl Wakeup for FakeWakeup {
     }
 }
 
-/// Its wall stands still; the rest a test moves.
+/// Its wall stands still, unless a test moves it; so does the rest.
 #[derive(Debug, Default)]
-pub struct FakeClock(Mutex<Duration>);
+pub struct FakeClock(Mutex<Duration>, Mutex<Duration>);
 
 impl FakeClock {
     pub fn advance(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
     }
+
+    pub fn advance_wall(&self, by: Duration) {
+        *self.1.lock().unwrap() += by;
+    }
 }
 
 impl Clock for FakeClock {
     fn wall(&self) -> Timestamp {
-        NOW
+        NOW.plus(*self.1.lock().unwrap())
     }
     fn monotonic(&self) -> Duration {
         *self.0.lock().unwrap()
@@ -102,6 +111,10 @@ pub struct App {
     pub stop: CancellationToken,
     /// What reached the intake.
     pub seen: Arc<Mutex<Vec<Inbound>>>,
+    /// Keys of acts; they fail when they are told to.
+    pub keys: Arc<FakeKeys>,
+    /// Acts so far.
+    acts: AtomicU64,
 }
 
 pub fn dev() -> Mode {
@@ -203,11 +216,16 @@ impl App {
             )
         };
         let bus = EventBus::default();
+        let keys = Arc::new(FakeKeys::default());
+        let ids = Arc::new(CountingIds::default());
+        let idempotency = Idempotency::new(keys.clone(), clock.clone(), ids.clone())
+            .keep(KEPT)
+            .bus(bus.clone());
         let (metrics, counting) = Metrics::of(&bus).unwrap();
         let router = router(Parts {
             intake,
             desk: desk.clone(),
-            ids: Arc::new(CountingIds::default()),
+            ids,
             clock: clock.clone(),
             wakeup: wakeup.clone(),
             config: Digest::of(b"the configuration"),
@@ -217,6 +235,7 @@ impl App {
             rates,
             payload_bytes: DEFAULT_PAYLOAD_BYTES,
             admin_token: TOKEN.to_owned().into(),
+            idempotency,
             overdue_after: OVERDUE_AFTER,
             metrics,
             breakers: switches(),
@@ -234,6 +253,8 @@ impl App {
             readiness,
             stop,
             seen,
+            keys,
+            acts: AtomicU64::new(0),
         }
     }
 
@@ -273,8 +294,19 @@ impl App {
     /// Decides as an operator.
     pub async fn decide(&self, id: WaitId, body: impl Into<Body>) -> Answer {
         let path = format!("/api/v1/reviews/{id}/decision");
-        let mut request = as_operator(post(&path, body));
-        let key = "key-of-sixteen-characters".parse().unwrap();
+        self.act(&path, body).await
+    }
+
+    /// Posts as an operator, under a key of its own.
+    pub async fn act(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let number = self.acts.fetch_add(1, Ordering::SeqCst);
+        let key = format!("key-of-characters-{number}");
+        self.act_under(&key, path, body).await
+    }
+
+    pub async fn act_under(&self, key: &str, path: &str, body: impl Into<Body>) -> Answer {
+        let mut request = as_operator(post(path, body));
+        let key = key.parse().unwrap();
         request.headers_mut().insert("idempotency-key", key);
         self.send(request).await
     }

@@ -11,6 +11,7 @@ mod events;
 mod fakes;
 mod gate;
 mod health;
+mod idempotency;
 mod limits;
 mod messages;
 mod metrics;

@@ -33,7 +33,7 @@ async fn an_accepted_message_is_202_and_reaches_the_intake_whole() {
     assert_eq!(inbound.scope, "c 1");
     assert_eq!(inbound.platform_id.as_ref().unwrap().as_str(), "m-1");
     assert_eq!(inbound.content, Content::text("olá <b>😀</b>"));
-    assert_eq!(inbound.raw.as_deref(), Some(body));
+    assert_eq!(inbound.raw.as_deref(), Some(body.as_bytes()));
     assert_eq!(inbound.correlation.request_id.as_deref(), Some("r-1"));
     assert_eq!(inbound.correlation.trace_id.as_deref(), Some(trace));
 }

@@ -4,6 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 use zupa_core::desk::ConversationView;
+use zupa_core::packed;
 use zupa_core::{
     Address, Alias, ChannelId, ConversationId, Hold, HoldKind, Result, StoredState, TenantId,
     TurnId,
@@ -56,7 +57,8 @@ pub(super) async fn list(
 fn view(row: &PgRow) -> Result<ConversationView> {
     let version: Option<i64> = row.try_get(12).map_err(decode::broken)?;
     let version = version.map(|version| u32::try_from(version).unwrap_or(u32::MAX));
-    let state = version.zip(decode::maybe_text(row, 13)?);
+    let state = decode::maybe_text(row, 13)?.map(packed::unpack);
+    let state = version.zip(state.transpose()?);
     Ok(ConversationView {
         id: ConversationId(decode::uuid(row, 0)?),
         address: Address {

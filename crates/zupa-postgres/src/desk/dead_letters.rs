@@ -9,7 +9,7 @@ use zupa_core::{
     AuditEntry, Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterAct,
     DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterKind, DeadLetterStanding,
     DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error, ErrorKind, EventId,
-    Result, Retry, TenantId, Timestamp, TurnId,
+    RawPayload, Result, Retry, TenantId, Timestamp, TurnId, packed,
 };
 
 use super::chain::{self, head_of};
@@ -48,6 +48,7 @@ pub(super) async fn list(
            AND ($8::text IS NULL OR tenant = $8)
            AND ($9::bigint IS NULL OR last_failed_at < $9)
            AND ($10::bigint IS NULL OR last_failed_at >= $10)
+           AND ($11::bigint IS NULL OR ended_at < $11)
          ORDER BY place LIMIT $2",
     )
     .bind(behind)
@@ -59,7 +60,8 @@ pub(super) async fn list(
     .bind(filter.state.map(DeadLetterState::as_str))
     .bind(filter.tenant.as_ref().map(|tenant| text(tenant.as_str())))
     .bind(filter.failed_before.map(|at| at.0))
-    .bind(filter.failed_from.map(|at| at.0));
+    .bind(filter.failed_from.map(|at| at.0))
+    .bind(filter.ended_before.map(|at| at.0));
     let rows = readers.all(READ, listing).await?;
     rows.iter().map(letter).collect()
 }
@@ -92,15 +94,17 @@ pub(super) async fn one(readers: &Sessions, id: DeadLetterId) -> Result<Option<D
     let attempts = readers.all(READ, failing).await?;
     let saying = match id.kind() {
         DeadLetterKind::Inbound => {
-            sqlx::query("SELECT content FROM zupa.inbounds WHERE event_id = $1").bind(source)
+            sqlx::query("SELECT content, raw FROM zupa.inbounds WHERE event_id = $1").bind(source)
         }
-        DeadLetterKind::Delivery => {
-            sqlx::query("SELECT content FROM zupa.outbox WHERE conversation = $1 AND number = $2")
-                .bind(letter.conversation.0)
-                .bind(row.try_get::<i64, _>("number").map_err(decode::broken)?)
-        }
+        DeadLetterKind::Delivery => sqlx::query(
+            "SELECT content, NULL::bytea FROM zupa.outbox
+                 WHERE conversation = $1 AND number = $2",
+        )
+        .bind(letter.conversation.0)
+        .bind(row.try_get::<i64, _>("number").map_err(decode::broken)?),
     };
     let content = readers.all(READ, saying).await?;
+    let raw = content.first().map(raw).transpose()?.flatten();
     Ok(Some(DeadLetterView {
         letter,
         attempts: attempts.iter().map(attempt).collect::<Result<_>>()?,
@@ -108,6 +112,7 @@ pub(super) async fn one(readers: &Sessions, id: DeadLetterId) -> Result<Option<D
             .first()
             .map(|row| decode::json::<Content>(row, 0))
             .transpose()?,
+        raw,
     }))
 }
 
@@ -164,6 +169,20 @@ fn failure(row: &PgRow) -> Result<FailureView> {
     Ok(FailureView { delivery, attempt })
 }
 
+/// The payload, which is text, packed or not.
+fn raw(row: &PgRow) -> Result<Option<RawPayload>> {
+    let Some(kept) = row
+        .try_get::<Option<Vec<u8>>, _>(1)
+        .map_err(decode::broken)?
+    else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(kept).map_err(|source| {
+        Error::new(ErrorKind::Corrupt, "a stored payload is not text").with_source(source)
+    })?;
+    Ok(Some(RawPayload::of(packed::unpack_bytes(text)?)))
+}
+
 pub(super) async fn stats(readers: &Sessions) -> Result<DeadLetterStats> {
     let counting = sqlx::query(
         "SELECT state, kind, class, tenant, count(*), min(first_failed_at) FROM zupa.dead_letters
@@ -208,6 +227,7 @@ pub(super) async fn act(
             DeadLetterAct::Discard { reason } => ("discarded", Some(text(reason))),
             DeadLetterAct::Poison { reason } => ("poison", Some(text(reason))),
             DeadLetterAct::Tag(tag) => ("tag", tag.as_deref().map(text)),
+            DeadLetterAct::Forget => ("forget", None),
         };
         let seen = standing.state.as_str();
         let said = chain::write(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use zupa_core::desk::{Accounting, ProcessState, ProcessView, StoreStatus};
-use zupa_core::{DeliveryState, InboundState, ProcessId, Result};
+use zupa_core::desk::{Accounting, Packed, ProcessState, ProcessView, StoreStatus};
+use zupa_core::{DeliveryState, InboundState, ProcessId, Result, packed};
 
 use crate::config::PostgresConfig;
 use crate::migrations::wanted_version;
@@ -99,7 +99,21 @@ pub(super) async fn status(readers: &Sessions, config: &PostgresConfig) -> Resul
     let processes = session.all(STATUS, query).await?;
     let query = sqlx::query("SELECT coalesce(max(version), 0) FROM zupa.migrations");
     let version = session.one(STATUS, query).await?;
+    let query = sqlx::query(
+        "SELECT convert_from(substring(raw FROM 1 FOR 32), 'UTF8'), octet_length(raw)::bigint FROM
+             (SELECT raw FROM zupa.inbounds WHERE raw IS NOT NULL
+              ORDER BY accepted_at DESC LIMIT 1000) AS newest
+         WHERE substring(raw FROM 1 FOR 5) = convert_to($1, 'UTF8')",
+    )
+    .bind(packed::MARK);
+    let payloads = session.all(STATUS, query).await?;
     session.give_back();
+    let mut saved = Packed::default();
+    for row in &payloads {
+        saved.payloads += 1;
+        saved.bytes += packed::unpacked_bytes(&decode::text(row, 0)?).unwrap_or_default();
+        saved.stored_bytes += decode::number(row, 1)?;
+    }
     Ok(StoreStatus {
         engine: format!("PostgreSQL {}", decode::text(&row, 0)?),
         location: config.location(),
@@ -109,6 +123,7 @@ pub(super) async fn status(readers: &Sessions, config: &PostgresConfig) -> Resul
         log_bytes: 0,
         durability: format!("synchronous_commit {}", decode::text(&row, 1)?),
         conversations: decode::number(&row, 3)?,
+        packed: saved,
         processes: processes.iter().map(process).collect::<Result<_>>()?,
     })
 }

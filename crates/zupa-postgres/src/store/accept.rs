@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use uuid::Uuid;
+use zupa_core::packed;
 use zupa_core::store::{Accept, Accepted};
 use zupa_core::{Alias, ConversationId, Error, EventId, Number, Result, Timestamp};
 
@@ -42,6 +43,7 @@ pub(super) fn inbound(item: &Accept) -> Result<InboundItem> {
         .platform_id
         .as_ref()
         .ok_or_else(|| Error::invalid("an inbound to accept has no platform id"))?;
+    let raw = inbound.raw.as_deref().map(packed::pack_bytes).transpose()?;
     let owned = |alias: &Alias| alias.as_str().to_owned();
     Ok(InboundItem {
         event: item.event.0,
@@ -56,7 +58,7 @@ pub(super) fn inbound(item: &Accept) -> Result<InboundItem> {
         platform_time: inbound.platform_time.map(|at| at.0),
         content: json(&inbound.content)?,
         digest: inbound.content.digest().0.to_vec(),
-        raw: inbound.raw.as_ref().map(|raw| raw.as_bytes().to_vec()),
+        raw: raw.map(|raw| raw.into_owned().into_bytes()),
         request_id: inbound.correlation.request_id.as_deref().map(text),
         trace_id: inbound.correlation.trace_id.as_deref().map(text),
         silence: micros(item.burst.silence),

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use uuid::Uuid;
+use zupa_core::packed;
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Renew};
 use zupa_core::{
     Address, Alias, AuditHead, ChannelId, Claimed, Content, ConversationId, Correlation, Digest,
@@ -143,6 +144,7 @@ pub(super) fn turn(taken: Taken) -> Result<Box<ClaimedTurn>> {
     let inbounds = taken.inbounds.unwrap_or_default().into_iter().map(claimed);
     let steps = taken.steps.unwrap_or_default().into_iter().map(step);
     let waits = taken.waits.unwrap_or_default().into_iter().map(wait::read);
+    let state = taken.state.map(packed::unpack).transpose()?;
     Ok(Box::new(ClaimedTurn {
         turn: TurnId(taken.turn),
         conversation: ConversationId(taken.conversation),
@@ -158,7 +160,7 @@ pub(super) fn turn(taken: Taken) -> Result<Box<ClaimedTurn>> {
         inbounds: inbounds.collect::<Result<_>>()?,
         steps: steps.collect::<Result<_>>()?,
         said: taken.said,
-        state: taken.state_version.zip(taken.state).map(kept),
+        state: taken.state_version.zip(state).map(kept),
         waits: waits.collect::<Result<_>>()?,
         audit: AuditHead {
             number: taken.audit_number,
@@ -178,7 +180,7 @@ fn step(step: TakenStep) -> Result<Step> {
         ordinal: step.ordinal,
         input: step.input,
         class: EffectClass::parse(&step.class).ok_or_else(|| decode::unknown(&step.class))?,
-        result: step.result,
+        result: step.result.map(packed::unpack).transpose()?,
     })
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use zupa_core::store::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
 use zupa_core::{AuditHead, AuditLink, Digest, Number, Result, Timestamp};
 
-use super::item::{checked, item, json, text};
+use super::item::{item, json, packed, text};
 use super::wait::{FactItem, SettleItem, WaitItem, fact, settled, wait};
 
 item! {
@@ -115,7 +115,7 @@ fn leave(end: &mut FinishItem, commit: &Commit) -> Result<()> {
     end.outbox = each(&commit.outbound, row)?;
     if let Some(state) = &commit.state {
         end.state_version = Some(state.version.into());
-        end.state = Some(checked(&state.json, "a conversation's state")?);
+        end.state = Some(packed(&state.json, "a conversation's state")?);
         end.wake_at = commit.wake_at.map(|at| at.0);
     }
     end.waits = each(&commit.waits, wait)?;

@@ -62,6 +62,15 @@ pub(super) fn checked(json: &str, what: &'static str) -> zupa_core::Result<Strin
     Ok(json.to_owned())
 }
 
+/// The same, packed if it is large. What functions look into is never packed.
+pub(super) fn packed(json: &str, what: &'static str) -> zupa_core::Result<String> {
+    let json = checked(json, what)?;
+    Ok(match zupa_core::packed::pack(&json)? {
+        std::borrow::Cow::Owned(packed) => packed,
+        std::borrow::Cow::Borrowed(_) => json,
+    })
+}
+
 /// A count for an `integer` column.
 pub(super) fn integer(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)

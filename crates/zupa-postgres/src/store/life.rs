@@ -153,16 +153,16 @@ pub(super) async fn purge(
     decode::number(&row, 0)
 }
 
-pub(super) async fn purge_dead_letters(
+pub(super) async fn purge_failures(
     pool: &Sessions,
-    ended_before: Timestamp,
+    before: Timestamp,
     limit: usize,
 ) -> Result<DeadLettersKept> {
     let row = pool
         .one(
-            "forget dead letters that ended long ago",
-            sqlx::query("SELECT gone, pending FROM zupa.purge_dead_letters($1, $2)")
-                .bind(ended_before.0)
+            "forget failures that came to nothing",
+            sqlx::query("SELECT gone, pending FROM zupa.purge_failures($1, $2)")
+                .bind(before.0)
                 .bind(limit as i64),
         )
         .await?;

@@ -5,7 +5,7 @@ use zupa_core::Result;
 use zupa_core::store::Record;
 
 use super::finish::{self, OutboundItem};
-use super::item::{checked, integer, item};
+use super::item::{integer, item, packed};
 
 item! {
     /// An effect that is about to start, or its result.
@@ -36,7 +36,7 @@ pub(super) fn record(item: &Record) -> Result<RecordItem> {
         input: step.input.0.to_vec(),
         class: step.class.as_str(),
         result: result
-            .map(|result| checked(result, "a step's result"))
+            .map(|result| packed(result, "a step's result"))
             .transpose()?,
         say: item.say.iter().map(finish::row).collect::<Result<_>>()?,
     })

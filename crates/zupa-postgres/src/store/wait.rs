@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use uuid::Uuid;
+use zupa_core::packed::unpack;
 use zupa_core::store::Due;
 use zupa_core::{
     ConversationId, Decision, Digest, Fact, NewWait, Result, Resume, TenantId, Timestamp, TurnId,
@@ -10,7 +11,7 @@ use zupa_core::{
 };
 
 use super::decode;
-use super::item::{checked, item, text};
+use super::item::{checked, item, packed, text};
 use crate::session::Sessions;
 
 item! {
@@ -49,7 +50,7 @@ pub(super) fn wait(new: &NewWait) -> Result<WaitItem> {
         id: new.id.0,
         kind: new.kind.as_str(),
         subject: checked(&new.subject, "a wait's subject")?,
-        payload: checked(&new.payload, "a wait's payload")?,
+        payload: packed(&new.payload, "a wait's payload")?,
         node: resume.map(|resume| text(&resume.node)),
         graph: resume.map(|resume| resume.graph.0.to_vec()),
         state_version: resume.map(|resume| resume.state_version.into()),
@@ -108,7 +109,7 @@ pub(crate) fn read(said: Waiting) -> Result<Wait> {
             id: WaitId(said.id),
             kind: WaitKind::parse(&said.kind).ok_or_else(|| decode::unknown(&said.kind))?,
             subject: said.subject,
-            payload: said.payload,
+            payload: unpack(said.payload)?,
             resume,
             expires_at: said.expires_at.map(Timestamp),
         },

@@ -4,9 +4,8 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use zupa_core::{Desk, Store};
 use zupa_postgres::{PostgresConfig, PostgresStore};
-use zupa_testkit::contract::Harness;
+use zupa_testkit::contract::{Harness, Opened};
 
 use crate::support::{Clocked, Database, server, stop_the_clock};
 
@@ -26,7 +25,7 @@ impl Databases {
         }
     }
 
-    async fn open(&self, database: &Database) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+    async fn open(&self, database: &Database) -> Opened {
         let mut config = database.config();
         (self.edit)(&mut config);
         let store = Arc::new(PostgresStore::open(config.clone()).await.unwrap());
@@ -42,20 +41,19 @@ impl Databases {
             next: AtomicU32::new(0),
             pool,
         };
-        let clocked = Arc::new(clocked);
-        (clocked.clone(), clocked)
+        Opened::of(Arc::new(clocked))
     }
 }
 
 #[async_trait]
 impl Harness for Databases {
-    async fn store(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+    async fn store(&self) -> Opened {
         let database = Arc::new(Database::create(&self.server).await);
         self.made.lock().unwrap().push(database.clone());
         self.open(&database).await
     }
 
-    async fn reopen(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+    async fn reopen(&self) -> Opened {
         let database = self.made.lock().unwrap().last().unwrap().clone();
         self.open(&database).await
     }

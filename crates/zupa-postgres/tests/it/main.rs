@@ -9,6 +9,7 @@ mod holds;
 mod links;
 mod migrating;
 mod outages;
+mod packed;
 mod path;
 mod relay;
 mod replicas;

@@ -28,7 +28,7 @@ async fn many_start_at_once() {
             opened.await.unwrap().unwrap();
         }
         let known = schema_version(&database.config()).await.unwrap();
-        assert_eq!(known, Some(4));
+        assert_eq!(known, Some(5));
         let pool = database.pool().await;
         pool.execute("DROP SCHEMA zupa CASCADE").await.unwrap();
     }
@@ -99,7 +99,7 @@ async fn killed_at_each_statement_the_next_start_finishes() {
 async fn whole_migrations(pool: &PgPool) -> i64 {
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('zupa')
-         AND relname IN ('conversations', 'waits', 'conversations_wake')",
+         AND relname IN ('conversations', 'waits', 'conversations_wake', 'dead_letters')",
     )
     .fetch_one(pool)
     .await

@@ -6,16 +6,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use uuid::Uuid;
 use zupa_core::audit::{AuditEntry, AuditLink};
 use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
+use zupa_core::idempotency::{Begin, Begun, Keep};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
     Address, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
-    DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision, Desk, Number,
-    ProcessId, Result, Store, Timestamp, Wait, WaitId, WaitState,
+    DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision, Desk, IdempotencyKey,
+    IdempotencyKeys, Number, ProcessId, Result, Store, Timestamp, Wait, WaitId, WaitState,
 };
 use zupa_postgres::{PostgresConfig, PostgresStore};
 
@@ -246,12 +248,8 @@ impl Store for Clocked {
         self.store.purge(keys_before, raw_before, limit).await
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
-        self.store.purge_dead_letters(ended_before, limit).await
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        self.store.purge_failures(before, limit).await
     }
 
     async fn checkpoint(&self) -> Result<()> {
@@ -368,5 +366,27 @@ impl Desk for Clocked {
 
     async fn status(&self) -> Result<StoreStatus> {
         self.store.status().await
+    }
+}
+
+#[async_trait]
+impl IdempotencyKeys for Clocked {
+    async fn begin(&self, begin: Begin) -> Result<Begun> {
+        self.set(begin.now).await;
+        self.next().begin(begin).await
+    }
+
+    async fn keep(&self, keep: Keep) -> Result<bool> {
+        self.set(keep.now).await;
+        self.next().keep(keep).await
+    }
+
+    async fn free(&self, key: IdempotencyKey, holder: Uuid) -> Result<()> {
+        self.next().free(key, holder).await
+    }
+
+    async fn forget(&self, now: Timestamp, limit: usize) -> Result<u64> {
+        self.set(now).await;
+        self.next().forget(now, limit).await
     }
 }

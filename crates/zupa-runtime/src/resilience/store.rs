@@ -117,9 +117,9 @@ impl Store for GuardedStore {
         upkeep("purge", purge).await
     }
 
-    async fn purge_dead_letters(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
-        let purge = self.inner.purge_dead_letters(before, limit);
-        upkeep("purge_dead_letters", purge).await
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        let purge = self.inner.purge_failures(before, limit);
+        upkeep("purge_failures", purge).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

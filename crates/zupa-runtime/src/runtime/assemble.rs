@@ -42,6 +42,7 @@ impl Builder {
         let Self {
             store,
             desk,
+            keys,
             models,
             mut agent,
             settings,
@@ -208,6 +209,7 @@ impl Builder {
             health: report,
             store: store.clone(),
             desk,
+            keys,
             writer,
             clock,
             settings,

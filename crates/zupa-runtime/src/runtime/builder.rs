@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicU64;
 use tracing::info;
 use zupa_core::store::Life;
 use zupa_core::{
-    Channel, Clock, Desk, Error, EventBus, Ids, Model, ProcessId, Result, Store, Wakeup,
+    Channel, Clock, Desk, Error, EventBus, IdempotencyKeys, Ids, Model, ProcessId, Result, Store,
+    Wakeup,
 };
 
 use super::Runtime;
@@ -25,6 +26,7 @@ pub struct Builder {
     pub(super) store: Arc<dyn Store>,
     pub(super) models: Vec<Arc<dyn Model>>,
     pub(super) desk: Option<Arc<dyn Desk>>,
+    pub(super) keys: Option<Arc<dyn IdempotencyKeys>>,
     pub(super) agent: Agent,
     pub(super) settings: Settings,
     pub(super) channels: Vec<Arc<dyn Channel>>,
@@ -53,6 +55,7 @@ impl Builder {
             store,
             models: vec![model],
             desk: None,
+            keys: None,
             agent,
             settings: Settings::default(),
             channels: Vec::new(),
@@ -101,9 +104,15 @@ impl Builder {
     }
 
     /// Lets the runtime count the messages now and then, by the desk of its store, and
-    /// say so if one is missing.
+    /// say so if one is missing; and forget dead letters that ended long ago.
     pub fn desk(mut self, desk: Arc<dyn Desk>) -> Self {
         self.desk = Some(desk);
+        self
+    }
+
+    /// Lets the runtime forget idempotency keys whose time is over.
+    pub fn idempotency_keys(mut self, keys: Arc<dyn IdempotencyKeys>) -> Self {
+        self.keys = Some(keys);
         self
     }
 

@@ -1,11 +1,13 @@
 //! What gives up waits for an operator, and comes back behind what has been said since.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use zupa_core::idempotency::{Begin, Begun, Scope};
 use zupa_core::{
     Clock, Content, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
-    DeadLetterState, DeadLetterView, Deduplicates, Desk, ErrorKind, InboundState, IntakeBatch,
-    Retry,
+    DeadLetterState, DeadLetterView, Deduplicates, Desk, Digest, ErrorKind, IdempotencyKey,
+    IdempotencyKeys, InboundState, IntakeBatch, Retry,
 };
 
 use crate::support::{Act, Setup, World, act, error, inbound, pass, secs};
@@ -133,12 +135,12 @@ async fn what_fails_again_waits_again_with_a_further_attempt() {
     assert_eq!(world.accounting().await.ended["dead"], 1);
 }
 
-/// The housekeeper forgets what has ended, and nothing that waits.
-#[tokio::test(start_paused = true)]
-async fn the_housekeeper_forgets_only_what_has_ended() {
-    let mut setup = Setup::phone(Deduplicates::Never);
-    setup.settings.dead_letter_retention = secs(600);
-    let world = setup.start().await;
+/// With two messages that have given up, one of which was then answered.
+async fn one_done_one_waiting(setup: &Setup) -> (World, [DeadLetterId; 2]) {
+    let memory = Arc::new(setup.memory.clone());
+    let world = setup
+        .start_with(|builder| builder.desk(memory.clone()).idempotency_keys(memory))
+        .await;
     for text in ["bad 1", "bad 2"] {
         world
             .model
@@ -146,18 +148,143 @@ async fn the_housekeeper_forgets_only_what_has_ended() {
         world.say("ana", text).await;
         world.quiet().await;
     }
-    let ids: Vec<_> = letters(&world)
-        .await
-        .iter()
-        .map(|view| view.letter.id)
-        .collect();
+    let ids = letters(&world).await;
+    let ids = [ids[0].letter.id, ids[1].letter.id];
     redrive(&world, ids[0]).await;
     assert_eq!(letters(&world).await.len(), 2, "not before its time");
+    (world, ids)
+}
+
+async fn left(world: &World) -> Vec<DeadLetterId> {
+    let left = letters(world).await;
+    left.iter().map(|view| view.letter.id).collect()
+}
+
+/// What the audit says of a dead letter that was forgotten.
+async fn forgotten(world: &World, of: &DeadLetterView) -> Vec<String> {
+    let chain = world.memory.audit(of.letter.conversation).await.unwrap();
+    let entries = chain.iter().map(|link| &link.entry);
+    let entries = entries.filter(|entry| entry.action == "dead_letter.forgotten");
+    entries
+        .map(|entry| format!("{}: {}", entry.actor, entry.reason))
+        .collect()
+}
+
+/// The housekeeper forgets what has ended, and nothing that waits, and says so in the
+/// audit.
+#[tokio::test(start_paused = true)]
+async fn the_housekeeper_forgets_only_what_has_ended() {
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.settings.dead_letter_retention = secs(600);
+    let (world, [done, waiting]) = one_done_one_waiting(&setup).await;
     pass(secs(700)).await;
-    let left: Vec<_> = letters(&world)
-        .await
-        .iter()
-        .map(|view| view.letter.id)
-        .collect();
-    assert_eq!(left, [ids[1]]);
+    assert_eq!(left(&world).await, [waiting]);
+    let told = forgotten(&world, &letters(&world).await[0]).await;
+    assert_eq!(told, [format!("runtime: {done}: done")]);
+}
+
+/// Before they are forgotten they are written down, as the export prints them.
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_is_written_down_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("a/b");
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.settings.dead_letter_retention = secs(600);
+    setup.settings.dead_letter_export = Some(folder.clone());
+    let (world, [done, waiting]) = one_done_one_waiting(&setup).await;
+    let before = world.memory.dead_letter(done).await.unwrap().unwrap();
+    pass(secs(700)).await;
+    assert_eq!(left(&world).await, [waiting]);
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    let [Ok(file)] = &files[..] else {
+        panic!("one file, not {files:?}");
+    };
+    let name = file.file_name().into_string().unwrap();
+    assert!(
+        name.starts_with("dead-letters-2026-01-01T") && name.ends_with(".ndjson"),
+        "{name}"
+    );
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let lines = std::fs::read_to_string(file.path()).unwrap();
+    let expected = serde_json::to_string(&before).unwrap();
+    assert_eq!(lines, format!("{expected}\n"));
+    for word in [
+        "\"history\":[{",
+        "\"says\":{",
+        "bad 1",
+        "\"state\":\"done\"",
+    ] {
+        assert!(lines.contains(word), "no {word} in {lines}");
+    }
+    let told = forgotten(&world, &before).await;
+    assert_eq!(told, [format!("runtime: {done}: done, written to {name}")]);
+}
+
+/// What cannot be written down is not forgotten, until it can.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_down_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("export");
+    std::fs::write(&blocked, "a file where the folder should be").unwrap();
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.settings.dead_letter_retention = secs(600);
+    setup.settings.dead_letter_export = Some(blocked.clone());
+    let (world, [done, waiting]) = one_done_one_waiting(&setup).await;
+    pass(secs(700)).await;
+    assert_eq!(left(&world).await, [done, waiting]);
+    std::fs::remove_file(&blocked).unwrap();
+    pass(secs(61)).await;
+    assert_eq!(left(&world).await, [waiting]);
+}
+
+/// From the threshold on the bus is told, once.
+#[tokio::test(start_paused = true)]
+async fn too_many_are_told_of_once() {
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.settings.dead_letter_alert = 2;
+    let bus = zupa_core::EventBus::default();
+    let mut feed = bus.feed("dead_letters:alert").unwrap();
+    let world = setup.start_with(|builder| builder.bus(bus)).await;
+    for text in ["bad 1", "bad 2", "bad 3"] {
+        world
+            .model
+            .on(text, [Act::Fail(error(ErrorKind::ContentFilter))]);
+        world.say("ana", text).await;
+        world.quiet().await;
+        pass(secs(130)).await;
+    }
+    let event = feed.next().await.unwrap();
+    let told = ["pending", "threshold"].map(|name| event.payload.number(name));
+    assert_eq!(told, [Some(2), Some(2)]);
+    let more = tokio::time::timeout(secs(200), feed.next()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+/// Keys whose time is over are forgotten.
+#[tokio::test(start_paused = true)]
+async fn the_housekeeper_forgets_idempotency_keys() {
+    let setup = Setup::web();
+    let memory = Arc::new(setup.memory.clone());
+    let world = setup
+        .start_with(|builder| builder.idempotency_keys(memory.clone()))
+        .await;
+    let scope = Scope {
+        principal: "operator",
+        tenant: "",
+        operation: "POST /",
+    };
+    let key = IdempotencyKey::parse(scope, "key-of-sixteen-characters").unwrap();
+    let now = world.clock.wall();
+    let begin = Begin {
+        key,
+        request: Digest::default(),
+        holder: uuid::Uuid::from_u128(1),
+        now,
+        lease_until: now.plus(secs(60)),
+    };
+    assert_eq!(memory.begin(begin).await.unwrap(), Begun::Fresh);
+    pass(secs(130)).await;
+    let left = memory.forget(world.clock.wall(), 10).await.unwrap();
+    assert_eq!(left, 0, "somebody was faster");
 }

@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use zupa_core::desk::ConversationView;
+use zupa_core::packed;
 use zupa_core::{
     Address, Alias, ChannelId, ConversationId, Hold, Result, StoredState, TenantId, Timestamp,
     TurnId,
@@ -92,7 +93,7 @@ fn view(row: &SqliteRow) -> Result<ConversationView> {
         due_at: time("due_at")?,
         wake_at: time("wake_at")?,
         state: version
-            .zip(state)
+            .zip(state.map(packed::unpack).transpose()?)
             .map(|(version, json)| StoredState { version, json }),
     })
 }

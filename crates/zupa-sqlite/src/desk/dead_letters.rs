@@ -7,7 +7,7 @@ use zupa_core::desk::FailureView;
 use zupa_core::{
     Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterFilter, DeadLetterId,
     DeadLetterKind, DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error, ErrorKind,
-    EventId, Result, TenantId, Timestamp, TurnId,
+    EventId, RawPayload, Result, TenantId, Timestamp, TurnId, packed,
 };
 
 use crate::error;
@@ -30,6 +30,7 @@ pub(super) async fn list(
            AND ($5 IS NULL OR class = $5) AND ($6 IS NULL OR tag = $6)
            AND ($7 IS NULL OR state = $7) AND ($8 IS NULL OR tenant = $8)
            AND ($9 IS NULL OR last_failed_at < $9) AND ($10 IS NULL OR last_failed_at >= $10)
+           AND ($11 IS NULL OR ended_at < $11)
          ORDER BY place LIMIT $2",
     )
     .bind(behind)
@@ -42,6 +43,7 @@ pub(super) async fn list(
     .bind(filter.tenant.as_ref().map(TenantId::as_str))
     .bind(filter.failed_before.map(|at| at.0))
     .bind(filter.failed_from.map(|at| at.0))
+    .bind(filter.ended_before.map(|at| at.0))
     .fetch_all(&mut *snapshot)
     .await
     .map_err(failed)?;
@@ -83,22 +85,32 @@ pub(super) async fn one(readers: &SqlitePool, id: DeadLetterId) -> Result<Option
     .await
     .map_err(failed)?;
     let content = match id.kind() {
-        DeadLetterKind::Inbound => sqlx::query("SELECT content FROM inbounds WHERE event_id = $1")
-            .bind(source.as_bytes().to_vec()),
+        DeadLetterKind::Inbound => {
+            sqlx::query("SELECT content, raw FROM inbounds WHERE event_id = $1")
+                .bind(source.as_bytes().to_vec())
+        }
         DeadLetterKind::Delivery => {
-            sqlx::query("SELECT content FROM outbox WHERE conversation = $1 AND number = $2")
+            sqlx::query("SELECT content, NULL FROM outbox WHERE conversation = $1 AND number = $2")
                 .bind(letter.conversation.as_bytes().to_vec())
                 .bind(row.try_get::<i64, _>("number").map_err(decode::broken)?)
         }
     };
     let content = content.fetch_optional(snapshot.as_mut()).await;
     let content = content.map_err(failed)?;
+    let raw = match &content {
+        Some(row) => decode::maybe_text(row, 1)?,
+        None => None,
+    };
     Ok(Some(DeadLetterView {
         letter,
         attempts: attempts.iter().map(attempt).collect::<Result<_>>()?,
         content: content
             .map(|row| decode::json::<Content>(&row, 0))
             .transpose()?,
+        raw: raw
+            .map(packed::unpack_bytes)
+            .transpose()?
+            .map(RawPayload::of),
     }))
 }
 

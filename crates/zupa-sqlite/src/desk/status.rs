@@ -5,8 +5,8 @@ use std::path::Path;
 
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use zupa_core::desk::{Accounting, ProcessState, ProcessView, StoreStatus};
-use zupa_core::{DeliveryState, InboundState, ProcessId, Result, Timestamp};
+use zupa_core::desk::{Accounting, Packed, ProcessState, ProcessView, StoreStatus};
+use zupa_core::{DeliveryState, InboundState, ProcessId, Result, Timestamp, packed};
 
 use crate::config::{Durability, SqliteConfig};
 use crate::error;
@@ -90,6 +90,21 @@ pub(super) async fn status(
     .fetch_one(readers)
     .await
     .map_err(|source| error::of_reader("read the store's status", source))?;
+    let payloads = sqlx::query(
+        "SELECT substr(raw, 1, 32), octet_length(raw) FROM
+             (SELECT raw FROM inbounds ORDER BY rowid DESC LIMIT 1000)
+         WHERE substr(raw, 1, 5) = $1",
+    )
+    .bind(packed::MARK)
+    .fetch_all(readers)
+    .await
+    .map_err(|source| error::of_reader("read the store's status", source))?;
+    let mut saved = Packed::default();
+    for row in &payloads {
+        saved.payloads += 1;
+        saved.bytes += packed::unpacked_bytes(&decode::text(row, 0)?).unwrap_or_default();
+        saved.stored_bytes += decode::number(row, 1)?;
+    }
     Ok(StoreStatus {
         engine: format!("SQLite {}", decode::text(&row, 0)?),
         location: config.path.display().to_string(),
@@ -102,6 +117,7 @@ pub(super) async fn status(
             Durability::Normal => "normal".into(),
         },
         conversations: decode::number(&row, 2)?,
+        packed: saved,
         processes: process(&row, serving)?.into_iter().collect(),
     })
 }

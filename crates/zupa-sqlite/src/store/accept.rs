@@ -7,6 +7,7 @@
 //! not told, so it delivers again and the ledger decides.
 
 use rusqlite::{Connection, OptionalExtension, params};
+use zupa_core::packed;
 use zupa_core::store::{Accept, Accepted};
 use zupa_core::{
     Alias, ConversationId, Digest, EventId, Inbound, InboundState, Number, PlatformId, Result,
@@ -68,6 +69,7 @@ pub(super) fn accept(
         InboundState::Queued
     };
     let (number, due_at) = enqueue(connection, item, conversation, state, now)?;
+    let raw = inbound.raw.as_deref().map(packed::pack_bytes).transpose()?;
     connection.run(
         "INSERT INTO inbounds (conversation, number, event_id, platform_id, platform_time,
              speaker, accepted_at, state, content, raw, request_id, trace_id)
@@ -82,7 +84,7 @@ pub(super) fn accept(
             now.0,
             state.as_str(),
             content,
-            inbound.raw,
+            raw,
             inbound.correlation.request_id,
             inbound.correlation.trace_id
         ],

@@ -144,6 +144,7 @@ pub(super) fn act(
                 params![found.place, tag],
             )?;
         }
+        DeadLetterAct::Forget => forget(connection, &found)?,
     }
     let due_at: Option<i64> = connection.one(
         "SELECT due_at FROM conversations WHERE id = ?1",
@@ -274,27 +275,26 @@ fn end(
     Ok(())
 }
 
-/// Forgets what has ended long ago, with its failures; and failures that came to nothing.
+fn forget(connection: &Connection, found: &Found) -> Result<()> {
+    connection.run(
+        "DELETE FROM failures WHERE (source, ordinal, kind) =
+             (SELECT source, ordinal, kind FROM dead_letters WHERE place = ?1)",
+        params![found.place],
+    )?;
+    connection.run(
+        "DELETE FROM dead_letters WHERE place = ?1",
+        params![found.place],
+    )?;
+    Ok(())
+}
+
+/// Forgets failures that came to nothing.
 pub(super) fn purge(
     connection: &Connection,
     before: Timestamp,
     limit: usize,
 ) -> Result<DeadLettersKept> {
-    let limit = limit as i64;
-    let old: Vec<i64> = connection.all(
-        "SELECT place FROM dead_letters WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2",
-        params![before.0, limit],
-        one,
-    )?;
-    for place in &old {
-        connection.run(
-            "DELETE FROM failures WHERE (source, ordinal, kind) =
-                 (SELECT source, ordinal, kind FROM dead_letters WHERE place = ?1)",
-            params![place],
-        )?;
-        connection.run("DELETE FROM dead_letters WHERE place = ?1", params![place])?;
-    }
-    let failures = connection.run(
+    let gone = connection.run(
         "DELETE FROM failures WHERE rowid IN (
              SELECT f.rowid FROM failures f
              WHERE f.at < ?1
@@ -303,7 +303,7 @@ pub(super) fn purge(
                AND NOT EXISTS (SELECT 1 FROM inbounds b
                                WHERE b.event_id = f.source AND b.state = 'queued')
              LIMIT ?2)",
-        params![before.0, limit],
+        params![before.0, limit as i64],
     )?;
     let pending: i64 = connection.one(
         "SELECT count(*) FROM dead_letters WHERE state = 'pending'",
@@ -311,7 +311,7 @@ pub(super) fn purge(
         one,
     )?;
     Ok(DeadLettersKept {
-        gone: (old.len() + failures) as u64,
+        gone: gone as u64,
         pending: pending.cast_unsigned(),
     })
 }

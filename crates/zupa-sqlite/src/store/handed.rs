@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
+use zupa_core::packed;
 use zupa_core::store::{Claim, ClaimedTurn};
 use zupa_core::{
     Address, Alias, AuditHead, ChannelId, Claimed, Content, ConversationId, Correlation, Digest,
@@ -209,7 +210,9 @@ pub(super) fn steps(connection: &Connection, turn: Blob) -> Result<Vec<Step>> {
                     )
                     .with("class", class)
                 })?,
-                result: (!result.is_empty()).then_some(result),
+                result: (!result.is_empty())
+                    .then(|| packed::unpack(result))
+                    .transpose()?,
             })
         })
         .collect()

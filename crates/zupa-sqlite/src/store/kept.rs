@@ -2,6 +2,7 @@
 //! the conversation, and facts.
 
 use rusqlite::{Connection, params};
+use zupa_core::packed;
 use zupa_core::store::Finish;
 use zupa_core::{ConversationId, Fact, Result, StoredState, Timestamp};
 
@@ -15,7 +16,7 @@ pub(super) fn write(
 ) -> Result<()> {
     connection.run(
         "REPLACE INTO states (conversation, state) VALUES (?1, ?2)",
-        params![conversation.as_bytes(), state.json],
+        params![conversation.as_bytes(), packed::pack(&state.json)?],
     )?;
     Ok(())
 }
@@ -34,6 +35,7 @@ pub(super) fn read(
         params![conversation.as_bytes()],
         one,
     )?;
+    let json = packed::unpack(json)?;
     Ok(Some(StoredState { version, json }))
 }
 

@@ -7,6 +7,7 @@
 //! the effect is paid again, or its class decides; with it never.
 
 use rusqlite::{Connection, params};
+use zupa_core::packed;
 use zupa_core::store::{Record, Recorded};
 use zupa_core::{Error, Result, Timestamp};
 
@@ -20,6 +21,7 @@ pub(super) fn record(connection: &Connection, item: &Record, now: Timestamp) -> 
         serde_json::from_str::<serde::de::IgnoredAny>(result)
             .map_err(|source| Error::invalid("a step's result is not JSON").with_source(source))?;
     }
+    let result = result.map(packed::pack).transpose()?;
     let holds: bool = connection.one(
         "SELECT EXISTS (SELECT 1 FROM conversations
              WHERE id = ?1 AND epoch = ?2 AND open_turn = ?3 AND holder IS NOT NULL)",

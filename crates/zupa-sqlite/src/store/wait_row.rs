@@ -2,6 +2,7 @@
 
 use rusqlite::Row;
 use sqlx::sqlite::SqliteRow;
+use zupa_core::packed;
 use zupa_core::{
     ConversationId, Digest, Error, ErrorKind, NewWait, Result, Resume, Timestamp, TurnId, Wait,
     WaitId, WaitKind, WaitState,
@@ -76,7 +77,7 @@ impl WaitRow {
                 id: WaitId(decode::uuid_of(&self.id)?),
                 kind: WaitKind::parse(&self.kind).ok_or_else(|| unknown("kind"))?,
                 subject: self.subject,
-                payload: self.payload,
+                payload: packed::unpack(self.payload)?,
                 resume,
                 expires_at: self.expires_at.map(Timestamp),
             },

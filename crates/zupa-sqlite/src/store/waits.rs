@@ -7,6 +7,7 @@
 
 use rusqlite::{Connection, params};
 use zupa_core::desk::Decided;
+use zupa_core::packed;
 use zupa_core::store::{Due, Finish};
 use zupa_core::{
     AuditEntry, Content, ConversationId, Decision, EventId, NewWait, Result, TenantId, Timestamp,
@@ -39,7 +40,7 @@ pub(super) fn open(
                 item.turn.as_bytes(),
                 wait.kind.as_str(),
                 wait.subject,
-                wait.payload,
+                packed::pack(&wait.payload)?,
                 resume.map(|resume| resume.node.as_str()),
                 resume.map(|resume| resume.graph.0),
                 resume.map(|resume| resume.state_version),

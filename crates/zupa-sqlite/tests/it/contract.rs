@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use tempfile::TempDir;
-use zupa_core::{Desk, Store};
 use zupa_sqlite::{SqliteConfig, SqliteStore};
-use zupa_testkit::contract::Harness;
+use zupa_testkit::contract::{Harness, Opened};
 
 /// A folder with a new file for every fresh store.
 struct Files {
@@ -27,26 +26,25 @@ impl Files {
         }
     }
 
-    async fn open(&self, number: u32) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+    async fn open(&self, number: u32) -> Opened {
         #[cfg_attr(not(feature = "faults"), allow(unused_mut))]
         let mut config = SqliteConfig::at(self.folder.path().join(format!("{number}.db")));
         #[cfg(feature = "faults")]
         {
             config.planted = self.planted;
         }
-        let store = Arc::new(SqliteStore::open(config).await.unwrap());
-        (store.clone(), store)
+        Opened::of(Arc::new(SqliteStore::open(config).await.unwrap()))
     }
 }
 
 #[async_trait]
 impl Harness for Files {
-    async fn store(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+    async fn store(&self) -> Opened {
         self.open(self.made.fetch_add(1, Ordering::Relaxed) + 1)
             .await
     }
 
-    async fn reopen(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+    async fn reopen(&self) -> Opened {
         self.open(self.made.load(Ordering::Relaxed)).await
     }
 }

@@ -10,5 +10,6 @@ mod contract;
 mod log;
 mod migrating;
 mod opening;
+mod packed;
 mod support;
 mod upgrading;

@@ -65,7 +65,8 @@ impl Talk {
     }
 }
 
-fn message(number: u32) -> Accept {
+/// One of them.
+pub fn message(number: u32) -> Accept {
     let address = Address {
         tenant: TenantId::default_tenant(),
         channel: ChannelId::parse("main").unwrap(),

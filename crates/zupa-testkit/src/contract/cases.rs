@@ -246,6 +246,10 @@ macro_rules! each {
                 turn_view_by_turn_event_and_platform_id
                 the_store_describes_itself
             }
+            large {
+                steps_states_and_waits_come_back_as_they_came
+                payloads_are_kept_to_the_bit
+            }
             walk {
                 generated_histories_lose_and_double_nothing
             }
@@ -283,6 +287,8 @@ macro_rules! each {
                 poison_and_discarded_are_left_alone
                 filters_and_counts_agree
                 only_what_has_ended_is_forgotten
+                failures_that_came_to_nothing_are_forgotten
+                nothing_is_evicted
             }
             failures {
                 a_turn_shows_what_went_wrong_before_it_ended_well
@@ -305,6 +311,16 @@ macro_rules! each {
             }
             wakes {
                 generated_waits_go_on_once
+            }
+            idempotency {
+                an_act_is_begun_once_and_its_answer_kept
+                of_many_tries_at_once_one_begins
+                another_request_is_told_so
+                a_failure_frees_the_key
+                a_try_that_is_left_behind_ends_with_its_lease
+                who_has_lost_the_key_keeps_and_frees_nothing
+                an_answer_is_kept_for_its_time_and_then_forgotten
+                an_answer_outlives_a_death
             }
         }
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zupa_core::store::{ClaimMode, ClaimedTurn, Settlement, TurnEnd, Verdict};
+use zupa_core::store::{Accepted, ClaimMode, ClaimedTurn, Settlement, TurnEnd, Verdict};
 use zupa_core::{
     ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
     DeadLetterKind, DeadLetterState, DeliveryState, ErrorKind, Ids, TenantId,
@@ -299,48 +299,95 @@ pub async fn filters_and_counts_agree(harness: &dyn Harness) {
     assert_eq!(stats.oldest_at, Some(begun));
 }
 
-/// What waits for an operator is kept for ever, what has ended for a while. Whatever is
-/// forgotten, no inbound is lost from the counts.
+/// What waits for an operator is kept for ever, what has ended until it is forgotten,
+/// which is in the audit. Whatever is forgotten, no inbound is lost from the counts.
 pub async fn only_what_has_ended_is_forgotten(harness: &dyn Harness) {
     let mut world = World::open(harness).await;
     let (_, pending) = world.dies("ana", "a").await;
-    let (_, gone) = world.dies("bob", "b").await;
+    let (bob, gone) = world.dies("bob", "b").await;
     let discard = DeadLetterAct::Discard {
         reason: "spam".into(),
     };
     world.deal(gone, discard).await;
     let (_, tried) = world.dies("eve", "c").await;
     world.redrive(tried).await;
-    let kept = world
-        .store
-        .purge_dead_letters(world.now, 100)
-        .await
-        .unwrap();
-    assert_eq!((kept.gone, kept.pending), (0, 1), "not before its time");
-    world.pass(DAY);
-    let kept = world
-        .store
-        .purge_dead_letters(world.now, 100)
-        .await
-        .unwrap();
-    assert_eq!((kept.gone, kept.pending), (1, 1));
+    let ended = |before| DeadLetterFilter {
+        ended_before: Some(before),
+        ..DeadLetterFilter::default()
+    };
     assert_eq!(
-        world.found(&DeadLetterFilter::default()).await,
-        [pending, tried]
+        world.found(&ended(world.now)).await,
+        [],
+        "not before its time"
     );
+    world.pass(DAY);
+    assert_eq!(world.found(&ended(world.now)).await, [gone]);
+
+    for (id, state) in [
+        (pending, DeadLetterState::Pending),
+        (tried, DeadLetterState::Reprocessing),
+    ] {
+        let refused = world.deal(id, DeadLetterAct::Forget).await;
+        assert_eq!(refused, DeadLetterActed::Already(state));
+    }
+    assert!(done(&world.deal(gone, DeadLetterAct::Forget).await));
+    let chain = world.desk.audit(bob).await.unwrap();
+    assert_eq!(chain.last().unwrap().entry.action, "dead_letter.acted");
+    let again = world.deal(gone, DeadLetterAct::Forget).await;
+    assert_eq!(again, DeadLetterActed::NotFound);
+    assert_eq!(world.desk.audit(bob).await.unwrap(), chain);
+    let left = world.found(&DeadLetterFilter::default()).await;
+    assert_eq!(left, [pending, tried]);
     let view = world.desk.dead_letter(pending).await.unwrap().unwrap();
     assert_eq!(view.attempts.len(), 1, "what waits keeps its failures");
     assert_eq!(world.redrive(gone).await, DeadLetterActed::NotFound);
     assert_eq!(count(&world.counts().await.ended, "dead"), 2);
+
     let (world, _) = world.die().await;
-    assert_eq!(
-        world.found(&DeadLetterFilter::default()).await,
-        [pending, tried]
-    );
-    let kept = world
-        .store
-        .purge_dead_letters(world.now, 100)
-        .await
-        .unwrap();
+    let left = world.found(&DeadLetterFilter::default()).await;
+    assert_eq!(left, [pending, tried], "what is gone stays gone");
+    let kept = world.store.purge_failures(world.now, 100).await.unwrap();
     assert_eq!((kept.gone, kept.pending), (0, 1));
+}
+
+/// Failures of what went well in the end are forgotten by their age.
+pub async fn failures_that_came_to_nothing_are_forgotten(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let conversation = world.hear("ana", "a").await;
+    for _ in 0..3 {
+        let turn = world.claim(conversation).await;
+        let failed = TurnEnd::Retry {
+            not_before: world.now,
+            failure: outage(),
+        };
+        world.end(&turn, failed).await;
+    }
+    world.pass(DAY);
+    let purge = |now| world.store.purge_failures(now, 2);
+    assert_eq!(purge(world.now).await.unwrap().gone, 0, "it is not over");
+    let turn = world.claim(conversation).await;
+    world.answer(&turn, "hi").await;
+    let mut gone = Vec::new();
+    for _ in 0..3 {
+        gone.push(purge(world.now).await.unwrap().gone);
+    }
+    assert_eq!(gone, [2, 1, 0]);
+}
+
+/// However many give up, none makes room for another.
+pub async fn nothing_is_evicted(harness: &dyn Harness) {
+    const MANY: usize = 300;
+    let world = World::open(harness).await;
+    let (_, first) = world.dies("ana", "a").await;
+    let messages = (0..MANY).map(|number| world.message("bob", &format!("m{number}"), "b"));
+    let accepted = world.accept(messages.collect()).await.remove(0).unwrap();
+    let Accepted::Queued { conversation, .. } = accepted else {
+        panic!("was {accepted:?}");
+    };
+    let turn = world.claim(conversation).await;
+    assert_eq!(turn.inbounds.len(), MANY);
+    world.give_up(&turn).await;
+    let stats = world.desk.dead_letter_stats().await.unwrap();
+    assert_eq!(count(&stats.states, "pending"), MANY as u64 + 1);
+    assert_eq!(world.stands(first).await, DeadLetterState::Pending);
 }

@@ -16,10 +16,11 @@ use zupa_core::desk::{Accounting, Line, TurnView};
 use zupa_core::store::{Applied, Batch, Due, Life, Recovery};
 use zupa_core::{
     Address, Alias, AuditLink, ChannelId, ConversationId, DeliveryId, DeliveryState, Desk, Error,
-    ErrorKind, Ids, Message, Number, ProcessId, Result, Store, TenantId, Timestamp, TurnId, Wait,
+    ErrorKind, IdempotencyKeys, Ids, Message, Number, ProcessId, Result, Store, TenantId,
+    Timestamp, TurnId, Wait,
 };
 
-use super::Harness;
+use super::{Harness, Opened};
 use crate::SeqIds;
 
 /// How long a claim lasts here if nobody renews it.
@@ -29,6 +30,7 @@ pub(super) struct World<'h> {
     harness: &'h dyn Harness,
     pub store: Arc<dyn Store>,
     pub desk: Arc<dyn Desk>,
+    pub keys: Arc<dyn IdempotencyKeys>,
     pub process: ProcessId,
     pub now: Timestamp,
     pub ids: SeqIds,
@@ -52,12 +54,13 @@ pub(super) struct Seen {
 impl<'h> World<'h> {
     /// A fresh store, taken over by a first process.
     pub async fn open(harness: &'h dyn Harness) -> Self {
-        let (store, desk) = harness.store().await;
+        let Opened { store, desk, keys } = harness.store().await;
         let ids = SeqIds::default();
         let world = Self {
             harness,
             store,
             desk,
+            keys,
             process: ProcessId(ids.fresh()),
             now: Timestamp(1_767_225_600_000_000),
             ids,
@@ -84,17 +87,19 @@ impl<'h> World<'h> {
             harness,
             store,
             desk,
+            keys,
             now,
             ids,
             ..
         } = self;
         // Whatever holds files or locks goes with the process.
-        drop((store, desk));
-        let (store, desk) = harness.reopen().await;
+        drop((store, desk, keys));
+        let Opened { store, desk, keys } = harness.reopen().await;
         let world = Self {
             harness,
             store,
             desk,
+            keys,
             process: ProcessId(ids.fresh()),
             now,
             ids,

@@ -25,8 +25,8 @@ pub enum Call {
     Backlog,
     /// `purge`.
     Purge,
-    /// `purge_dead_letters`.
-    PurgeDeadLetters,
+    /// `purge_failures`.
+    PurgeFailures,
     /// `checkpoint`.
     Checkpoint,
     /// `close`.

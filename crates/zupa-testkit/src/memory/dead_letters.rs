@@ -9,7 +9,7 @@ use zupa_core::{
     AuditEntry, Content, Correlation, DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed,
     DeadLetterFilter, DeadLetterId, DeadLetterStanding, DeadLetterState, DeadLetterStats,
     DeadLetterView, DeadLettersKept, DeliveryId, DeliveryState, EffectClass, Error, ErrorKind,
-    EventId, InboundState, Number, Result, Timestamp, TurnId,
+    EventId, InboundState, Number, RawPayload, Result, Timestamp, TurnId,
 };
 
 use super::planted::Planted;
@@ -56,6 +56,7 @@ impl State {
                 letter: row.letter.clone(),
                 attempts: conversation.failures_of(id).cloned().collect(),
                 content: conversation.content_of(id),
+                raw: conversation.raw_of(id),
             })
         })
     }
@@ -122,15 +123,11 @@ impl State {
         }
     }
 
-    pub(super) fn purge_dead_letters(
-        &mut self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> DeadLettersKept {
+    pub(super) fn purge_failures(&mut self, before: Timestamp, limit: usize) -> DeadLettersKept {
         let mut kept = DeadLettersKept::default();
         let mut left = limit;
         for conversation in self.conversations.values_mut() {
-            kept.gone += conversation.forget_dead_letters(ended_before, &mut left);
+            kept.gone += conversation.purge_failures(before, &mut left);
         }
         let pending = |row: &&DeadLetterRow| row.letter.state == DeadLetterState::Pending;
         kept.pending = self.dead_letter_rows().filter(pending).count() as u64;
@@ -321,6 +318,10 @@ impl Conversation {
                 letter.tag = tag;
                 return false;
             }
+            DeadLetterAct::Forget => {
+                self.forget(id);
+                return false;
+            }
         };
         letter.state == DeadLetterState::Reprocessing
     }
@@ -347,30 +348,34 @@ impl Conversation {
         }
     }
 
-    fn forget_dead_letters(&mut self, before: Timestamp, left: &mut usize) -> u64 {
-        let mut gone = Vec::new();
-        self.dead_letters.retain(|row| {
-            let is_old = row.letter.ended_at.is_some_and(|at| at < before);
-            let goes = *left > 0 && is_old && row.letter.state.has_ended();
-            if goes {
-                *left -= 1;
-                gone.push(row.letter.id);
-            }
-            !goes
-        });
+    fn forget(&mut self, id: DeadLetterId) {
+        self.dead_letters.retain(|row| row.letter.id != id);
+        self.failures.retain(|(whose, _)| *whose != id);
+    }
+
+    fn purge_failures(&mut self, before: Timestamp, left: &mut usize) -> u64 {
         let kept: Vec<_> = self.dead_letters.iter().map(|row| row.letter.id).collect();
         let over: Vec<_> = self
             .failures
             .iter()
             .map(|(id, attempt)| {
                 let open = matches!(self.fate(*id), Fate::Open);
-                let forgotten = attempt.at < before && !open && !kept.contains(id);
-                gone.contains(id) || forgotten
+                let goes = *left > 0 && attempt.at < before && !open && !kept.contains(id);
+                *left -= usize::from(goes);
+                goes
             })
             .collect();
+        let gone = over.iter().filter(|over| **over).count();
         let mut over = over.into_iter();
         self.failures.retain(|_| !over.next().unwrap_or_default());
-        gone.len() as u64
+        gone as u64
+    }
+
+    fn raw_of(&self, id: DeadLetterId) -> Option<RawPayload> {
+        let DeadLetterId::Inbound(event) = id else {
+            return None;
+        };
+        self.inbound(event)?.1.raw.clone().map(RawPayload::of)
     }
 
     fn inbound(&self, event: EventId) -> Option<(Number, &InboundRow)> {

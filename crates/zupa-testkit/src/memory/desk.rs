@@ -1,8 +1,8 @@
 //! What operators and readers see, read from memory.
 
 use zupa_core::desk::{
-    Accounting, AuditView, DeliveryView, FailureView, InboundView, Line, ProcessState, ProcessView,
-    Speaker, StepView, StoreStatus, TurnSummary, TurnView, WaitView,
+    Accounting, AuditView, DeliveryView, FailureView, InboundView, Line, Packed, ProcessState,
+    ProcessView, Speaker, StepView, StoreStatus, TurnSummary, TurnView, WaitView,
 };
 use zupa_core::{
     Address, AuditLink, ConversationId, DeadLetterId, EventId, InboundState, Message, Number, Role,
@@ -161,6 +161,7 @@ impl State {
             log_bytes: 0,
             durability: "none".into(),
             conversations: self.conversations.len() as u64,
+            packed: Packed::default(),
             processes: self
                 .lives
                 .iter()

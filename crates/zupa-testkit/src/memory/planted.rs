@@ -56,11 +56,15 @@ pub enum Planted {
     NoDeadLetters,
     /// A dead letter that is tried again can be tried again meanwhile.
     RedrivenTwice,
+    /// A try that is left behind keeps its key for ever.
+    LeaseForEver,
+    /// A try that has lost its key can keep an answer all the same.
+    AnybodyKeeps,
 }
 
 impl Planted {
     /// Every defect.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::DuplicateAsNew,
         Self::KeyWithoutTenant,
         Self::CommitWithoutEpoch,
@@ -87,5 +91,7 @@ impl Planted {
         Self::BacklogAnswered,
         Self::NoDeadLetters,
         Self::RedrivenTwice,
+        Self::LeaseForEver,
+        Self::AnybodyKeeps,
     ];
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+use zupa_core::idempotency::KeptAnswer;
 use zupa_core::store::ClaimMode;
 use zupa_core::{
     Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
     DeadAttempt, DeadLetter, DeadLetterId, DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact,
-    Hold, InboundState, Lane, Number, PlatformId, ProcessId, ReceiptLevel, Step, StoredState,
-    TenantId, Timestamp, TurnId, TurnState, Wait,
+    Hold, IdempotencyKey, InboundState, Lane, Number, PlatformId, ProcessId, ReceiptLevel, Step,
+    StoredState, TenantId, Timestamp, TurnId, TurnState, Wait,
 };
 
 use super::planted::Planted;
@@ -34,6 +36,19 @@ pub(super) struct State {
     pub dead_letters: u64,
     /// The audit of the installation.
     pub acts: Vec<AuditLink>,
+    pub keys: BTreeMap<IdempotencyKey, KeyRow>,
+}
+
+/// A key of an act.
+#[derive(Debug)]
+pub(super) struct KeyRow {
+    pub request: Digest,
+    /// The try that has it.
+    pub holder: Uuid,
+    /// Of the lease, or of the keeping.
+    pub expires_at: Timestamp,
+    /// None while the try is at it.
+    pub answer: Option<KeptAnswer>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,7 +151,7 @@ pub(super) struct InboundRow {
     pub platform_id: PlatformId,
     pub accepted_at: Timestamp,
     pub content: Content,
-    pub raw: Option<String>,
+    pub raw: Option<Vec<u8>>,
     pub correlation: Correlation,
     pub state: InboundState,
     pub reason: Option<String>,

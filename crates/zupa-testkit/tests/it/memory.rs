@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use zupa_core::{Desk, Store};
-use zupa_testkit::contract::Harness;
+use zupa_testkit::contract::{Harness, Opened};
 use zupa_testkit::{MemoryStore, Planted};
 
 /// Memory stores, healthy or with a defect.
@@ -35,25 +34,25 @@ impl Memory {
     }
 }
 
-fn both(store: &MemoryStore) -> (Arc<dyn Store>, Arc<dyn Desk>) {
-    (Arc::new(store.clone()), Arc::new(store.clone()))
+fn opened(store: &MemoryStore) -> Opened {
+    Opened::of(Arc::new(store.clone()))
 }
 
 #[async_trait]
 impl Harness for Memory {
-    async fn store(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
+    async fn store(&self) -> Opened {
         let fresh = match self.defect {
             Some(defect) => MemoryStore::planted(defect),
             None if self.replicated => MemoryStore::replicated(),
             None => MemoryStore::new(),
         };
-        let opened = both(&fresh);
+        let store = opened(&fresh);
         *self.last.lock().unwrap() = fresh;
-        opened
+        store
     }
 
-    async fn reopen(&self) -> (Arc<dyn Store>, Arc<dyn Desk>) {
-        both(&self.last.lock().unwrap())
+    async fn reopen(&self) -> Opened {
+        opened(&self.last.lock().unwrap())
     }
 }
 

@@ -140,6 +140,14 @@ async fn every_other_defect_is_found() {
             Planted::RedrivenTwice,
             "redrives::only_one_of_two_redrives_wins",
         ),
+        (
+            Planted::LeaseForEver,
+            "idempotency::a_try_that_is_left_behind_ends_with_its_lease",
+        ),
+        (
+            Planted::AnybodyKeeps,
+            "idempotency::who_has_lost_the_key_keeps_and_frees_nothing",
+        ),
     ];
     for (defect, case) in expected {
         is_found_by(defect, &[case]).await;

@@ -4,14 +4,19 @@ mod models;
 mod policies;
 mod speech;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use zupa::config::{self, Config, Journal};
 use zupa_core::secrets::SecretString;
-use zupa_core::{Alias, Burst, ChannelId, Digest, Hints, Price, SecretRef, Secrets, TenantId};
-use zupa_http::WebChat;
-use zupa_runtime::{Agent, JournalMode, Language, OnModelDown, Settings, SystemSecrets};
+use zupa_core::{
+    Alias, Burst, ChannelId, Digest, Hints, IdempotencyKeys, Price, SecretRef, Secrets, TenantId,
+};
+use zupa_http::{Idempotency, WebChat};
+use zupa_runtime::{
+    Agent, JournalMode, Language, OnModelDown, Settings, SystemClock, SystemIds, SystemSecrets,
+};
 
 use models::key;
 pub use models::{fallbacks, model};
@@ -141,9 +146,16 @@ pub fn settings(config: &Config) -> Settings {
         raw_retention: DAY * config.retention.raw_days,
         dead_letter_retention: DAY * config.dlq.retention_days,
         dead_letter_alert: u64::from(config.dlq.alert_threshold),
+        dead_letter_export: config.dlq.export_dir.as_ref().map(PathBuf::from),
         config: Digest(config.hash()),
         ..Settings::default()
     }
+}
+
+/// Operators' acts, each done once, with its answer kept for as long as is configured.
+pub fn idempotency(config: &Config, keys: Arc<dyn IdempotencyKeys>) -> Idempotency {
+    let hours = 60 * MINUTE * config.idempotency.hours;
+    Idempotency::new(keys, Arc::new(SystemClock::default()), Arc::new(SystemIds)).keep(hours)
 }
 
 /// How long a review may be open before it is shown as overdue.

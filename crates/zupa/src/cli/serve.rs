@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zupa::config::{Config, Engine, Profile};
 use zupa_core::{Channel, Clock, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup};
-use zupa_http::{DevInfo, LocalTokens, Metrics, Mode, Parts, Rates, Readiness, WebChat};
+use zupa_http::{
+    DevInfo, Idempotency, LocalTokens, Metrics, Mode, Parts, Rates, Readiness, WebChat,
+};
 use zupa_runtime::{
     Drained, Health, InProcessWakeup, MachineLoad, Runtime, SystemClock, SystemIds,
 };
@@ -73,6 +75,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let store::Opened {
         store,
         desk,
+        keys,
         wakeup,
         folder: _folder,
     } = store::open(&config, store::Purpose::Serve).await?;
@@ -115,9 +118,11 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     // Before the start, of which there are figures, too.
     let (metrics, counting) = Metrics::of(&bus)?;
     tokio::spawn(counting);
+    let idempotency = assemble::idempotency(&config, keys.clone()).bus(bus.clone());
     let mut builder = Runtime::builder(store, chosen.model, agent)
         .settings(settings)
         .desk(desk.clone())
+        .idempotency_keys(keys)
         .wakeup(wakeup.clone())
         .machine_load(machine_load())
         .bus(bus);
@@ -160,6 +165,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         chats,
         mode,
         admin_token,
+        idempotency,
         metrics,
         &readiness,
         &stop,
@@ -200,6 +206,7 @@ fn parts(
     chats: Vec<WebChat>,
     mode: Mode,
     admin_token: zupa_core::secrets::SecretString,
+    idempotency: Idempotency,
     metrics: Metrics,
     readiness: &Readiness,
     stop: &CancellationToken,
@@ -225,6 +232,7 @@ fn parts(
         },
         payload_bytes: config.limits.payload_bytes,
         admin_token,
+        idempotency,
         overdue_after: assemble::overdue_after(config),
         metrics,
         breakers: breakers::of(runtime.breaker_list()),

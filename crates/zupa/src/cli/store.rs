@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zupa::config::{Config, Durability, Engine};
-use zupa_core::{Desk, Store, Wakeup};
+use zupa_core::{Desk, IdempotencyKeys, Store, Wakeup};
 use zupa_sqlite::{SqliteConfig, SqliteStore};
 
 use super::environment;
@@ -32,6 +32,7 @@ pub enum Purpose {
 pub struct Opened {
     pub store: Arc<dyn Store>,
     pub desk: Arc<dyn Desk>,
+    pub keys: Arc<dyn IdempotencyKeys>,
     /// Hints from other processes; none where there can be no others.
     pub wakeup: Option<Arc<dyn Wakeup>>,
     /// Goes after the store that lies in it.
@@ -93,6 +94,7 @@ async fn file(config: SqliteConfig, folder: Option<Folder>) -> Result<Opened, Fa
     let store = Arc::new(SqliteStore::open(config).await?);
     Ok(Opened {
         desk: store.clone(),
+        keys: store.clone(),
         store,
         wakeup: None,
         folder,
@@ -124,6 +126,7 @@ async fn postgres(config: &Config, purpose: Purpose) -> Result<Opened, Failure> 
     let store = Arc::new(store);
     Ok(Opened {
         desk: store.clone(),
+        keys: store.clone(),
         store,
         wakeup,
         folder: None,

@@ -1,5 +1,5 @@
 //! What is kept, how the process ends and what it tells: `[retention]`,
-//! `[dlq]`, `[shutdown]` and `[telemetry]`.
+//! `[dlq]`, `[idempotency]`, `[shutdown]` and `[telemetry]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub struct DeadLetters {
     /// Pending dead letters from which on the log warns, once. Default 100;
     /// `ZUPA__DLQ__ALERT_THRESHOLD`.
     pub alert_threshold: u32,
+    /// Folder in which dead letters are written down before they are forgotten, with what
+    /// people said. Unset by default: they are only forgotten; `ZUPA__DLQ__EXPORT_DIR`.
+    pub export_dir: Option<String>,
 }
 
 impl Default for DeadLetters {
@@ -41,7 +44,23 @@ impl Default for DeadLetters {
         Self {
             retention_days: 7,
             alert_threshold: 100,
+            export_dir: None,
         }
+    }
+}
+
+/// How long answers of operators' acts are kept, `[idempotency]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Idempotency {
+    /// Hours in which an act that is sent again with its `Idempotency-Key` is answered as
+    /// before. Default 24; `ZUPA__IDEMPOTENCY__HOURS`.
+    pub hours: u32,
+}
+
+impl Default for Idempotency {
+    fn default() -> Self {
+        Self { hours: 24 }
     }
 }
 

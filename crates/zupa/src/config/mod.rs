@@ -41,7 +41,7 @@ pub use agent::{
     Structured, Texts, Waits,
 };
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
-pub use keeping::{DeadLetters, LogFormat, Retention, Shutdown, Telemetry};
+pub use keeping::{DeadLetters, Idempotency, LogFormat, Retention, Shutdown, Telemetry};
 pub use load::{Sources, load};
 pub use policy::{
     Breaker, CallPolicy, ChannelPolicy, Full, Jitter, ModelPolicy, Policies, RetriedPolicy,
@@ -102,6 +102,8 @@ pub struct Config {
     pub retention: Retention,
     /// How long dead letters are kept, `[dlq]`.
     pub dlq: DeadLetters,
+    /// How long answers of operators' acts are kept, `[idempotency]`.
+    pub idempotency: Idempotency,
     /// The web chat beside its channels, `[web_chat]`.
     pub web_chat: WebChat,
     /// How the process ends, `[shutdown]`.
@@ -130,6 +132,7 @@ impl Default for Config {
             limits: Limits::default(),
             retention: Retention::default(),
             dlq: DeadLetters::default(),
+            idempotency: Idempotency::default(),
             web_chat: WebChat::default(),
             shutdown: Shutdown::default(),
             telemetry: Telemetry::default(),

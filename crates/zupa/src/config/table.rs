@@ -234,6 +234,9 @@ pub const TABLE: &[Key] = &[
 
     key("dlq.retention_days", Integer(1, 3_650), Int(7), "days that a dead letter is kept after its end; pending ones are kept for ever"),
     key("dlq.alert_threshold", Integer(1, 1_000_000), Int(100), "pending dead letters from which on the log warns, once"),
+    key("dlq.export_dir", Text(PATH), Unset, "folder in which dead letters are written down, with what people said, before they are forgotten, relative to the working directory; unset, they are only forgotten"),
+
+    key("idempotency.hours", Integer(1, 720), Int(24), "hours in which an operator's act that is sent again with its Idempotency-Key is answered as before"),
 
     key("shutdown.deadline_ms", Integer(0, 600_000), Int(10_000), "milliseconds from the first signal to the end"),
 
@@ -245,7 +248,7 @@ pub const TABLE: &[Key] = &[
 /// saves their users a search for a typing error.
 #[rustfmt::skip]
 pub(super) const LATER: &[&str] = &[
-    "intake", "redis", "idempotency", "operator",
+    "intake", "redis", "operator",
 ];
 
 /// Lists that only the file can set: whoever may set a variable must not choose

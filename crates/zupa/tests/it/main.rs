@@ -28,6 +28,7 @@ mod failing_disk;
 mod first_answer;
 mod flush_order;
 mod graph;
+mod idempotency;
 mod logs;
 mod metrics;
 mod migrating;

@@ -119,9 +119,7 @@ fn a_first_start_killed_at_any_write_is_finished_by_the_next() {
 
 /// All that later versions added; dropping it is the way back.
 const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; \
-     DROP TRIGGER inbound_gave_up; DROP TRIGGER redriven_inbound_ended; \
-     DROP TRIGGER delivery_gave_up; DROP TRIGGER late_delivery_ended; \
-     DROP TABLE failures; DROP TABLE dead_letters; DROP TABLE audit_heads; \
+     DROP TABLE failures; DROP TABLE dead_letters; DROP TABLE audit_heads; DROP TABLE idempotency_keys; \
      ALTER TABLE conversations DROP COLUMN redriven; \
      ALTER TABLE inbounds DROP COLUMN redriven; \
      ALTER TABLE outbox DROP COLUMN late; \

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use zupa_core::desk::{
-    Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, Speaker, StoreStatus,
-    TurnView,
+    Accounting, ConversationView, Decided, Holding, Line, NewHold, Packed, Releasing, Speaker,
+    StoreStatus, TurnView,
 };
 use zupa_core::{
     Address, AuditEntry, AuditLink, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
@@ -304,6 +304,7 @@ impl Desk for FakeDesk {
             DeadLetterAct::Discard { .. } => view.letter.state = DeadLetterState::Discarded,
             DeadLetterAct::Poison { .. } => view.letter.state = DeadLetterState::Poison,
             DeadLetterAct::Tag(tag) => view.letter.tag = tag,
+            DeadLetterAct::Forget => {}
         }
         self.acts.lock().unwrap().push(entry);
         Ok(DeadLetterActed::Done {
@@ -323,6 +324,7 @@ impl Desk for FakeDesk {
             log_bytes: 0,
             durability: "full".into(),
             conversations: 0,
+            packed: Packed::default(),
             processes: Vec::new(),
         })
     }

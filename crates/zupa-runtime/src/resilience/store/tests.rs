@@ -57,14 +57,14 @@ async fn every_method_ends_at_its_deadline() {
             Call::History => asked(store.history(id, 1)).await,
             Call::Backlog => asked(store.backlog()).await,
             Call::Purge => asked(store.purge(now, now, 1)).await,
-            Call::PurgeDeadLetters => asked(store.purge_dead_letters(now, 1)).await,
+            Call::PurgeFailures => asked(store.purge_failures(now, 1)).await,
             Call::Checkpoint => asked(store.checkpoint()).await,
             Call::Close => asked(store.close(life().process)).await,
         };
         let upkeep = [
             Call::Recover,
             Call::Purge,
-            Call::PurgeDeadLetters,
+            Call::PurgeFailures,
             Call::Checkpoint,
             Call::Close,
         ];

@@ -176,12 +176,8 @@ impl Store for Meddler {
         self.inner.purge(keys, raw, limit).await
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
-        self.inner.purge_dead_letters(ended_before, limit).await
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        self.inner.purge_failures(before, limit).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -63,12 +63,8 @@ impl Store for RecordsFirst {
         self.0.purge(keys, raw, limit).await
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
-        self.0.purge_dead_letters(ended_before, limit).await
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        self.0.purge_failures(before, limit).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -69,12 +69,8 @@ impl Store for Counting {
         self.store.purge(keys_before, raw_before, limit).await
     }
 
-    async fn purge_dead_letters(
-        &self,
-        ended_before: Timestamp,
-        limit: usize,
-    ) -> Result<DeadLettersKept> {
-        self.store.purge_dead_letters(ended_before, limit).await
+    async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
+        self.store.purge_failures(before, limit).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

@@ -41,6 +41,16 @@ pub async fn status(config: &Config, output: &Output) -> Result<Code, Failure> {
             "bytes          {} and {} in the log",
             store.bytes, store.log_bytes
         ));
+        let packed = &store.packed;
+        if packed.stored_bytes > 0 {
+            print::line(format_args!(
+                "packed         {} of the newest payloads: {} bytes in {} ({:.1}x)",
+                packed.payloads,
+                packed.bytes,
+                packed.stored_bytes,
+                packed.bytes as f64 / packed.stored_bytes as f64
+            ));
+        }
         for process in &store.processes {
             print_process(process);
         }

@@ -215,6 +215,10 @@ async fn ask(
         DeadLetterAct::Discard { reason } => ("discard", json!({ "reason": reason, "by": by })),
         DeadLetterAct::Poison { reason } => ("poison", json!({ "reason": reason, "by": by })),
         DeadLetterAct::Tag(tag) => ("tag", json!({ "tag": tag, "by": by })),
+        DeadLetterAct::Forget => {
+            let by_itself = "dead letters are forgotten when their time is over";
+            return Err(Failure::new(Code::Usage, by_itself));
+        }
     };
     let path = format!("/api/v1/dead-letters/{id}/{verb}");
     let (status, answer) = operator::post(server, &path, &body).await?;
