@@ -357,6 +357,8 @@ pub struct DeadLettersKept {
     pub gone: u64,
     /// Dead letters that wait for an operator.
     pub pending: u64,
+    /// When the one of them failed first that has waited longest.
+    pub oldest_at: Option<Timestamp>,
 }
 
 #[cfg(test)]

@@ -164,7 +164,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_come_back_to_the_bit() {
-        let big: Vec<u8> = (0..70_000_u32).map(|n| n.to_le_bytes()[n as usize % 4]).collect();
+        let big: Vec<u8> = (0..70_000_u32)
+            .map(|n| n.to_le_bytes()[n as usize % 4])
+            .collect();
         for bytes in [&b"\xff\x00\xfe"[..], b"{\"a\": \"\xc3\x28\"}", b"{}", &big] {
             let packed = pack_bytes(bytes).unwrap().into_owned();
             assert_eq!(unpack_bytes(packed).unwrap(), bytes);
@@ -180,7 +182,9 @@ mod tests {
         assert_eq!(kind(frame(&bomb)), ErrorKind::Corrupt);
         // A header that says less than there is: eight bytes of length at its place.
         let mut liar = zstd::bulk::compress(&[7; 70_000], LEVEL).unwrap();
-        let at = liar.windows(4).position(|four| four == 70_000_u32.to_le_bytes());
+        let at = liar
+            .windows(4)
+            .position(|four| four == 70_000_u32.to_le_bytes());
         liar[at.unwrap()..][..4].copy_from_slice(&65_536_u32.to_le_bytes());
         assert_eq!(kind(frame(&liar)), ErrorKind::Corrupt);
         for broken in ["zstd:", "zstd:=", "zstd:AAAA", "zstd:KLUv"] {

@@ -175,7 +175,7 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Forgets failures of before `before` of which there is no dead letter and that wait
     /// for no retry, at most `limit`. Answers how many went, and how many dead letters
-    /// wait for an operator. Dead letters themselves go by
+    /// wait for an operator since when. Dead letters themselves go by
     /// [`crate::DeadLetterAct::Forget`].
     ///
     /// *Cancel safety*: safe to call again.

@@ -167,9 +167,10 @@ RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- Forgets failures that came to nothing. One process at a time; answers how many rows
--- went, and how many dead letters wait for an operator.
+-- went, and how many dead letters wait for an operator since when.
 CREATE FUNCTION zupa.purge_failures(before bigint, bite bigint)
-RETURNS TABLE (gone bigint, pending bigint) LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+RETURNS TABLE (gone bigint, pending bigint, oldest bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     gone := 0;
@@ -185,7 +186,8 @@ BEGIN
             LIMIT bite));
         GET DIAGNOSTICS gone = ROW_COUNT;
     END IF;
-    SELECT count(*) INTO pending FROM zupa.dead_letters d WHERE d.state = 'pending';
+    SELECT count(*), min(d.first_failed_at) INTO pending, oldest
+    FROM zupa.dead_letters d WHERE d.state = 'pending';
     RETURN NEXT;
 END
 $$;

@@ -60,7 +60,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let again = answer.headers().contains_key("idempotent-replayed");
         let said = to_bytes(answer.into_body(), 64 * 1024).await?;
         let said = String::from_utf8(said.to_vec())?;
-        println!("{status}{} {said}", if again { ", as before:" } else { ":" });
+        println!(
+            "{status}{} {said}",
+            if again { ", as before:" } else { ":" }
+        );
     }
     Ok(())
 }

@@ -64,6 +64,8 @@ names! {
     WAIT_SETTLED = "wait":"settled";
     /// A session has ended.
     SESSION_ENDED = "session":"ended";
+    /// What waits for an operator among the dead letters was counted.
+    DEAD_LETTERS_COUNTED = "dead_letters":"counted";
     /// Too many dead letters wait for an operator; told once for each crossing.
     DEAD_LETTERS_ALERT = "dead_letters":"alert";
     /// An act was sent again, and answered as before.

@@ -60,6 +60,12 @@ impl Families {
                 let dead = self.dead_letters.get_or_create(&class);
                 dead.inc_by(number("inbounds"));
             }
+            names::DEAD_LETTERS_COUNTED => {
+                let pending = i64::try_from(number("pending")).unwrap_or(i64::MAX);
+                self.dead_letters_pending.set(pending);
+                let oldest = event.payload.time("oldest").unwrap_or_default();
+                self.dead_letters_oldest.set(oldest.as_secs_f64());
+            }
             names::TURN_SPLIT | names::TURN_LOST => self.turn_ended(event.name),
             names::NODE_TRANSITION => {
                 let node = event.payload.label("node").map_or(OTHER, Label::as_str);

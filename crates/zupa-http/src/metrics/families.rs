@@ -31,6 +31,8 @@ pub(super) struct Families {
     pub model_tokens: Counters<By>,
     pub retries: Counters<ByTwo>,
     pub dead_letters: Counters<By>,
+    pub dead_letters_pending: Gauge,
+    pub dead_letters_oldest: Gauge<f64, std::sync::atomic::AtomicU64>,
     pub deliveries: Counters<By>,
     pub waits_opened: Counters<By>,
     pub waits_settled: Counters<By>,
@@ -58,6 +60,8 @@ impl Families {
             model_tokens: Family::default(),
             retries: Family::default(),
             dead_letters: Family::default(),
+            dead_letters_pending: Gauge::default(),
+            dead_letters_oldest: Gauge::default(),
             deliveries: Family::default(),
             waits_opened: Family::default(),
             waits_settled: Family::default(),
@@ -80,6 +84,8 @@ impl Families {
         registry.register("model_tokens", "Tokens that the provider has counted", all.model_tokens.clone());
         registry.register("retries", "Tries that failed and will be made again, by port and kind of error", all.retries.clone());
         registry.register("dead_letters", "Messages that gave up, by kind of error", all.dead_letters.clone());
+        registry.register("dead_letters_pending", "Dead letters that wait for an operator, of all processes", all.dead_letters_pending.clone());
+        registry.register_with_unit("dead_letters_oldest", "For how long the first of them has waited", Unit::Seconds, all.dead_letters_oldest.clone());
         registry.register("deliveries", "Attempts to send, and doubts settled, by outcome", all.deliveries.clone());
         registry.register("waits_opened", "Questions that turns wait for, by kind", all.waits_opened.clone());
         registry.register("waits_settled", "Questions that turns have taken up or given up, by state", all.waits_settled.clone());

@@ -23,8 +23,8 @@ use zupa_core::{
     Ids, Inbound, Intake, Nudge, Number, Result, TenantId, Timestamp, TurnId, WaitId, Wakeup,
 };
 use zupa_http::{
-    Breaker, Breakers, DEFAULT_PAYLOAD_BYTES, DevInfo, Idempotency, Metrics, Mode, Parts, Position, Rates,
-    Readiness, WebChat, router,
+    Breaker, Breakers, DEFAULT_PAYLOAD_BYTES, DevInfo, Idempotency, Metrics, Mode, Parts, Position,
+    Rates, Readiness, WebChat, router,
 };
 
 pub use desk::FakeDesk;

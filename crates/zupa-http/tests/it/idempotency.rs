@@ -70,14 +70,18 @@ fn acts(app: &App) -> usize {
 #[tokio::test(start_paused = true)]
 async fn an_act_that_is_sent_again_is_done_once_and_answered_byte_for_byte() {
     let app = app();
-    let first = app.act_under(KEY, &path(1, "hold"), r#"{"by":"ana"}"#).await;
+    let first = app
+        .act_under(KEY, &path(1, "hold"), r#"{"by":"ana"}"#)
+        .await;
     assert_eq!(first.status, StatusCode::OK, "{}", first.text);
     assert_eq!(first.json["changed"], true);
     assert!(!first.headers.contains_key("idempotent-replayed"));
     // Somebody hands it back meanwhile: acting anew would take it once more.
     app.act(&path(1, "release"), "{}").await;
     assert_eq!(acts(&app), 2);
-    let again = app.act_under(KEY, &path(1, "hold"), r#"{"by":"ana"}"#).await;
+    let again = app
+        .act_under(KEY, &path(1, "hold"), r#"{"by":"ana"}"#)
+        .await;
     assert_eq!((again.status, &again.text), (first.status, &first.text));
     assert_eq!(again.headers["content-type"], first.headers["content-type"]);
     assert_eq!(again.headers["idempotent-replayed"], "true");
@@ -103,7 +107,10 @@ async fn a_key_stands_for_one_request() {
     assert_eq!(other.status, StatusCode::OK, "{}", other.text);
     assert_eq!(acts(&app), 2);
     let reused = "idempotency:error other_request".to_owned();
-    assert_eq!(told(&app).await[1..4], [reused.clone(), reused.clone(), reused]);
+    assert_eq!(
+        told(&app).await[1..4],
+        [reused.clone(), reused.clone(), reused]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +259,10 @@ async fn read(response: axum::response::Response) -> (StatusCode, String) {
 async fn the_layer_stands_on_its_own() {
     let bank = Bank::open(10);
     let (status, first) = bank.send("ana@one", KEY, "ten").await;
-    assert_eq!((status, first.as_str()), (StatusCode::CREATED, "1: ten of ana for one"));
+    assert_eq!(
+        (status, first.as_str()),
+        (StatusCode::CREATED, "1: ten of ana for one")
+    );
     let (status, again) = bank.send("ana@one", KEY, "ten").await;
     assert_eq!((status, again), (StatusCode::CREATED, first));
     let (_, other) = bank.send("bob@one", KEY, "ten").await;
@@ -288,5 +298,8 @@ async fn who_goes_away_finds_the_answer_when_it_comes_back() {
     sleep(Duration::from_millis(1)).await;
     assert_eq!(bank.transfers.load(Ordering::SeqCst), 1);
     let (status, said) = bank.send("ana@one", KEY, "ten").await;
-    assert_eq!((status, said.as_str()), (StatusCode::CREATED, "1: ten of ana for one"));
+    assert_eq!(
+        (status, said.as_str()),
+        (StatusCode::CREATED, "1: ten of ana for one")
+    );
 }

@@ -83,6 +83,9 @@ fn everything() -> Vec<Draft> {
         Draft::of(names::TURN_DEAD)
             .with("class", "invalid")
             .with("inbounds", 2_u64),
+        Draft::of(names::DEAD_LETTERS_COUNTED)
+            .with("pending", 3_u64)
+            .with("oldest", second * 90),
         Draft::of(names::NODE_TRANSITION)
             .with("node", Label::new("recall"))
             .with("took", second),
@@ -140,6 +143,8 @@ async fn events_become_figures() {
             1.0,
         ),
         ("zupa_dead_letters_total{class=\"invalid\"}", 2.0),
+        ("zupa_dead_letters_pending", 3.0),
+        ("zupa_dead_letters_oldest_seconds", 90.0),
         ("zupa_deliveries_total{outcome=\"sent\"}", 1.0),
         ("zupa_deliveries_total{outcome=\"retried\"}", 1.0),
         ("zupa_deliveries_total{outcome=\"in_doubt\"}", 1.0),

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use zupa_core::{
     AuditEntry, Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterAct,
     DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterKind, DeadLetterStanding,
-    DeadLetterState, DeadLetterStats, DeadLetterView, Error, ErrorKind, RawPayload, Result, Retry, TenantId,
-    Timestamp, TurnId, packed,
+    DeadLetterState, DeadLetterStats, DeadLetterView, Error, ErrorKind, RawPayload, Result, Retry,
+    TenantId, Timestamp, TurnId, packed,
 };
 
 use super::chain::{self, head_of};
@@ -95,14 +95,12 @@ pub(super) async fn one(readers: &Sessions, id: DeadLetterId) -> Result<Option<D
         DeadLetterKind::Inbound => {
             sqlx::query("SELECT content, raw FROM zupa.inbounds WHERE event_id = $1").bind(source)
         }
-        DeadLetterKind::Delivery => {
-            sqlx::query(
-                "SELECT content, NULL::bytea FROM zupa.outbox
+        DeadLetterKind::Delivery => sqlx::query(
+            "SELECT content, NULL::bytea FROM zupa.outbox
                  WHERE conversation = $1 AND number = $2",
-            )
-                .bind(letter.conversation.0)
-                .bind(row.try_get::<i64, _>("number").map_err(decode::broken)?)
-        }
+        )
+        .bind(letter.conversation.0)
+        .bind(row.try_get::<i64, _>("number").map_err(decode::broken)?),
     };
     let content = readers.all(READ, saying).await?;
     let raw = content.first().map(raw).transpose()?.flatten();
@@ -119,7 +117,10 @@ pub(super) async fn one(readers: &Sessions, id: DeadLetterId) -> Result<Option<D
 
 /// The payload, which is text, packed or not.
 fn raw(row: &PgRow) -> Result<Option<RawPayload>> {
-    let Some(kept) = row.try_get::<Option<Vec<u8>>, _>(1).map_err(decode::broken)? else {
+    let Some(kept) = row
+        .try_get::<Option<Vec<u8>>, _>(1)
+        .map_err(decode::broken)?
+    else {
         return Ok(None);
     };
     let text = String::from_utf8(kept).map_err(|source| {

@@ -161,7 +161,7 @@ pub(super) async fn purge_failures(
     let row = pool
         .one(
             "forget failures that came to nothing",
-            sqlx::query("SELECT gone, pending FROM zupa.purge_failures($1, $2)")
+            sqlx::query("SELECT * FROM zupa.purge_failures($1, $2)")
                 .bind(before.0)
                 .bind(limit as i64),
         )
@@ -169,5 +169,6 @@ pub(super) async fn purge_failures(
     Ok(DeadLettersKept {
         gone: decode::number(&row, 0)?,
         pending: decode::number(&row, 1)?,
+        oldest_at: decode::maybe_time(&row, 2)?,
     })
 }

@@ -32,7 +32,11 @@ async fn a_payload_of_65_kib_takes_less_room() {
     .await
     .unwrap();
     let (stored, on_disk): (i64, i64) = (rows[0].get(0), rows[0].get(1));
-    assert!(stored * 4 < payload.len() as i64, "{stored} of {}", payload.len());
+    assert!(
+        stored * 4 < payload.len() as i64,
+        "{stored} of {}",
+        payload.len()
+    );
     assert!(on_disk <= stored + 4, "{on_disk}");
     assert_eq!(rows[1].get::<i64, _>(0), 2, "as it came");
     let packed = process.store.status().await.unwrap().packed;

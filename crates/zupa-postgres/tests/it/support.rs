@@ -16,8 +16,8 @@ use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
     Address, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
-    DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision, Desk,
-    IdempotencyKey, IdempotencyKeys, Number, ProcessId, Result, Store, Timestamp, Wait, WaitId, WaitState,
+    DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision, Desk, IdempotencyKey,
+    IdempotencyKeys, Number, ProcessId, Result, Store, Timestamp, Wait, WaitId, WaitState,
 };
 use zupa_postgres::{PostgresConfig, PostgresStore};
 

@@ -97,6 +97,10 @@ impl Housekeeper {
             debug!(rows = kept.gone, "forgot failures that came to nothing");
         }
         let (pending, threshold) = (kept.pending, alarm.threshold);
+        let waits = kept.oldest_at.map(|at| self.clock.wall().since(at));
+        let counted = Draft::of(names::DEAD_LETTERS_COUNTED).with("pending", pending);
+        self.bus
+            .emit(counted.with("oldest", waits.unwrap_or_default()));
         if alarm.rings(pending) {
             let draft = Draft::of(names::DEAD_LETTERS_ALERT);
             self.bus

@@ -25,16 +25,24 @@ pub(super) async fn write(path: PathBuf, views: Vec<DeadLetterView>) -> Result<(
     let shown = path.display().to_string();
     let written = tokio::task::spawn_blocking(move || on_disk(&path, &views)).await;
     let failed = |source| {
-        Error::new(ErrorKind::Unavailable, "dead letters could not be written down")
-            .with("path", shown)
-            .with_source(source)
+        Error::new(
+            ErrorKind::Unavailable,
+            "dead letters could not be written down",
+        )
+        .with("path", shown)
+        .with_source(source)
     };
-    written.unwrap_or_else(|ended| Err(ended.into())).map_err(failed)
+    written
+        .unwrap_or_else(|ended| Err(ended.into()))
+        .map_err(failed)
 }
 
 fn on_disk(path: &Path, views: &[DeadLetterView]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     let part = path.with_extension("ndjson.part");
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o600);
@@ -43,7 +51,9 @@ fn on_disk(path: &Path, views: &[DeadLetterView]) -> std::io::Result<()> {
         serde_json::to_writer(&mut lines, view)?;
         lines.write_all(b"\n")?;
     }
-    let file = lines.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    let file = lines
+        .into_inner()
+        .map_err(std::io::IntoInnerError::into_error)?;
     file.sync_all()?;
     std::fs::rename(&part, path)?;
     // The name, too, has to be there after a power cut.

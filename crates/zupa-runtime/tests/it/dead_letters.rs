@@ -200,13 +200,21 @@ async fn what_is_forgotten_is_written_down_before() {
         panic!("one file, not {files:?}");
     };
     let name = file.file_name().into_string().unwrap();
-    assert!(name.starts_with("dead-letters-2026-01-01T") && name.ends_with(".ndjson"), "{name}");
+    assert!(
+        name.starts_with("dead-letters-2026-01-01T") && name.ends_with(".ndjson"),
+        "{name}"
+    );
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let lines = std::fs::read_to_string(file.path()).unwrap();
     let expected = serde_json::to_string(&before).unwrap();
     assert_eq!(lines, format!("{expected}\n"));
-    for word in ["\"history\":[{", "\"says\":{", "bad 1", "\"state\":\"done\""] {
+    for word in [
+        "\"history\":[{",
+        "\"says\":{",
+        "bad 1",
+        "\"state\":\"done\"",
+    ] {
         assert!(lines.contains(word), "no {word} in {lines}");
     }
     let told = forgotten(&world, &before).await;

@@ -4,8 +4,8 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use zupa_core::{
     Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterFilter, DeadLetterId,
-    DeadLetterKind, DeadLetterState, DeadLetterStats, DeadLetterView, Error, ErrorKind,
-    RawPayload, Result, TenantId, Timestamp, TurnId, packed,
+    DeadLetterKind, DeadLetterState, DeadLetterStats, DeadLetterView, Error, ErrorKind, RawPayload,
+    Result, TenantId, Timestamp, TurnId, packed,
 };
 
 use crate::error;
@@ -83,8 +83,10 @@ pub(super) async fn one(readers: &SqlitePool, id: DeadLetterId) -> Result<Option
     .await
     .map_err(failed)?;
     let content = match id.kind() {
-        DeadLetterKind::Inbound => sqlx::query("SELECT content, raw FROM inbounds WHERE event_id = $1")
-            .bind(source.as_bytes().to_vec()),
+        DeadLetterKind::Inbound => {
+            sqlx::query("SELECT content, raw FROM inbounds WHERE event_id = $1")
+                .bind(source.as_bytes().to_vec())
+        }
         DeadLetterKind::Delivery => {
             sqlx::query("SELECT content, NULL FROM outbox WHERE conversation = $1 AND number = $2")
                 .bind(letter.conversation.as_bytes().to_vec())

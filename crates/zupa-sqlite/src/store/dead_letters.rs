@@ -211,13 +211,15 @@ pub(super) fn purge(
              LIMIT ?2)",
         params![before.0, limit as i64],
     )?;
-    let pending: i64 = connection.one(
-        "SELECT count(*) FROM dead_letters WHERE state = 'pending'",
+    connection.one(
+        "SELECT count(*), min(first_failed_at) FROM dead_letters WHERE state = 'pending'",
         [],
-        one,
-    )?;
-    Ok(DeadLettersKept {
-        gone: gone as u64,
-        pending: pending.cast_unsigned(),
-    })
+        |row| {
+            Ok(DeadLettersKept {
+                gone: gone as u64,
+                pending: row.get::<_, i64>(0)?.cast_unsigned(),
+                oldest_at: row.get::<_, Option<i64>>(1)?.map(Timestamp),
+            })
+        },
+    )
 }

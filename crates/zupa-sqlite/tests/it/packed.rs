@@ -32,7 +32,9 @@ async fn hear(talk: &Talk, number: u32, raw: &[u8]) {
 fn bytes_in_the_row(path: &Path, number: i64) -> usize {
     let connection = Connection::open(path).unwrap();
     let sql = "SELECT octet_length(raw) FROM inbounds WHERE rowid = ?1";
-    let bytes: u32 = connection.query_row(sql, [number], |row| row.get(0)).unwrap();
+    let bytes: u32 = connection
+        .query_row(sql, [number], |row| row.get(0))
+        .unwrap();
     bytes as usize
 }
 

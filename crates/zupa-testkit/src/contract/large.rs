@@ -19,11 +19,19 @@ pub async fn steps_states_and_waits_come_back_as_they_came(harness: &dyn Harness
     let world = World::open(harness).await;
     let conversation = world.hear("ana", "a").await;
     let turn = world.claim(conversation).await;
-    world.record(&turn, "call_model/1/model", &large("step")).await;
-    world.record(&turn, "call_model/2/model", "\"zstd: no JSON begins so\"").await;
+    world
+        .record(&turn, "call_model/1/model", &large("step"))
+        .await;
+    world
+        .record(&turn, "call_model/2/model", "\"zstd: no JSON begins so\"")
+        .await;
     let (world, _) = world.die().await;
     let turn = world.claim(conversation).await;
-    let results: Vec<_> = turn.steps.iter().filter_map(|step| step.result.as_deref()).collect();
+    let results: Vec<_> = turn
+        .steps
+        .iter()
+        .filter_map(|step| step.result.as_deref())
+        .collect();
     assert_eq!(results, [&large("step"), "\"zstd: no JSON begins so\""]);
 
     let wait = NewWait {

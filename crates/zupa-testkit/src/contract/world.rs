@@ -16,7 +16,8 @@ use zupa_core::desk::{Accounting, Line, TurnView};
 use zupa_core::store::{Applied, Batch, Due, Life, Recovery};
 use zupa_core::{
     Address, Alias, AuditLink, ChannelId, ConversationId, DeliveryId, DeliveryState, Desk, Error,
-    ErrorKind, IdempotencyKeys, Ids, Message, Number, ProcessId, Result, Store, TenantId, Timestamp, TurnId, Wait,
+    ErrorKind, IdempotencyKeys, Ids, Message, Number, ProcessId, Result, Store, TenantId,
+    Timestamp, TurnId, Wait,
 };
 
 use super::{Harness, Opened};

@@ -130,7 +130,10 @@ impl State {
             kept.gone += conversation.purge_failures(before, &mut left);
         }
         let pending = |row: &&DeadLetterRow| row.letter.state == DeadLetterState::Pending;
-        kept.pending = self.dead_letter_rows().filter(pending).count() as u64;
+        let since = self.dead_letter_rows().filter(pending);
+        let since: Vec<_> = since.map(|row| row.letter.first_failed_at).collect();
+        kept.pending = since.len() as u64;
+        kept.oldest_at = since.into_iter().min();
         kept
     }
 }

@@ -8,8 +8,8 @@ use zupa_core::store::ClaimMode;
 use zupa_core::{
     Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
     DeadAttempt, DeadLetter, DeadLetterId, DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact,
-    Hold, IdempotencyKey, InboundState, Lane, Number, PlatformId, ProcessId, ReceiptLevel, Step, StoredState,
-    TenantId, Timestamp, TurnId, TurnState, Wait,
+    Hold, IdempotencyKey, InboundState, Lane, Number, PlatformId, ProcessId, ReceiptLevel, Step,
+    StoredState, TenantId, Timestamp, TurnId, TurnState, Wait,
 };
 
 use super::planted::Planted;

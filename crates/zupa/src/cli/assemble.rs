@@ -10,7 +10,8 @@ use std::time::Duration;
 use zupa::config::{self, Config, Journal, Provider};
 use zupa_core::secrets::SecretString;
 use zupa_core::{
-    Alias, Burst, ChannelId, Digest, Hints, IdempotencyKeys, Model, Price, SecretRef, Secrets, TenantId,
+    Alias, Burst, ChannelId, Digest, Hints, IdempotencyKeys, Model, Price, SecretRef, Secrets,
+    TenantId,
 };
 use zupa_http::{Idempotency, WebChat};
 use zupa_openai::{OpenAiConfig, OpenAiModel, Structured};

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zupa::config::{Config, Engine, Profile};
 use zupa_core::{Channel, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup};
-use zupa_http::{DevInfo, Idempotency, LocalTokens, Metrics, Mode, Parts, Rates, Readiness, WebChat};
+use zupa_http::{
+    DevInfo, Idempotency, LocalTokens, Metrics, Mode, Parts, Rates, Readiness, WebChat,
+};
 use zupa_runtime::{Drained, Health, InProcessWakeup, Runtime, SystemClock, SystemIds};
 
 use super::arguments::{Global, Listen};

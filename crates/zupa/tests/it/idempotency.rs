@@ -32,7 +32,10 @@ fn an_act_is_answered_as_before_by_the_next_process() {
     let id = listed["conversations"][0]["id"].as_str().unwrap();
     let path = format!("/api/v1/conversations/{id}/hold");
     let first = act(&home, &server, KEY, &path, r#"{"by":"ana"}"#);
-    assert_eq!((first.status, &first.json()["changed"]), (200, &json!(true)));
+    assert_eq!(
+        (first.status, &first.json()["changed"]),
+        (200, &json!(true))
+    );
     assert!(!server.log().contains(KEY));
     server.kill();
 
@@ -43,7 +46,13 @@ fn an_act_is_answered_as_before_by_the_next_process() {
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     let other = act(&home, &server, KEY, &path, r#"{"by":"bob"}"#);
     assert_eq!(other.problem(), (422, "idempotency_key_reused".to_owned()));
-    let anew = act(&home, &server, "another-key-of-characters", &path, r#"{"by":"ana"}"#);
+    let anew = act(
+        &home,
+        &server,
+        "another-key-of-characters",
+        &path,
+        r#"{"by":"ana"}"#,
+    );
     assert_eq!(anew.json()["changed"], false);
     server.stop();
 }
