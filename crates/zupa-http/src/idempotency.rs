@@ -42,7 +42,9 @@ use tracing::{Instrument, debug, warn};
 use uuid::Uuid;
 use zupa_core::bus::{Draft, names};
 use zupa_core::idempotency::{Begin, Begun, Keep, KeptAnswer, Scope};
-use zupa_core::{Clock, Digest, EventBus, IdempotencyKey, IdempotencyKeys, Ids};
+use zupa_core::{
+    Clock, Digest, Error, ErrorKind, EventBus, IdempotencyKey, IdempotencyKeys, Ids, Outcome,
+};
 
 use crate::body;
 use crate::problem::{Fault, Problem};
@@ -50,6 +52,9 @@ use crate::problem::{Fault, Problem};
 /// How long a try may be at work. Twice the deadline of a handler, so that an act that is
 /// not cut short by a crash has always ended before.
 pub const LEASE: Duration = Duration::from_secs(60);
+
+/// How long a look at the keys may take, as any call of a store.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long an answer is kept, unless it is said otherwise.
 const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -135,7 +140,7 @@ impl Idempotency {
             now,
             lease_until: now.plus(LEASE),
         };
-        match self.keys.begin(begin).await {
+        match in_time(self.keys.begin(begin)).await {
             Ok(Begun::Fresh) => {
                 self.bus.emit(Draft::of(names::IDEMPOTENCY_MISS));
                 // Not dropped with the connection: half an act helps nobody.
@@ -205,7 +210,7 @@ impl Idempotency {
             now,
             until: now.plus(self.keep),
         };
-        match self.keys.keep(keep).await {
+        match in_time(self.keys.keep(keep)).await {
             Ok(true) => {}
             Ok(false) => {
                 self.failed("store");
@@ -219,7 +224,7 @@ impl Idempotency {
     }
 
     async fn free(&self, key: IdempotencyKey, holder: Uuid) {
-        if let Err(error) = self.keys.free(key, holder).await {
+        if let Err(error) = in_time(self.keys.free(key, holder)).await {
             self.failed("store");
             warn!(idempotency.key = %key, %error, "a key stays taken until its lease is over");
         }
@@ -243,6 +248,13 @@ pub async fn idempotent(
     let path = request.uri().path().to_owned();
     let answered = layer.answer(request, next).await;
     answered.unwrap_or_else(|problem| problem.into_document(&path))
+}
+
+async fn in_time<T>(call: impl Future<Output = zupa_core::Result<T>>) -> zupa_core::Result<T> {
+    timeout(PATIENCE, call).await.unwrap_or_else(|_elapsed| {
+        let late = "the idempotency keys did not answer in time";
+        Err(Error::new(ErrorKind::Timeout, late).with_outcome(Outcome::Unknown))
+    })
 }
 
 /// The method and the route, or the path where no route is known.
