@@ -37,11 +37,14 @@ const HOLDS: &str = include_str!("../migrations/0003/tables.sql");
 /// The fourth one: dead letters.
 const DEAD_LETTERS: &str = include_str!("../migrations/0004/tables.sql");
 
+/// The fifth one: deliveries.
+const DELIVERIES: &str = include_str!("../migrations/0005/tables.sql");
+
 /// The newest migration as it runs: its changes of the tables, then every function
 /// anew. A migration that follows takes the functions over, and leaves its
 /// predecessor the tables alone, which is all that is remembered of it.
 const NEWEST: &str = concat!(
-    include_str!("../migrations/0004/tables.sql"),
+    include_str!("../migrations/0005/tables.sql"),
     include_str!("../functions/00_anew.sql"),
     include_str!("../functions/01_items.sql"),
     include_str!("../functions/02_shared.sql"),
@@ -71,12 +74,13 @@ pub fn migrations() -> Migrator {
     };
     let newest = Migration {
         sql: NEWEST.into_sql_str(),
-        ..migration(4, "dead letters", DEAD_LETTERS)
+        ..migration(5, "deliveries", DELIVERIES)
     };
     let mut migrator = Migrator::with_migrations(vec![
         migration(1, "path", PATH),
         migration(2, "waits", WAITS),
         migration(3, "holds", HOLDS),
+        migration(4, "dead letters", DEAD_LETTERS),
         newest,
     ]);
     migrator.dangerous_set_table_name(HISTORY);
@@ -104,13 +108,13 @@ mod tests {
     /// only an empty one.
     #[test]
     fn functions_change_with_a_migration() {
-        let functions = NEWEST.strip_prefix(DEAD_LETTERS).unwrap_or_default();
+        let functions = NEWEST.strip_prefix(DELIVERIES).unwrap_or_default();
         let digest = zupa_core::Digest::of(functions.as_bytes()).to_hex();
         assert_eq!(
             (wanted_version(), digest.as_str()),
             (
-                4,
-                "4ae717124243c4d5b560154270d28948284063f7a0379d9e3df0f946478d028f"
+                5,
+                "92163ed42ac4fb4b00a62003b3c8cf4e344395fc590f2cb8ba45497924ddd4ac"
             )
         );
     }

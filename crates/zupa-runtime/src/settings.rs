@@ -66,6 +66,9 @@ pub struct Settings {
     pub dead_letter_retention: Duration,
     /// Pending dead letters from which on somebody is warned. Default: 100.
     pub dead_letter_alert: u64,
+    /// How long a conversation may be due with nobody at work on it, before somebody is
+    /// warned. Default: 5 min.
+    pub stuck_after: Duration,
     /// Digest of the configuration in force, for the audit.
     pub config: Digest,
 }
@@ -95,6 +98,7 @@ impl Default for Settings {
             raw_retention: 14 * DAY,
             dead_letter_retention: 7 * DAY,
             dead_letter_alert: 100,
+            stuck_after: Duration::from_secs(5 * 60),
             config: Digest::default(),
         }
     }

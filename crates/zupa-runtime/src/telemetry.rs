@@ -118,6 +118,7 @@ pub(crate) fn settled(delivery: &Delivery, settlement: &Settlement) -> Draft {
         Settlement::InDoubt { .. } => of(names::DELIVERY_IN_DOUBT),
         Settlement::Unknown => of(names::DELIVERY_UNKNOWN),
         Settlement::SendAgain => of(names::DELIVERY_SENT_AGAIN),
+        Settlement::Resend => of(names::DELIVERY_DOUBLED),
     }
 }
 

@@ -30,12 +30,14 @@ pub fn migrations() -> Migrator {
     let waits = include_str!("../migrations/0003_waits.sql");
     let holds = include_str!("../migrations/0004_holds.sql");
     let dead_letters = include_str!("../migrations/0005_dead_letters.sql");
+    let deliveries = include_str!("../migrations/0006_deliveries.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
         migration(3, "waits", waits),
         migration(4, "holds", holds),
         migration(5, "dead letters", dead_letters),
+        migration(6, "deliveries", deliveries),
     ])
 }
 

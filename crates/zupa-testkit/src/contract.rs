@@ -22,6 +22,7 @@ pub mod counts;
 pub mod dead_letters;
 pub mod decisions;
 pub mod delivery;
+pub mod doubt;
 pub mod hand_back;
 pub mod holds;
 pub mod idle;

@@ -20,6 +20,7 @@ pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 pub(super) struct Families {
     pub inbound: Counters<By>,
     pub queue_depth: Gauge,
+    pub queue_stuck: Gauge,
     pub queue_wait: Histogram,
     pub turns: Counters<By>,
     pub turn_duration: Histograms<By>,
@@ -48,6 +49,7 @@ impl Families {
         let families = Self {
             inbound: Family::default(),
             queue_depth: Gauge::default(),
+            queue_stuck: Gauge::default(),
             queue_wait: seconds(),
             turns: Family::default(),
             turn_duration: Family::new_with_constructor(seconds),
@@ -71,6 +73,7 @@ impl Families {
         let all = &families;
         registry.register("inbound", "Messages that came in, by what became of them", all.inbound.clone());
         registry.register("queue_depth", "Messages that wait in the store, for all processes", all.queue_depth.clone());
+        registry.register("queue_stuck", "Conversations that are due for too long with nobody at work on them, at most 100", all.queue_stuck.clone());
         registry.register_with_unit("queue_wait", "From the acceptance of a turn's oldest message to a start of the turn", Unit::Seconds, all.queue_wait.clone());
         registry.register("turns", "Runs of turns that have ended, by how", all.turns.clone());
         registry.register_with_unit("turn_duration", "From a run's start to its written end", Unit::Seconds, all.turn_duration.clone());
@@ -110,6 +113,7 @@ impl Families {
             "failed",
             "in_doubt",
             "sent_again",
+            "doubled",
             "unknown",
         ];
         zero(&self.deliveries, "outcome", &outcomes);

@@ -57,6 +57,7 @@ async fn a_message_is_found_and_explained() {
         steps: Vec::new(),
         waits: Vec::new(),
         deliveries: Vec::new(),
+        hold: None,
         audit: Vec::new(),
     };
     app.desk

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use zupa_core::{
     Channel, Clock, Error, ErrorKind, Ids, Model, Result, Synthesizer, Tool, Transcriber,
 };
@@ -18,6 +19,7 @@ pub(crate) struct Guards {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     made: Mutex<BTreeMap<String, Arc<Policy>>>,
+    model_back: Arc<Notify>,
 }
 
 impl Guards {
@@ -33,6 +35,7 @@ impl Guards {
             clock,
             ids,
             made: Mutex::default(),
+            model_back: Arc::default(),
         };
         // A tool may be seen for the first time in a turn: what is wrong shows now.
         guards.make("tool", &guards.policies.tool, is_gone)?;
@@ -81,6 +84,11 @@ impl Guards {
         Ok(GuardedTool { inner, policy })
     }
 
+    /// Notified when the breaker of a model has closed, by itself or by hand.
+    pub(crate) fn model_back(&self) -> Arc<Notify> {
+        self.model_back.clone()
+    }
+
     /// The breakers so far, by name.
     pub(crate) fn breakers(&self) -> Vec<Breaker> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +108,13 @@ impl Guards {
 
     fn make(&self, name: &str, rules: &CallPolicy, fails: Test) -> Result<Policy> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        Policy::new(name, rules.clone(), fails, clock, ids)
+        let (is_model, model_back) = (name.starts_with("model/"), self.model_back.clone());
+        let closed = move || {
+            if is_model {
+                model_back.notify_one();
+            }
+        };
+        Policy::telling(name.to_owned(), rules.clone(), fails, clock, ids, closed)
     }
 }
 

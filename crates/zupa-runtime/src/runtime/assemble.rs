@@ -161,6 +161,7 @@ impl Builder {
             alone: Quarantine::alone(&recovery.suspects),
             hiring,
             hired,
+            model_back: guards.model_back(),
             workers: workers.clone(),
         };
         let deliverer = Arc::new(Deliverer {

@@ -10,8 +10,8 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 use zupa_core::{
     AuditEntry, Content, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId,
-    DeadLetterKind, DeadLetterStanding, DeadLetterState, DeadLettersKept, Error, ErrorKind, Result,
-    Timestamp,
+    DeadLetterKind, DeadLetterStanding, DeadLetterState, DeadLettersKept, Error, ErrorKind, Lane,
+    Result, Timestamp,
 };
 
 use super::audit;
@@ -122,14 +122,7 @@ fn redrive(
 ) -> Result<()> {
     match id.kind() {
         DeadLetterKind::Inbound => requeue(connection, id, found, content, now)?,
-        DeadLetterKind::Delivery => {
-            connection.run(
-                "UPDATE outbox SET state = 'queued', open = 1, late = 1, reason = NULL,
-                     not_before = NULL, settled_at = NULL
-                 WHERE conversation = ?1 AND number = ?2",
-                params![found.conversation, found.number],
-            )?;
-        }
+        DeadLetterKind::Delivery => send_late(connection, found)?,
     }
     connection.run(
         "UPDATE dead_letters SET state = 'reprocessing', reason = NULL, ended_at = NULL,
@@ -162,6 +155,33 @@ fn requeue(
              redriven = 1, content = coalesce(?3, content)
          WHERE event_id = ?1",
         params![id.source().0.as_bytes(), number, content],
+    )?;
+    Ok(())
+}
+
+/// Moves a delivery to the end of its conversation, and out of its order.
+fn send_late(connection: &Connection, found: &Found) -> Result<()> {
+    let number: i64 = connection.one(
+        "UPDATE conversations SET last_number = last_number + 1, redriven = redriven + 1
+         WHERE id = ?1 RETURNING last_number",
+        params![found.conversation],
+        one,
+    )?;
+    connection.run(
+        "UPDATE outbox SET number = ?3, lane = ?4, state = 'queued', open = 1, late = 1,
+             reason = NULL, not_before = NULL, settled_at = NULL,
+             doubled = doubled + (state = 'unknown')
+         WHERE conversation = ?1 AND number = ?2",
+        params![
+            found.conversation,
+            found.number,
+            number,
+            Lane::Late.as_str()
+        ],
+    )?;
+    connection.run(
+        "UPDATE dead_letters SET number = ?2 WHERE place = ?1",
+        params![found.place, number],
     )?;
     Ok(())
 }

@@ -20,7 +20,8 @@ pub(super) fn attempt(
     now: Timestamp,
 ) -> Result<Attempted> {
     let granted = connection.run(
-        "UPDATE outbox SET state = 'sending', open = 1, attempts = ?3, not_before = ?4
+        "UPDATE outbox SET state = 'sending', open = 1, attempts = ?3, not_before = ?4,
+             tried_at = ?5
          WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')
            AND attempts = ?3 - 1
            AND NOT EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND hold_kind IS NOT NULL)",
@@ -28,7 +29,8 @@ pub(super) fn attempt(
             item.conversation.as_bytes(),
             item.number.0.cast_signed(),
             item.attempt,
-            item.answer_by.0
+            item.answer_by.0,
+            now.0
         ],
     )?;
     if granted == 1 {
@@ -63,14 +65,22 @@ pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> 
         Settlement::Failed { kind } => ("failed", None, Some(kind.as_str())),
         Settlement::InDoubt { until } => ("in_doubt", Some(until.0), None),
         Settlement::Unknown => ("unknown", None, Some("no evidence")),
-        Settlement::SendAgain => ("queued", None, None),
+        Settlement::SendAgain | Settlement::Resend => ("queued", None, None),
     };
-    if let Settlement::Retry { kind, .. } | Settlement::Failed { kind } = &item.settlement {
-        failures::of_attempt(connection, item, kind.as_str(), not_before, now)?;
+    let failed = match &item.settlement {
+        Settlement::Retry { kind, .. } | Settlement::Failed { kind } => {
+            Some((kind.as_str(), "the channel did not take it"))
+        }
+        Settlement::Unknown => Some(("unknown", "nobody knows whether it has left")),
+        _ => None,
+    };
+    if let Some(failed) = failed {
+        failures::of_attempt(connection, item, failed, not_before, now)?;
     }
     let settled_at = matches!(state, "failed" | "unknown").then_some(now.0);
     let settled = connection.run(
-        "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5, reason = ?6, settled_at = ?7
+        "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5, reason = ?6, settled_at = ?7,
+             doubled = doubled + ?9
          WHERE conversation = ?1 AND number = ?2 AND attempts = ?3
            AND (state = 'sending' OR state = 'in_doubt')",
         params![
@@ -81,7 +91,8 @@ pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> 
             not_before,
             reason,
             settled_at,
-            settled_at.is_none()
+            settled_at.is_none(),
+            item.settlement == Settlement::Resend
         ],
     )?;
     // What was said with a step stands for itself; no reply begins with it.

@@ -87,6 +87,7 @@ impl State {
                     number: *number,
                     from: Speaker::Person(row.platform_id.as_str().into()),
                     text: row.content.as_prompt_text(),
+                    late: false,
                 });
         let shown = conversation
             .outbox
@@ -96,6 +97,7 @@ impl State {
             number: *number,
             from: Speaker::Agent(row.id),
             text: row.content.as_prompt_text(),
+            late: row.late,
         });
         let mut lines: Vec<_> = people
             .chain(agent)
@@ -182,6 +184,7 @@ impl Conversation {
             steps: Vec::new(),
             waits: Vec::new(),
             deliveries: Vec::new(),
+            hold: self.hold.clone(),
             audit: Vec::new(),
         }
     }
@@ -203,6 +206,7 @@ impl Conversation {
                 .filter(|(_, row)| row.id.turn == turn.id)
                 .map(|(number, row)| row.view(*number))
                 .collect(),
+            hold: self.hold.clone(),
             audit: self
                 .audit
                 .iter()
@@ -300,6 +304,7 @@ impl DeliveryRow {
             attempts: self.attempts,
             receipt: self.receipt,
             late: self.late,
+            doubled: self.doubled,
             settled_at: self.settled_at,
         }
     }
