@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hints::Hint;
 use crate::id::{Address, ChannelId, PlatformId, TenantId};
 use crate::outbound::DeliveryId;
+use crate::time::Timestamp;
 
 /// What a channel can and cannot do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,19 @@ pub struct Capabilities {
     pub deduplicates: Deduplicates,
     /// Whether its readers see an answer while it is written ([`Hint::Delta`]).
     pub drafts: bool,
+    /// What becomes of a send in doubt when no evidence has come.
+    pub on_unknown: OnUnknown,
+}
+
+/// What becomes of a send in doubt for which no evidence has come, where the channel does
+/// not deduplicate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// It is given up as unknown, and shown to an operator.
+    #[default]
+    Review,
+    /// It is sent again, and counted and shown as possibly doubled.
+    Resend,
 }
 
 /// What makes a delivery sent.
@@ -108,6 +122,14 @@ pub trait Channel: Debug + Send + Sync + 'static {
     /// did not leave; a lost answer MUST be [`crate::Outcome::Unknown`].
     /// *Cancel safety*: a dropped call counts as unknown.
     async fn send(&self, message: Outgoing) -> Result<SendReceipt>;
+
+    /// Since when the channel has told everything: it was accepting, and all that the
+    /// platform had to say was accepted by us, without a gap until now. Wall time.
+    ///
+    /// *Behaviour*: never blocks. None while it is not so, and always none where news of
+    /// our messages does not carry our key: then hearing nothing of a message does not
+    /// mean that it has not left.
+    fn caught_up_since(&self) -> Option<Timestamp>;
 
     /// Says whether it carries voice. Constant for its life.
     fn voice(&self) -> Voice;

@@ -162,7 +162,8 @@ pub trait Desk: Debug + Send + Sync + 'static {
     ///
     /// *Behaviour*: one transaction, flushed. An inbound that is tried again moves to
     /// the end of its conversation, where a new turn takes it; its old place stays
-    /// empty. A delivery that is tried again keeps its place, and is marked late. The
+    /// empty. A delivery that is tried again moves there, too: it keeps its id, is marked
+    /// late, and waits for nothing and keeps nothing waiting but what is late itself. The
     /// first who acts wins; what is refused changes nothing and appends nothing.
     /// *Errors*: as [`crate::Store::write`].
     /// *Cancel safety*: it is done or not; ask again.
@@ -277,6 +278,9 @@ pub struct TurnView {
     /// what it sent; each oldest first. Kept as long as dead letters are after their end.
     #[serde(default)]
     pub failures: Vec<FailureView>,
+    /// Who has its conversation instead of the agent.
+    #[serde(default)]
+    pub hold: Option<Hold>,
     /// What the audit says of it.
     pub audit: Vec<AuditView>,
 }
@@ -384,6 +388,10 @@ pub struct DeliveryView {
     /// True when an operator has had it sent again, outside of its order.
     #[serde(default)]
     pub late: bool,
+    /// How often it was sent again although it may have left before: the person may have
+    /// it more than once.
+    #[serde(default)]
+    pub doubled: u32,
     /// When it was settled.
     pub settled_at: Option<Timestamp>,
 }
@@ -449,6 +457,8 @@ pub struct Line {
     pub from: Speaker,
     /// What was said, as plain text.
     pub text: String,
+    /// True for a message of the agent that went out late, outside of its order.
+    pub late: bool,
 }
 
 /// Who said a line.

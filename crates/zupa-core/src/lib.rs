@@ -39,12 +39,14 @@ pub mod tool;
 pub mod turn;
 pub mod wait;
 pub mod wakeup;
+pub mod why;
 
 pub use audit::{AuditEntry, AuditHead, AuditLink};
 pub use burst::Burst;
 pub use bus::EventBus;
 pub use channel::{
-    Acknowledges, Capabilities, Channel, Deduplicates, Media, Outgoing, SendReceipt, Voice,
+    Acknowledges, Capabilities, Channel, Deduplicates, Media, OnUnknown, Outgoing, SendReceipt,
+    Voice,
 };
 pub use clock::{Clock, Ids};
 pub use content::{Content, Wake};

@@ -32,6 +32,14 @@ impl Outbound {
         }
     }
 
+    /// What nobody has asked for at this moment, in plain text: a reminder, a summary.
+    pub fn proactive(text: impl Into<String>) -> Self {
+        Self {
+            lane: Lane::Proactive,
+            ..Self::reply(text)
+        }
+    }
+
     /// A side message in plain text.
     pub fn aside(text: impl Into<String>) -> Self {
         Self {
@@ -41,12 +49,17 @@ impl Outbound {
     }
 }
 
-/// Deliveries keep their order per conversation and lane.
+/// Deliveries keep their order per conversation and lane. Lanes do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// An answer to what the person said.
     Reply,
+    /// What a turn says that no message of the person has begun.
+    Proactive,
+    /// What goes out late, because an operator has had it sent again: outside the order of
+    /// the others.
+    Late,
 }
 
 impl Lane {
@@ -54,6 +67,8 @@ impl Lane {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reply => "reply",
+            Self::Proactive => "proactive",
+            Self::Late => "late",
         }
     }
 }

@@ -144,6 +144,15 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// *Cancel safety*: as [`Self::write`]; safe to call again.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>>;
 
+    /// Makes due what waits because the provider of a model has failed: at most `limit`
+    /// turns, longest waiting first. Answers their conversations.
+    ///
+    /// *Behaviour*: one transaction, riding. What a human has, and what is claimed, stays
+    /// as it is, and so does what waits after a failure that counts.
+    /// *Errors*: as [`Self::write`].
+    /// *Cancel safety*: safe to call again.
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>>;
+
     /// Reads the newest `limit` lines of a conversation's history: what its ended
     /// turns heard and said, oldest first.
     ///

@@ -22,7 +22,6 @@ mod review;
 mod router;
 mod serve;
 mod web_chat;
-mod why;
 
 pub use breakers::{Breaker, Breakers, Position};
 pub use idempotency::{Idempotency, Principal, idempotent};
@@ -36,4 +35,4 @@ pub use review::{
 pub use router::router;
 pub use serve::serve;
 pub use web_chat::WebChat;
-pub use why::{Why, why};
+pub use zupa_core::why::{Why, why};

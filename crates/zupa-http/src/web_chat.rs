@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
-    Hints, Media, Outgoing, Result, SendReceipt, TenantId, Voice,
+    Hints, Media, OnUnknown, Outgoing, Result, SendReceipt, TenantId, Timestamp, Voice,
 };
 
 /// One web-chat door. Cheap to clone.
@@ -48,6 +48,7 @@ impl Channel for WebChat {
             acknowledges: Acknowledges::AtCommit,
             deduplicates: Deduplicates::ByKey,
             drafts: true,
+            on_unknown: OnUnknown::Review,
         }
     }
 
@@ -57,6 +58,11 @@ impl Channel for WebChat {
             "the web chat has nothing to send, its commit is the delivery",
         )
         .with("delivery", message.delivery))
+    }
+
+    /// Its commit is the delivery, so there is nothing to hear of.
+    fn caught_up_since(&self) -> Option<Timestamp> {
+        None
     }
 
     /// Its lines are text: readers would see the words of a voice message, and the

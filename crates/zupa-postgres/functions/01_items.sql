@@ -3,7 +3,8 @@
 
 CREATE TYPE zupa.settlement_item AS (
     conversation uuid, number bigint, attempt integer, state text, open boolean,
-    not_before bigint, reason text, platform_id text
+    not_before bigint, reason text, platform_id text,
+    failed text, doubled integer     -- why, for the history; 1: it may have left before
 );
 
 CREATE TYPE zupa.receipt_item AS (

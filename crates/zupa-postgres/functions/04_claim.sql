@@ -125,6 +125,27 @@ BEGIN
 END
 $$;
 
+-- Makes due what waits for a provider. Those that somebody is writing to at this moment
+-- are passed over.
+CREATE FUNCTION zupa.hasten(bite bigint) RETURNS SETOF uuid LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$
+DECLARE
+    at_time bigint := zupa.now();
+    waiting uuid[];
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    waiting := ARRAY(
+        SELECT c.id FROM zupa.conversations c JOIN zupa.turns t ON t.id = c.open_turn
+        WHERE c.due_at > at_time AND c.hold_kind IS NULL AND t.state = 'retry'
+          AND t.provider_failures > 0
+        ORDER BY c.due_at, c.id LIMIT bite FOR UPDATE OF c SKIP LOCKED);
+    UPDATE zupa.turns t SET not_before = at_time
+    FROM zupa.conversations c WHERE c.id = ANY (waiting) AND t.id = c.open_turn;
+    UPDATE zupa.conversations c SET due_at = at_time WHERE c.id = ANY (waiting);
+    RETURN QUERY SELECT unnest(waiting);
+END
+$$;
+
 -- The last number that the next turn may take where something internal is pending.
 CREATE FUNCTION zupa.range_end(conv uuid, consumed bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$

@@ -17,7 +17,7 @@ DECLARE
 BEGIN
     FOR item IN SELECT * FROM unnest(items) LOOP
         UPDATE zupa.outbox o SET state = 'sending', open = true, attempts = item.attempt,
-            not_before = item.answer_by + ahead
+            not_before = item.answer_by + ahead, tried_at = at_time
         WHERE o.conversation = item.conversation AND o.number = item.number
           AND o.state IN ('queued', 'retry') AND o.attempts = item.attempt - 1
           AND NOT EXISTS (SELECT 1 FROM zupa.conversations c
@@ -58,17 +58,19 @@ BEGIN
     WHERE i.state = 'sent' AND o.conversation = i.conversation AND o.number = i.number
       AND o.state NOT IN ('sent', 'failed', 'cancelled');
     FOR item IN SELECT * FROM unnest(items) AS i WHERE i.state <> 'sent' LOOP
-        IF item.state IN ('retry', 'failed') THEN
+        IF item.failed IS NOT NULL THEN
             INSERT INTO zupa.failures (kind, source, ordinal, turn_id, run, at, class, message,
                 not_before, counted)
-            SELECT 'delivery', o.turn_id, o.ordinal, o.turn_id, o.attempts, at_time, item.reason,
-                'the channel did not take it', item.not_before + ahead, true
+            SELECT 'delivery', o.turn_id, o.ordinal, o.turn_id, o.attempts, at_time,
+                CASE item.state WHEN 'unknown' THEN 'unknown' ELSE item.reason END,
+                item.failed, item.not_before + ahead, true
             FROM zupa.outbox o
             WHERE o.conversation = item.conversation AND o.number = item.number
               AND o.attempts = item.attempt AND o.state IN ('sending', 'in_doubt');
         END IF;
         UPDATE zupa.outbox o SET state = item.state, open = item.open,
             not_before = item.not_before + ahead, reason = item.reason,
+            doubled = o.doubled + item.doubled,
             settled_at = CASE WHEN NOT item.open THEN at_time END
         WHERE o.conversation = item.conversation AND o.number = item.number
           AND o.attempts = item.attempt AND o.state IN ('sending', 'in_doubt');

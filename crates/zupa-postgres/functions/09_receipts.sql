@@ -55,16 +55,20 @@ BEGIN
         settled_at = coalesce(o.settled_at, at_time),
         state = CASE WHEN proves_sent AND o.state NOT IN ('failed', 'cancelled')
                      THEN 'sent' ELSE o.state END,
+        reason = CASE WHEN NOT proves_sent OR o.state <> 'unknown' THEN o.reason END,
         open = o.open AND NOT proves_sent
     FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation
     WHERE t.id = the_turn AND c.channel = the_channel AND c.tenant = the_tenant
       AND o.conversation = t.conversation AND o.turn_id = t.id
-      AND o.number = CASE WHEN status.ordinal >= t.said
+      AND o.number = coalesce(
+          (SELECT l.number FROM zupa.outbox l
+           WHERE l.turn_id = t.id AND l.late AND l.ordinal = status.ordinal),
+          CASE WHEN status.ordinal >= t.said
           THEN t.first_outbound + status.ordinal - t.said
           ELSE (SELECT a.number FROM zupa.outbox a
                 WHERE a.conversation = t.conversation AND a.number >= t.first_said
                   AND a.turn_id = t.id AND a.ordinal = status.ordinal
-                ORDER BY a.number LIMIT 1) END;
+                ORDER BY a.number LIMIT 1) END);
     IF FOUND THEN
         RETURN;
     END IF;
@@ -72,6 +76,7 @@ BEGIN
         settled_at = coalesce(o.settled_at, at_time),
         state = CASE WHEN proves_sent AND o.state NOT IN ('failed', 'cancelled')
                      THEN 'sent' ELSE o.state END,
+        reason = CASE WHEN NOT proves_sent OR o.state <> 'unknown' THEN o.reason END,
         open = o.open AND NOT proves_sent
     FROM zupa.conversations c
     WHERE o.platform_id = status.about AND c.id = o.conversation

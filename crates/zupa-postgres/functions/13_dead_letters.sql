@@ -76,7 +76,7 @@ EXECUTE FUNCTION zupa.inbound_ended();
 
 CREATE FUNCTION zupa.delivery_ended() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.state = 'failed' THEN
+    IF NEW.state IN ('failed', 'unknown') THEN
         PERFORM zupa.gave_up('delivery', NEW.turn_id, NEW.ordinal, NEW.conversation, NEW.number,
             NEW.content, NULL, NULL);
     ELSE
@@ -86,15 +86,15 @@ BEGIN
                           THEN NEW.state || ': ' || coalesce(NEW.reason, '') END,
             ended_at = CASE NEW.state WHEN 'sent' THEN zupa.now() END
         WHERE d.source = NEW.turn_id AND d.ordinal = NEW.ordinal AND d.kind = 'delivery'
-          AND d.state = 'reprocessing';
+          AND (d.state = 'reprocessing' OR d.state = 'pending' AND NEW.state = 'sent');
     END IF;
     RETURN NULL;
 END
 $$;
 
 CREATE TRIGGER delivery_ended AFTER UPDATE OF state ON zupa.outbox FOR EACH ROW
-WHEN (NEW.state <> OLD.state AND (NEW.state = 'failed'
-      OR OLD.late AND NEW.state IN ('sent', 'cancelled', 'unknown')))
+WHEN (NEW.state <> OLD.state AND (NEW.state IN ('failed', 'unknown')
+      OR (OLD.late OR OLD.state = 'unknown') AND NEW.state IN ('sent', 'cancelled')))
 EXECUTE FUNCTION zupa.delivery_ended();
 
 -- Does something with a dead letter that still stands as the caller has seen it. The
@@ -141,14 +141,28 @@ BEGIN
         IF d.kind = 'inbound' THEN
             PERFORM zupa.requeue(conv, d.source, word, at_time);
         ELSE
-            UPDATE zupa.outbox o SET state = 'queued', open = true, late = true, reason = NULL,
-                not_before = NULL, settled_at = NULL
-            WHERE o.conversation = conv AND o.number = d.number;
+            PERFORM zupa.send_late(conv, d.place, d.number);
         END IF;
     END IF;
     SELECT k.due_at INTO due FROM zupa.conversations k WHERE k.id = conv;
     RETURN json_build_object('was', 'done', 'conversation', conv,
         'due_at', due - (at_time - said));
+END
+$$;
+
+-- Moves a delivery to the end of its conversation, and out of its order.
+CREATE FUNCTION zupa.send_late(conv uuid, the_place bigint, old bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    fresh bigint;
+BEGIN
+    UPDATE zupa.conversations c SET last_number = c.last_number + 1, redriven = c.redriven + 1
+    WHERE c.id = conv RETURNING c.last_number INTO fresh;
+    UPDATE zupa.outbox o SET number = fresh, lane = 'late', state = 'queued', open = true,
+        late = true, reason = NULL, not_before = NULL, settled_at = NULL,
+        doubled = o.doubled + (o.state = 'unknown')::integer
+    WHERE o.conversation = conv AND o.number = old;
+    UPDATE zupa.dead_letters d SET number = fresh WHERE d.place = the_place;
 END
 $$;
 

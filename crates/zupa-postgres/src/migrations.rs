@@ -40,11 +40,14 @@ const DEAD_LETTERS: &str = include_str!("../migrations/0004/tables.sql");
 /// The fifth one: idempotency keys, and values that are packed.
 const KEYS: &str = include_str!("../migrations/0005/tables.sql");
 
+/// The sixth one: deliveries.
+const DELIVERIES: &str = include_str!("../migrations/0006/tables.sql");
+
 /// The newest migration as it runs: its changes of the tables, then every function
 /// anew. A migration that follows takes the functions over, and leaves its
 /// predecessor the tables alone, which is all that is remembered of it.
 const NEWEST: &str = concat!(
-    include_str!("../migrations/0005/tables.sql"),
+    include_str!("../migrations/0006/tables.sql"),
     include_str!("../functions/00_anew.sql"),
     include_str!("../functions/01_items.sql"),
     include_str!("../functions/02_shared.sql"),
@@ -75,13 +78,14 @@ pub fn migrations() -> Migrator {
     };
     let newest = Migration {
         sql: NEWEST.into_sql_str(),
-        ..migration(5, "keys", KEYS)
+        ..migration(6, "deliveries", DELIVERIES)
     };
     let mut migrator = Migrator::with_migrations(vec![
         migration(1, "path", PATH),
         migration(2, "waits", WAITS),
         migration(3, "holds", HOLDS),
         migration(4, "dead letters", DEAD_LETTERS),
+        migration(5, "keys", KEYS),
         newest,
     ]);
     migrator.dangerous_set_table_name(HISTORY);
@@ -109,13 +113,13 @@ mod tests {
     /// only an empty one.
     #[test]
     fn functions_change_with_a_migration() {
-        let functions = NEWEST.strip_prefix(KEYS).unwrap_or_default();
+        let functions = NEWEST.strip_prefix(DELIVERIES).unwrap_or_default();
         let digest = zupa_core::Digest::of(functions.as_bytes()).to_hex();
         assert_eq!(
             (wanted_version(), digest.as_str()),
             (
-                5,
-                "4ae717124243c4d5b560154270d28948284063f7a0379d9e3df0f946478d028f"
+                6,
+                "9d33773d8341a431cdca58dbdc81f4673acbae83d3b5c9a3b0a56f4cf8b375c3"
             )
         );
     }

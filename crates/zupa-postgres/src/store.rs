@@ -132,12 +132,16 @@ impl Store for PostgresStore {
         read::due(&self.readers, self.process(), now, until, limit).await
     }
 
-    async fn due_deliveries(&self, _now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        read::due_deliveries(&self.readers, limit).await
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+        read::due_deliveries(&self.readers, now, limit).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
         wait::expire(&self.readers, now, limit, self.config.flushes()).await
+    }
+
+    async fn hasten(&self, _now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        read::hasten(&self.readers, limit).await
     }
 
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {

@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -53,6 +53,8 @@ pub(crate) struct Dispatcher {
     pub tenants: Arc<Tenants>,
     /// Where it is told, with each poll, what waits and runs.
     pub measured: watch::Sender<[Measured; Priority::ALL.len()]>,
+    /// Notified when a model that was down works again.
+    pub model_back: Arc<Notify>,
     pub workers: TaskTracker,
 }
 
@@ -70,8 +72,8 @@ impl Dispatcher {
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let wait = self.until_later(&work);
-            // Every arm is cancel safe: a hint, an ending, a tick or a permit is
-            // taken as a whole or stays.
+            // Every arm is cancel safe: a hint, a notice, an ending, a tick or a permit
+            // is taken as a whole or stays.
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some((conversation, next)) = endings.recv() => {
@@ -97,6 +99,7 @@ impl Dispatcher {
                     Nudge::Held(conversation) => self.worker.in_flight.silence(conversation),
                     Nudge::News(address) => self.worker.doors.hint(&address, Hint::Look),
                 },
+                () = self.model_back.notified() => self.bring_back(&mut work).await,
                 _ = poll.tick() => {
                     self.measured.send_replace(Priority::ALL.map(|one| work.measure(one)));
                     self.poll(&mut work).await;
@@ -149,6 +152,26 @@ impl Dispatcher {
             drop(permit);
             let _ = ended.send((conversation, next));
         });
+    }
+
+    /// Offers what waits for a model that works again. Each is judged anew when it runs.
+    async fn bring_back(&self, work: &mut Work) {
+        loop {
+            match self.store.hasten(self.clock.wall(), PAGE).await {
+                Ok(hastened) => {
+                    let is_all = hastened.len() < PAGE;
+                    let now = self.clock.monotonic();
+                    for conversation in hastened {
+                        work.offer(conversation, None, Priority::Retry, now);
+                    }
+                    if is_all {
+                        return;
+                    }
+                }
+                // They come back by themselves, at the times that their rows have.
+                Err(error) => return warn!(%error, "the store could not hasten what waits"),
+            }
+        }
     }
 
     async fn poll(&self, work: &mut Work) {

@@ -6,6 +6,8 @@
 //! *If the process dies here*: an attempt without a settlement is in doubt at
 //! the next start, and is settled by evidence or by the channel's own dedupe.
 
+mod doubt;
+
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +30,7 @@ use crate::retry::{Pauses, may_pass};
 use crate::settings::Settings;
 use crate::telemetry;
 use crate::writer::Writer;
+use doubt::Doubt;
 
 /// Deliveries that one look lists.
 const PAGE: usize = 256;
@@ -188,12 +191,18 @@ impl Deliverer {
         };
         match (delivery.state, since) {
             (DeliveryState::InDoubt, _) => {
-                let settlement = match door.capabilities().deduplicates {
-                    Deduplicates::ByKey => Settlement::SendAgain,
-                    Deduplicates::Never if self.faults.resends_without_evidence() => {
-                        Settlement::SendAgain
-                    }
-                    Deduplicates::Never => Settlement::Unknown,
+                let now = self.clock.wall();
+                let doubt = Doubt {
+                    door: door.capabilities(),
+                    caught_up_since: door.caught_up_since(),
+                    tried_at: delivery.tried_at.unwrap_or(now),
+                    now,
+                    window: self.settings.doubt,
+                    may_try: delivery.attempts < self.settings.delivery_attempts,
+                };
+                let settlement = match self.faults.resends_without_evidence() {
+                    true => Settlement::SendAgain,
+                    false => doubt.settle(),
                 };
                 info!(delivery_id = %delivery.id, ?settlement, "settling a send in doubt");
                 self.settle(&delivery, settlement).await;
@@ -215,6 +224,7 @@ impl Deliverer {
                 if self.may_send(&delivery, attempt).await {
                     let delivery = Delivery {
                         attempts: attempt,
+                        tried_at: Some(self.clock.wall()),
                         ..delivery
                     };
                     let leave = Leave::Taken(permit);

@@ -1,6 +1,6 @@
 //! What has to be done now and then: a sign of life, long claims renewed, the log
 //! moved into the main file, old keys, payloads and dead letters forgotten, the messages
-//! counted.
+//! counted, and a look for those whom nobody answers.
 //!
 //! A chore that fails is done again at its next time: a store that is away for a
 //! while does not end the process.
@@ -8,6 +8,7 @@
 mod accounts;
 mod dead_letters;
 mod export;
+mod stuck;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use zupa_core::{Clock, Desk, ErrorKind, EventBus, IdempotencyKeys, ProcessId, St
 
 use self::accounts::Accounts;
 use self::dead_letters::Alarm;
+use self::stuck::Stuck;
 use crate::claim::InFlight;
 use crate::settings::Settings;
 use crate::writer::{HealthReport, Writer};
@@ -31,6 +33,8 @@ const CHECKPOINT: Duration = Duration::from_millis(250);
 const PURGE: Duration = Duration::from_secs(60);
 /// How often it is asked whether it is time to count.
 const COUNT: Duration = Duration::from_secs(60);
+/// How often it is asked whether somebody is left without an answer.
+const LOOK: Duration = Duration::from_secs(60);
 /// Rows that one purge takes away, so that it holds writers up only briefly.
 const PURGE_ROWS: usize = 500;
 /// Bites of one purge: some thousands of messages a second are kept up with.
@@ -61,7 +65,8 @@ impl Housekeeper {
             self.live(&stop),
             self.keep_claims(&stop),
             self.tidy_up(&stop),
-            self.keep_accounts(&stop)
+            self.keep_accounts(&stop),
+            self.look_for_the_stuck(&stop)
         );
     }
 
@@ -109,6 +114,22 @@ impl Housekeeper {
         tokio::select! {
             () = stop.cancelled() => {}
             () = counts => {}
+        }
+    }
+
+    async fn look_for_the_stuck(&self, stop: &CancellationToken) {
+        let mut stuck = Stuck::new(self.store.clone(), self.bus.clone(), &self.settings);
+        let mut look = every(LOOK);
+        let looks = async {
+            loop {
+                look.tick().await;
+                stuck.look(self.clock.wall()).await;
+            }
+        };
+        // Cancel safe: it only reads.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = looks => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
-    Media, Outgoing, Result, SendReceipt, TenantId, Voice,
+    Media, OnUnknown, Outgoing, Result, SendReceipt, TenantId, Timestamp, Voice,
 };
 
 /// A door to nowhere.
@@ -50,12 +50,18 @@ impl Channel for NullChannel {
             acknowledges: Acknowledges::OnSend,
             deduplicates: Deduplicates::ByKey,
             drafts: false,
+            on_unknown: OnUnknown::Review,
         }
     }
 
     async fn send(&self, _message: Outgoing) -> Result<SendReceipt> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         Ok(SendReceipt::default())
+    }
+
+    /// It hears nothing of what it has taken.
+    fn caught_up_since(&self) -> Option<Timestamp> {
+        None
     }
 
     /// Nowhere is as good a place for voice as for text.

@@ -80,6 +80,9 @@ pub struct Settings {
     /// Folder in which dead letters are written down before they are forgotten, with what
     /// people said. Default: they are only forgotten.
     pub dead_letter_export: Option<PathBuf>,
+    /// How long a conversation may be due with nobody at work on it, before somebody is
+    /// warned. Default: 5 min.
+    pub stuck_after: Duration,
     /// Digest of the configuration in force, for the audit.
     pub config: Digest,
 }
@@ -113,6 +116,7 @@ impl Default for Settings {
             dead_letter_retention: 7 * DAY,
             dead_letter_alert: 100,
             dead_letter_export: None,
+            stuck_after: Duration::from_secs(5 * 60),
             config: Digest::default(),
         }
     }

@@ -137,6 +137,7 @@ pub(crate) fn settled(delivery: &Delivery, settlement: &Settlement, now: Timesta
         Settlement::InDoubt { .. } => of(names::DELIVERY_IN_DOUBT),
         Settlement::Unknown => of(names::DELIVERY_UNKNOWN),
         Settlement::SendAgain => of(names::DELIVERY_SENT_AGAIN),
+        Settlement::Resend => of(names::DELIVERY_DOUBLED),
     }
 }
 

@@ -33,6 +33,7 @@ pub fn migrations() -> Migrator {
     let by_statement = include_str!("../migrations/0006_dead_letters_by_statement.sql");
     let system_audit = include_str!("../migrations/0007_system_audit.sql");
     let keys = include_str!("../migrations/0008_keys.sql");
+    let deliveries = include_str!("../migrations/0009_deliveries.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
@@ -42,6 +43,7 @@ pub fn migrations() -> Migrator {
         migration(6, "dead letters by statement", by_statement),
         migration(7, "system audit", system_audit),
         migration(8, "keys", keys),
+        migration(9, "deliveries", deliveries),
     ])
 }
 

@@ -265,6 +265,13 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        self.work(Flush::No, move |connection| {
+            write::transaction(connection, || claim::hasten(connection, now, limit))
+        })
+        .await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         read::history(&self.readers, conversation, limit).await
     }

@@ -1,4 +1,5 @@
-//! `RecordingChannel`: a door that remembers what was sent and answers as told.
+//! `RecordingChannel`: a door that remembers what was sent and answers as told; with an
+//! intake it also tells, before, instead of or long after an answer, what became of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use zupa_core::{
-    Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
-    Media, Outcome, Outgoing, PlatformId, Result, Retry, SendReceipt, TenantId, Voice,
+    Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, DeliveryId, Error,
+    ErrorKind, Hint, Intake, IntakeBatch, Media, OnUnknown, Outcome, Outgoing, PlatformId, Receipt,
+    ReceiptLevel, ReceiptNews, Result, Retry, SendReceipt, TenantId, Timestamp, Voice,
 };
 
 /// What the channel does with a send.
@@ -27,6 +29,22 @@ pub enum Answer {
     Hang,
     /// Takes it and never answers.
     HangAfter,
+    /// Goes on as the other says, after this time of tokio's clock.
+    After(Duration, Box<Answer>),
+    /// Takes it, has this told and accepted under our key, and then goes on as the other
+    /// says. Needs [`RecordingChannel::connect`].
+    Tell(ReceiptLevel, Box<Answer>),
+}
+
+impl Answer {
+    /// True where the person sees the message, whatever the caller hears.
+    fn takes(&self) -> bool {
+        match self {
+            Self::Fail(_) | Self::Hang => false,
+            Self::After(_, then) => then.takes(),
+            _ => true,
+        }
+    }
 }
 
 /// A door that records. Answers [`Answer::Ok`] unless told otherwise.
@@ -42,6 +60,9 @@ pub struct RecordingChannel {
 
 #[derive(Debug, Default)]
 struct Seen {
+    intake: Option<Intake>,
+    caught_up_since: Option<Timestamp>,
+    told: Vec<(DeliveryId, ReceiptLevel)>,
     plan: VecDeque<Answer>,
     calls: Vec<Outgoing>,
     taken: Vec<Outgoing>,
@@ -61,6 +82,7 @@ impl RecordingChannel {
                 acknowledges: Acknowledges::OnSend,
                 deduplicates,
                 drafts: true,
+                on_unknown: OnUnknown::Review,
             },
             voice: Voice::TextOnly,
             seen: Mutex::default(),
@@ -71,6 +93,12 @@ impl RecordingChannel {
     /// The same, but a message is delivered by the commit itself.
     pub fn at_commit(mut self) -> Self {
         self.capabilities.acknowledges = Acknowledges::AtCommit;
+        self
+    }
+
+    /// The same, but what stays unsettled is sent again.
+    pub fn resending(mut self) -> Self {
+        self.capabilities.on_unknown = OnUnknown::Resend;
         self
     }
 
@@ -88,6 +116,48 @@ impl RecordingChannel {
     /// Every handle that was asked for, in order.
     pub fn fetched(&self) -> Vec<String> {
         self.lock().fetched.clone()
+    }
+
+    /// Has news of messages taken here from now on.
+    pub fn connect(&self, intake: Intake) {
+        self.lock().intake = Some(intake);
+    }
+
+    /// Says since when it has told everything; none: it has not.
+    pub fn caught_up(&self, since: Option<Timestamp>) {
+        self.lock().caught_up_since = since;
+    }
+
+    /// Tells what became of a message, under our key, and waits until that is accepted.
+    ///
+    /// *Errors*: as [`Intake::deliver`]; [`ErrorKind::Internal`] without an intake.
+    pub async fn tell(&self, delivery: DeliveryId, level: ReceiptLevel) -> Result<()> {
+        let intake = {
+            let mut seen = self.lock();
+            seen.told.push((delivery, level));
+            seen.intake.clone()
+        };
+        let intake = intake.ok_or_else(|| Error::internal("nobody has connected the door"))?;
+        let receipt = Receipt {
+            tenant: self.tenant.clone(),
+            channel: self.id.clone(),
+            about: platform_id(delivery)?,
+            news: ReceiptNews::Status {
+                level,
+                key: Some(delivery.to_string()),
+            },
+            at: None,
+        };
+        let batch = IntakeBatch {
+            inbounds: Vec::new(),
+            receipts: vec![receipt],
+        };
+        intake.deliver(batch).await.map(drop)
+    }
+
+    /// All that was told, in order.
+    pub fn told(&self) -> Vec<(DeliveryId, ReceiptLevel)> {
+        self.lock().told.clone()
     }
 
     /// Answers the next sends with these, in order.
@@ -126,7 +196,7 @@ impl RecordingChannel {
         let mut seen = self.lock();
         seen.calls.push(message.clone());
         let answer = seen.plan.pop_front().unwrap_or_default();
-        let takes = !matches!(answer, Answer::Fail(_) | Answer::Hang);
+        let takes = answer.takes();
         let repeated = self.capabilities.deduplicates == Deduplicates::ByKey
             && seen
                 .taken
@@ -156,18 +226,32 @@ impl Channel for RecordingChannel {
     }
 
     async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
-        match self.note(&message) {
-            // The same key has the same id, as a deduplicating door has it.
-            Answer::Ok => Ok(SendReceipt {
-                platform_id: Some(PlatformId::parse(format!("out-{}", message.delivery))?),
-            }),
-            Answer::OkWithoutId => Ok(SendReceipt::default()),
-            Answer::Fail(error) => Err(error),
-            Answer::LostAnswer => Err(Error::new(ErrorKind::Timeout, "the answer was lost")
-                .with_outcome(Outcome::Unknown)
-                .with_retry(Retry::Now)),
-            Answer::Hang | Answer::HangAfter => std::future::pending().await,
+        let mut answer = self.note(&message);
+        loop {
+            answer = match answer {
+                Answer::Ok => return taken(message.delivery),
+                Answer::After(time, then) => {
+                    tokio::time::sleep(time).await;
+                    *then
+                }
+                Answer::OkWithoutId => return Ok(SendReceipt::default()),
+                Answer::Fail(error) => return Err(error),
+                Answer::LostAnswer => {
+                    return Err(Error::new(ErrorKind::Timeout, "the answer was lost")
+                        .with_outcome(Outcome::Unknown)
+                        .with_retry(Retry::Now));
+                }
+                Answer::Hang | Answer::HangAfter => std::future::pending().await,
+                Answer::Tell(level, then) => {
+                    self.tell(message.delivery, level).await?;
+                    *then
+                }
+            };
         }
+    }
+
+    fn caught_up_since(&self) -> Option<Timestamp> {
+        self.lock().caught_up_since
     }
 
     fn voice(&self) -> Voice {
@@ -190,4 +274,15 @@ impl Channel for RecordingChannel {
     fn hint(&self, to: &Address, hint: Hint) {
         self.lock().hints.push((to.clone(), hint));
     }
+}
+
+fn taken(delivery: DeliveryId) -> Result<SendReceipt> {
+    Ok(SendReceipt {
+        platform_id: Some(platform_id(delivery)?),
+    })
+}
+
+/// The same key has the same id, as a deduplicating door has it.
+fn platform_id(delivery: DeliveryId) -> Result<PlatformId> {
+    PlatformId::parse(format!("out-{delivery}"))
 }

@@ -23,6 +23,7 @@ pub mod counts;
 pub mod dead_letters;
 pub mod decisions;
 pub mod delivery;
+pub mod doubt;
 pub mod failures;
 pub mod hand_back;
 pub mod holds;

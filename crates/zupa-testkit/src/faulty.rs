@@ -143,6 +143,11 @@ impl Store for FaultyStore {
             .await
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        self.through(Call::Hasten, self.inner.hasten(now, limit))
+            .await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         let forward = self.inner.history(conversation, limit);
         self.through(Call::History, forward).await

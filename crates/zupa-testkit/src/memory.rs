@@ -170,6 +170,10 @@ impl Store for MemoryStore {
         self.lock().expire(now, limit)
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        Ok(self.lock().hasten(now, limit))
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         Ok(self.lock().history(conversation, limit))
     }

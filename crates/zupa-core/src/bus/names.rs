@@ -33,6 +33,9 @@ names! {
     ADMISSION_OPENED = "admission":"opened";
     /// Messages were turned away because doors are told to come back.
     ADMISSION_REFUSED = "admission":"refused";
+    /// Conversations have been due for too long, and nobody is at work on them; or they
+    /// were, and are not any more.
+    QUEUE_STUCK = "queue":"stuck";
     /// A turn was claimed and begins to run.
     TURN_CLAIMED = "turn":"claimed";
     /// A turn was committed with an answer, or silently.
@@ -66,8 +69,10 @@ names! {
     DELIVERY_FAILED = "delivery":"failed";
     /// A send went unanswered.
     DELIVERY_IN_DOUBT = "delivery":"in_doubt";
-    /// A send in doubt is tried again: the channel deduplicates.
+    /// A send in doubt is tried again: the channel deduplicates, or it has not left.
     DELIVERY_SENT_AGAIN = "delivery":"sent_again";
+    /// A send in doubt is tried again although it may have left.
+    DELIVERY_DOUBLED = "delivery":"doubled";
     /// A send was given up as unsettled.
     DELIVERY_UNKNOWN = "delivery":"unknown";
     /// A turn waits for a reply, a decision or a time.

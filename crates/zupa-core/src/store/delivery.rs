@@ -23,6 +23,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Attempts so far.
     pub attempts: u32,
+    /// When the last of them was recorded.
+    pub tried_at: Option<Timestamp>,
 }
 
 /// A wish to put a delivery on the wire. Recorded before the wire.
@@ -87,9 +89,11 @@ pub enum Settlement {
         /// The end of the wait.
         until: Timestamp,
     },
-    /// The wait ended without evidence: shown to a human, the rest goes on.
+    /// The wait ended without evidence: a dead letter, the rest goes on.
     Unknown,
-    /// The wait ended without evidence, and it may be sent again: the channel
-    /// deduplicates.
+    /// It may be sent again: the channel deduplicates, or it certainly did not leave.
     SendAgain,
+    /// The wait ended without evidence, and it is sent again all the same: counted as
+    /// possibly doubled.
+    Resend,
 }

@@ -42,7 +42,7 @@ export class Lines {
   }
 
   // A committed line. One of ours takes the place of its copy below.
-  add(from, { id, text, turn }, number) {
+  add(from, { id, text, turn, late }, number) {
     if (from === 'person') {
       this.#mine.get(id)?.remove();
       this.#mine.delete(id);
@@ -53,6 +53,7 @@ export class Lines {
     const line = bubble(from, text);
     line.dataset.number = number;
     line.dataset.id = id;
+    if (late) line.append(make('span', 'note', 'sent late'));
     this.#lines.append(line);
     this.#tell();
     this.#follow();

@@ -20,10 +20,14 @@ pub(super) enum Reader {
 /// The event of a committed line, if this reader sees it.
 pub(super) fn of_line(line: &Line, reader: Reader) -> Option<Event> {
     let (name, data) = match &line.from {
-        Speaker::Agent(delivery) => (
-            "message",
-            json!({ "id": delivery.to_string(), "text": line.text, "turn": delivery.turn }),
-        ),
+        Speaker::Agent(delivery) => {
+            let mut data =
+                json!({ "id": delivery.to_string(), "text": line.text, "turn": delivery.turn });
+            if line.late {
+                data["late"] = json!(true);
+            }
+            ("message", data)
+        }
         Speaker::Person(id) if reader == Reader::Phone => {
             ("inbound", json!({ "id": id, "text": line.text }))
         }

@@ -71,6 +71,10 @@ impl Families {
                 let refused = self.admission_refused.get_or_create(&reason);
                 refused.inc_by(number("inbounds"));
             }
+            names::QUEUE_STUCK => {
+                let stuck = i64::try_from(number("conversations")).unwrap_or(i64::MAX);
+                self.queue_stuck.set(stuck);
+            }
             names::TURN_CLAIMED => {
                 let waited = event.payload.time("waited").unwrap_or_default();
                 self.queue_wait.observe(Duration::as_secs_f64(&waited));
@@ -118,6 +122,7 @@ impl Families {
             | names::DELIVERY_FAILED
             | names::DELIVERY_IN_DOUBT
             | names::DELIVERY_SENT_AGAIN
+            | names::DELIVERY_DOUBLED
             | names::DELIVERY_UNKNOWN => self.delivery(event.name),
             names::WAIT_OPENED => {
                 let kind = [("kind", word("kind"))];

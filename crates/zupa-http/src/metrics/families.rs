@@ -24,6 +24,7 @@ pub(super) struct Families {
     pub inbound: Counters<By>,
     pub idempotency: Counters<ByTwo>,
     pub queue_depth: Gauge,
+    pub queue_stuck: Gauge,
     pub queue_wait: Histogram,
     pub queue_waiting: Gauges<By>,
     pub queue_oldest: Family<By, Seconds>,
@@ -59,6 +60,7 @@ impl Families {
             inbound: Family::default(),
             idempotency: Family::default(),
             queue_depth: Gauge::default(),
+            queue_stuck: Gauge::default(),
             queue_wait: seconds(),
             queue_waiting: Family::default(),
             queue_oldest: Family::default(),
@@ -89,6 +91,7 @@ impl Families {
         registry.register("inbound", "Messages that came in, by what became of them", all.inbound.clone());
         registry.register("idempotency", "Keys that were looked up, by whether they were known", all.idempotency.clone());
         registry.register("queue_depth", "Messages that wait in the store, for all processes", all.queue_depth.clone());
+        registry.register("queue_stuck", "Conversations that are due for too long with nobody at work on them, at most 100", all.queue_stuck.clone());
         registry.register_with_unit("queue_wait", "From the acceptance of a turn's oldest message to a start of the turn", Unit::Seconds, all.queue_wait.clone());
         registry.register("queue_waiting", "Conversations that wait for a turn in this process, by priority", all.queue_waiting.clone());
         registry.register_with_unit("queue_oldest", "How long the one that waits for longest does, by priority", Unit::Seconds, all.queue_oldest.clone());
@@ -134,6 +137,7 @@ impl Families {
             "failed",
             "in_doubt",
             "sent_again",
+            "doubled",
             "unknown",
         ];
         zero(&self.deliveries, "outcome", &outcomes);

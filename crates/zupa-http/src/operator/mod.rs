@@ -18,12 +18,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use zupa_core::desk::TurnView;
+use zupa_core::why::why;
 use zupa_core::{Channel, DeliveryState, InboundState};
 
 use crate::parts::Shared;
 use crate::problem::Problem;
 use crate::readiness::State as Ready;
-use crate::why::why;
 
 pub(crate) use acts::{end_session, hold, release};
 pub(crate) use auth::{Admin, AdminToken, bearer, identify};

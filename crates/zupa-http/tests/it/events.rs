@@ -46,6 +46,25 @@ async fn the_phone_sees_both_sides_in_order() {
 }
 
 #[tokio::test]
+async fn a_message_that_went_out_late_says_so_and_no_other_does() {
+    for mode in [App::new(), App::with(Mode::Serve, accepted)] {
+        let address = mode.address("c");
+        mode.desk.agent_says(&address, turn(1), "in time");
+        mode.desk.agent_says_late(&address, turn(2), "late");
+        let mut events = mode.events(get("/chat/c/events")).await;
+        let in_time = events.next().await.unwrap();
+        assert_eq!(in_time.data.get("late"), None);
+        let late = events.next().await.unwrap();
+        let id = format!("{}.0", turn(2));
+        assert_eq!(
+            late.data,
+            json!({ "id": id, "text": "late", "turn": turn(2), "late": true })
+        );
+        assert_eq!(late.id.as_deref(), Some("2"), "it is resumed by its number");
+    }
+}
+
+#[tokio::test]
 async fn a_client_outside_dev_sees_the_agent_alone() {
     let app = App::with(Mode::Serve, accepted);
     let address = conversation(&app);

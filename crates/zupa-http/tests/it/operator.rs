@@ -70,6 +70,7 @@ async fn a_message_is_found_and_explained() {
                 counted: true,
             },
         }],
+        hold: None,
         audit: Vec::new(),
     };
     app.desk

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 use zupa_core::desk::{DeliveryView, InboundView, StepView, TurnSummary, TurnView, WaitView};
 use zupa_core::{
-    ConversationId, DeliveryId, DeliveryState, EffectClass, Epoch, InboundState, Number,
-    ReceiptLevel, Timestamp, TurnState, WaitId, WaitKind, WaitState,
+    ConversationId, DeliveryId, DeliveryState, EffectClass, Epoch, Hold, HoldKind, InboundState,
+    Number, ReceiptLevel, Timestamp, TurnState, WaitId, WaitKind, WaitState,
 };
 use zupa_http::why;
 
@@ -42,6 +42,7 @@ fn view(of: InboundState, by: Option<TurnState>, reason: Option<&str>) -> TurnVi
         waits: Vec::new(),
         deliveries: Vec::new(),
         failures: Vec::new(),
+        hold: None,
         audit: Vec::new(),
     }
 }
@@ -115,6 +116,7 @@ fn an_answer_says_where_its_messages_are() {
     for (ordinal, state) in [(0, DeliveryState::Sent), (1, DeliveryState::InDoubt)] {
         view.deliveries.push(DeliveryView {
             late: false,
+            doubled: 0,
             id: DeliveryId {
                 turn: turn(1),
                 ordinal,
@@ -208,4 +210,59 @@ fn an_effect_of_unknown_outcome_is_named() {
         sentence.ends_with("start. May have happened: run_tools/1/1."),
         "{sentence}"
     );
+}
+
+#[test]
+fn what_a_human_has_says_who_and_how_it_is_handed_back() {
+    let hold = Hold {
+        kind: HoldKind::Operator,
+        by: "bea".into(),
+        since: Timestamp(0),
+        human_at: None,
+    };
+    for (state, turn) in [
+        (InboundState::Queued, None),
+        (InboundState::Claimed, Some(TurnState::Retry)),
+    ] {
+        let mut view = view(state, turn, None);
+        view.hold = Some(hold.clone());
+        let why = why(&view);
+        assert_eq!(why.code, "held");
+        assert_eq!(
+            why.sentence,
+            "It waits for the hand-back of its conversation (operator), which bea has since \
+             1970-01-01T00:00:00Z: `zupa conversations release \
+             00000000-0000-0000-0000-000000000001`."
+        );
+    }
+    // A turn that runs is silenced, and says so when it has ended.
+    let mut running = view(InboundState::Claimed, Some(TurnState::Running), None);
+    running.hold = Some(hold);
+    assert_eq!(why(&running).code, "running");
+}
+
+#[test]
+fn what_a_human_has_answered_is_theirs_whatever_the_turn_came_to() {
+    for turn in [
+        None,
+        Some(TurnState::Committed),
+        Some(TurnState::Superseded),
+        Some(TurnState::Parked),
+    ] {
+        let why = why(&view(InboundState::AnsweredByHuman, turn, None));
+        assert_eq!(
+            (why.code, why.sentence.as_str()),
+            (
+                "answered_by_human",
+                "A human had the conversation and answered it."
+            ),
+            "{turn:?}"
+        );
+    }
+}
+
+#[test]
+fn a_question_that_was_taken_back_leaves_an_answer() {
+    let why = why(&parked(&[(WaitKind::Reply, WaitState::Cancelled, None)]));
+    assert_eq!(why.code, "answered");
 }

@@ -66,7 +66,7 @@ fn view(row: &PgRow) -> Result<ConversationView> {
             channel: ChannelId::parse(decode::text(row, 2)?)?,
             alias: Alias::parse(decode::text(row, 3)?)?,
         },
-        hold: hold(row)?,
+        hold: hold(row, 8)?,
         pending: decode::count(row, 4)?.into(),
         open_turn: decode::maybe_uuid(row, 5)?.map(TurnId),
         due_at: decode::maybe_time(row, 6)?,
@@ -75,15 +75,15 @@ fn view(row: &PgRow) -> Result<ConversationView> {
     })
 }
 
-/// The columns of a hold, of which none are set where nobody has the conversation.
-fn hold(row: &PgRow) -> Result<Option<Hold>> {
-    let Some(kind) = decode::maybe_text(row, 8)? else {
+/// The four columns of a hold, of which none are set where nobody has the conversation.
+pub(super) fn hold(row: &PgRow, first: usize) -> Result<Option<Hold>> {
+    let Some(kind) = decode::maybe_text(row, first)? else {
         return Ok(None);
     };
     Ok(Some(Hold {
         kind: HoldKind::parse(&kind).ok_or_else(|| decode::unknown(&kind))?,
-        by: decode::text(row, 9)?,
-        since: decode::time(row, 10)?,
-        human_at: decode::maybe_time(row, 11)?,
+        by: decode::text(row, first + 1)?,
+        since: decode::time(row, first + 2)?,
+        human_at: decode::maybe_time(row, first + 3)?,
     }))
 }

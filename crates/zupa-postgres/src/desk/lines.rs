@@ -1,5 +1,6 @@
 //! A conversation's committed lines, as readers of a web chat see them.
 
+use sqlx::Row;
 use sqlx::postgres::PgRow;
 use zupa_core::desk::{Line, Speaker};
 use zupa_core::{Address, Content, DeliveryId, Number, Result, TurnId};
@@ -19,13 +20,14 @@ pub(super) async fn lines(
             sqlx::query(
                 "WITH here AS (SELECT conversation AS id FROM zupa.aliases
                        WHERE alias = $1 AND channel = $2 AND tenant = $3)
-         SELECT number, platform_id, turn_id, ordinal, content FROM (
-             (SELECT number, platform_id, NULL::uuid AS turn_id, NULL::integer AS ordinal, content
+         SELECT number, platform_id, turn_id, ordinal, content, late FROM (
+             (SELECT number, platform_id, NULL::uuid AS turn_id, NULL::integer AS ordinal, content,
+                  false AS late
               FROM zupa.inbounds WHERE conversation = (SELECT id FROM here) AND number > $4
                 AND origin = 'external'
               ORDER BY number LIMIT $5)
              UNION ALL
-             (SELECT number, NULL, turn_id, ordinal, content
+             (SELECT number, NULL, turn_id, ordinal, content, late
               FROM zupa.outbox WHERE conversation = (SELECT id FROM here) AND number > $4
                 AND reason IS DISTINCT FROM 'held'
               ORDER BY number LIMIT $5)) AS both_sides
@@ -54,5 +56,6 @@ fn line(row: &PgRow) -> Result<Line> {
         number: Number(decode::number(row, 0)?),
         from,
         text: content.as_prompt_text(),
+        late: row.try_get(5).map_err(decode::broken)?,
     })
 }

@@ -12,7 +12,7 @@ use zupa_core::{
     ReceiptLevel, Result, TurnId, TurnState, WaitId, WaitKind, WaitState,
 };
 
-use super::dead_letters;
+use super::{conversations, dead_letters};
 use crate::session::{Session, Sessions};
 use crate::store::decode;
 
@@ -90,8 +90,9 @@ async fn of_inbound(
 ) -> Result<TurnView> {
     let row = snapshot.one(READ, sqlx::query(
         "SELECT b.event_id, b.number, b.state, b.reason, b.accepted_at, b.duplicates, b.request_id,
-                b.trace_id
-         FROM zupa.inbounds b WHERE b.conversation = $1 AND b.number = $2",
+                b.trace_id, c.hold_kind, c.hold_by, c.held_at, c.human_at
+         FROM zupa.inbounds b JOIN zupa.conversations c ON c.id = b.conversation
+         WHERE b.conversation = $1 AND b.number = $2",
     )
     .bind(conversation)
     .bind(number)).await?;
@@ -105,16 +106,24 @@ async fn of_inbound(
         waits: Vec::new(),
         deliveries: Vec::new(),
         failures,
+        hold: conversations::hold(&row, 8)?,
         audit: Vec::new(),
     })
 }
 
 async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
-    let row = snapshot.one(READ, sqlx::query(
-        "SELECT id, state, first, last, epoch, runs, failures, claimed_at, ended_at, not_before,
-                reason, conversation FROM zupa.turns WHERE id = $1",
-    )
-    .bind(turn)).await?;
+    let row = snapshot
+        .one(
+            READ,
+            sqlx::query(
+                "SELECT t.id, t.state, t.first, t.last, t.epoch, t.runs, t.failures, t.claimed_at,
+                t.ended_at, t.not_before, t.reason, t.conversation,
+                c.hold_kind, c.hold_by, c.held_at, c.human_at
+         FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation WHERE t.id = $1",
+            )
+            .bind(turn),
+        )
+        .await?;
     let summary = summary(&row)?;
     let inbounds = snapshot.all(READ, sqlx::query(
         "SELECT b.event_id, b.number, CASE WHEN b.state = 'queued' AND c.open_turn = t.id
@@ -151,15 +160,17 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
             READ,
             sqlx::query(
                 "SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
-                o.settled_at, o.late
+                o.settled_at, o.late, o.doubled
          FROM zupa.turns t CROSS JOIN LATERAL (
              (SELECT s.* FROM zupa.outbox s
               WHERE s.conversation = t.conversation AND s.number >= t.first_said
-                AND s.turn_id = t.id
+                AND s.turn_id = t.id AND s.ordinal < t.said AND NOT s.late
               ORDER BY s.number LIMIT t.said)
              UNION ALL
              SELECT a.* FROM zupa.outbox a WHERE a.conversation = t.conversation
-               AND a.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - 1) o
+               AND a.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - 1
+             UNION ALL
+             SELECT l.* FROM zupa.outbox l WHERE l.turn_id = t.id AND l.late) o
          WHERE t.id = $1 ORDER BY o.number",
             )
             .bind(turn),
@@ -176,6 +187,7 @@ async fn of_turn(snapshot: &mut Session<'_>, turn: Uuid) -> Result<TurnView> {
         waits: waits.iter().map(wait).collect::<Result<_>>()?,
         deliveries: deliveries.iter().map(delivery).collect::<Result<_>>()?,
         failures,
+        hold: conversations::hold(&row, 12)?,
         audit: audit.into_iter().map(view).collect(),
     })
 }
@@ -245,6 +257,7 @@ fn delivery(row: &PgRow) -> Result<DeliveryView> {
         receipt: ReceiptLevel::from_number(i64::from(decode::count(row, 6)?)),
         settled_at: decode::maybe_time(row, 7)?,
         late: row.try_get(8).map_err(decode::broken)?,
+        doubled: decode::count(row, 9)?,
     })
 }
 

@@ -37,6 +37,8 @@ item! {
         not_before: Option<i64>,
         reason: Option<&'static str>,
         platform_id: Option<String>,
+        failed: Option<&'static str>,
+        doubled: i32,
     }
 }
 
@@ -51,7 +53,12 @@ pub(super) fn settlement(item: &Settle) -> SettlementItem {
         Settlement::Failed { kind } => (DeliveryState::Failed, None, Some(kind.as_str())),
         Settlement::InDoubt { until } => (DeliveryState::InDoubt, Some(until.0), None),
         Settlement::Unknown => (DeliveryState::Unknown, None, Some("no evidence")),
-        Settlement::SendAgain => (DeliveryState::Queued, None, None),
+        Settlement::SendAgain | Settlement::Resend => (DeliveryState::Queued, None, None),
+    };
+    let failed = match &item.settlement {
+        Settlement::Retry { .. } | Settlement::Failed { .. } => Some("the channel did not take it"),
+        Settlement::Unknown => Some("nobody knows whether it has left"),
+        _ => None,
     };
     let platform_id = match &item.settlement {
         Settlement::Sent { platform_id } => platform_id.as_ref().map(PlatformId::as_str),
@@ -66,5 +73,7 @@ pub(super) fn settlement(item: &Settle) -> SettlementItem {
         not_before,
         reason,
         platform_id: platform_id.map(str::to_owned),
+        failed,
+        doubled: i32::from(item.settlement == Settlement::Resend),
     }
 }

@@ -49,17 +49,33 @@ pub(super) async fn due(
         .collect()
 }
 
-pub(super) async fn due_deliveries(readers: &Sessions, limit: usize) -> Result<Vec<Delivery>> {
+/// Makes due what waits for a provider.
+pub(super) async fn hasten(readers: &Sessions, limit: usize) -> Result<Vec<ConversationId>> {
+    let hastening = sqlx::query("SELECT zupa.hasten($1)").bind(limit as i64);
+    let rows = readers.all("hasten what waits", hastening).await?;
+    rows.iter()
+        .map(|row| Ok(ConversationId(decode::uuid(row, 0)?)))
+        .collect()
+}
+
+pub(super) async fn due_deliveries(
+    readers: &Sessions,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Delivery>> {
     let rows = readers.all("list deliveries that are due", sqlx::query(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
-                c.tenant, c.channel, c.alias
+                c.tenant, c.channel, c.alias,
+                CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at)
+                     - ((SELECT zupa.now()) - $2) END
          FROM zupa.outbox o JOIN zupa.conversations c ON c.id = o.conversation
          WHERE o.open AND (o.state = 'queued' OR o.not_before <= (SELECT zupa.now()))
            AND NOT EXISTS (SELECT 1 FROM zupa.outbox e WHERE e.conversation = o.conversation
                            AND e.lane = o.lane AND e.number < o.number AND e.open)
          ORDER BY o.committed_at LIMIT $1",
     )
-    .bind(limit as i64)).await?;
+    .bind(limit as i64)
+    .bind(now.0)).await?;
     rows.iter().map(delivery).collect()
 }
 
@@ -79,6 +95,7 @@ fn delivery(row: &PgRow) -> Result<Delivery> {
             Some(state) => state,
         },
         attempts: decode::count(row, 6)?,
+        tried_at: decode::maybe_time(row, 10)?,
         to: Address {
             tenant: TenantId::parse(decode::text(row, 7)?)?,
             channel: ChannelId::parse(decode::text(row, 8)?)?,

@@ -231,6 +231,11 @@ impl Store for Clocked {
         self.store.expire(now, limit).await
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        self.set(now).await;
+        self.store.hasten(now, limit).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         self.store.history(conversation, limit).await
     }

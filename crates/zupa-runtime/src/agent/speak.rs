@@ -14,6 +14,7 @@ use zupa_core::{
 };
 
 use super::Parts;
+use crate::graph::reminder;
 use crate::turn::{Cx, Run, Stop};
 
 /// What speech leaves of a turn's time, so that there is some to go on with.
@@ -23,7 +24,11 @@ const LEFT_OVER: Duration = Duration::from_secs(1);
 ///
 /// *Errors*: those that end the run; a failed synthesis is none.
 pub(super) async fn outbound(parts: &Parts, text: &str, cx: &Cx) -> Result<Outbound, Stop> {
-    let written = Outbound::reply(text);
+    // Nobody has asked for what a reminder says: an answer does not wait for it.
+    let written = match reminder(&cx.run) {
+        Some(_) => Outbound::proactive(text),
+        None => Outbound::reply(text),
+    };
     let Some((synthesizer, modality)) = &parts.agent.synthesizer else {
         return Ok(written);
     };

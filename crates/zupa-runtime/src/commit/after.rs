@@ -92,6 +92,7 @@ impl Committer {
                     content: row.outbound.content.clone(),
                     state: DeliveryState::Sending,
                     attempts: 1,
+                    tried_at: Some(self.clock.wall()),
                 };
                 self.deliveries.send_now(delivery, since).await;
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Address, Capabilities, Channel, ChannelId, Error, ErrorKind, Hint, Media, Outcome, Outgoing,
-    Result, Retry, SendReceipt, TenantId, Voice,
+    Result, Retry, SendReceipt, TenantId, Timestamp, Voice,
 };
 
 use super::breaker::Permit;
@@ -59,6 +59,10 @@ impl Channel for GuardedChannel {
 
     async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
         self.send_with(self.permit()?, message).await
+    }
+
+    fn caught_up_since(&self) -> Option<Timestamp> {
+        self.inner.caught_up_since()
     }
 
     fn voice(&self) -> Voice {

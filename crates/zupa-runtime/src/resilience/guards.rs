@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use zupa_core::{
     Channel, Clock, Error, ErrorKind, EventBus, Ids, Model, Result, Synthesizer, Tool, Transcriber,
 };
@@ -20,6 +21,7 @@ pub(crate) struct Guards {
     ids: Arc<dyn Ids>,
     bus: EventBus,
     made: Mutex<BTreeMap<String, Arc<Policy>>>,
+    model_back: Arc<Notify>,
 }
 
 impl Guards {
@@ -37,6 +39,7 @@ impl Guards {
             ids,
             bus,
             made: Mutex::default(),
+            model_back: Arc::default(),
         };
         // A tool may be seen for the first time in a turn: what is wrong shows now.
         guards.make("tool", TOOL, &guards.policies.tool, is_gone)?;
@@ -96,6 +99,11 @@ impl Guards {
         Ok(GuardedTool { inner, policy })
     }
 
+    /// Notified when the breaker of a model has closed, by itself or by hand.
+    pub(crate) fn model_back(&self) -> Arc<Notify> {
+        self.model_back.clone()
+    }
+
     /// The breakers so far, by name.
     pub(crate) fn breakers(&self) -> Vec<Breaker> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,7 +135,13 @@ impl Guards {
         fails: Test,
     ) -> Result<Policy> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let policy = Policy::new(name, rules.clone(), fails, clock, ids)?;
+        let (is_model, model_back) = (port == "model", self.model_back.clone());
+        let closed = move || {
+            if is_model {
+                model_back.notify_one();
+            }
+        };
+        let policy = Policy::telling(name.to_owned(), rules.clone(), fails, clock, ids, closed)?;
         let bus = self.bus.clone();
         Ok(
             policy

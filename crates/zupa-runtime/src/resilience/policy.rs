@@ -99,7 +99,19 @@ impl Policy {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self> {
-        let name = name.into();
+        Self::telling(name.into(), rules, is_failure, clock, ids, || {})
+    }
+
+    /// The same, where somebody is told when the breaker closes.
+    pub(crate) fn telling(
+        name: String,
+        rules: CallPolicy,
+        is_failure: fn(&Error) -> bool,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        closed: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let tell_closed = told(&name, "closed");
         let breaker = match &rules.breaker {
             Some(breaker) => Some(
                 Breaker::builder(&name)
@@ -108,7 +120,10 @@ impl Policy {
                     .clock(clock.clone())
                     .on_open(told(&name, "open"))
                     .on_half_open(told(&name, "half_open"))
-                    .on_close(told(&name, "closed"))
+                    .on_close(move || {
+                        tell_closed();
+                        closed();
+                    })
                     .build()?,
             ),
             None => None,

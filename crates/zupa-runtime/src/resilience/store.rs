@@ -98,6 +98,10 @@ impl Store for GuardedStore {
         self.within("expire", self.inner.expire(now, limit)).await
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        self.within("hasten", self.inner.hasten(now, limit)).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         let history = self.inner.history(conversation, limit);
         self.within("history", history).await

@@ -186,6 +186,7 @@ impl Builder {
             hired,
             tenants,
             measured,
+            model_back: guards.model_back(),
             workers: workers.clone(),
         };
         let deliverer = Arc::new(Deliverer {

@@ -68,16 +68,6 @@ fn view(row: &SqliteRow) -> Result<ConversationView> {
     let open_turn: Option<Vec<u8>> = row.try_get("open_turn").map_err(decode::broken)?;
     let version: Option<u32> = row.try_get("state_version").map_err(decode::broken)?;
     let state: Option<String> = row.try_get("state").map_err(decode::broken)?;
-    let hold_kind: Option<String> = row.try_get("hold_kind").map_err(decode::broken)?;
-    let hold = match hold_kind {
-        None => None,
-        Some(kind) => Some(Hold {
-            kind: decode::hold_kind(&kind)?,
-            by: row.try_get("hold_by").map_err(decode::broken)?,
-            since: time("held_at")?.unwrap_or_default(),
-            human_at: time("human_at")?,
-        }),
-    };
     Ok(ConversationView {
         id: ConversationId(decode::uuid(row, 0)?),
         address: Address {
@@ -85,7 +75,7 @@ fn view(row: &SqliteRow) -> Result<ConversationView> {
             channel: ChannelId::parse(decode::text(row, 2)?)?,
             alias: Alias::parse(decode::text(row, 3)?)?,
         },
-        hold,
+        hold: hold(row)?,
         pending: decode::number(row, 8)?,
         open_turn: open_turn
             .map(|turn| decode::uuid_of(&turn).map(TurnId))
@@ -96,6 +86,20 @@ fn view(row: &SqliteRow) -> Result<ConversationView> {
             .zip(state.map(packed::unpack).transpose()?)
             .map(|(version, json)| StoredState { version, json }),
     })
+}
+
+/// The columns of a hold, of which none are set where nobody has the conversation.
+pub(super) fn hold(row: &SqliteRow) -> Result<Option<Hold>> {
+    let kind: Option<String> = row.try_get("hold_kind").map_err(decode::broken)?;
+    let Some(kind) = kind else { return Ok(None) };
+    let time = |column: &str| row.try_get::<Option<i64>, _>(column);
+    let since = time("held_at").map_err(decode::broken)?;
+    Ok(Some(Hold {
+        kind: decode::hold_kind(&kind)?,
+        by: row.try_get("hold_by").map_err(decode::broken)?,
+        since: Timestamp(since.unwrap_or_default()),
+        human_at: time("human_at").map_err(decode::broken)?.map(Timestamp),
+    }))
 }
 
 fn failed(source: sqlx::Error) -> zupa_core::Error {

@@ -17,12 +17,13 @@ pub(super) async fn lines(
     let rows = sqlx::query(
         "WITH here AS (SELECT conversation AS id FROM aliases
                        WHERE alias = $1 AND channel = $2 AND tenant = $3)
-         SELECT number, platform_id, turn_id, ordinal, content FROM (
-             SELECT * FROM (SELECT number, platform_id, NULL AS turn_id, NULL AS ordinal, content
+         SELECT number, platform_id, turn_id, ordinal, content, late FROM (
+             SELECT * FROM (SELECT number, platform_id, NULL AS turn_id, NULL AS ordinal, content,
+                     0 AS late
                  FROM inbounds WHERE conversation = (SELECT id FROM here) AND number > $4
                  AND origin = 'external' ORDER BY number LIMIT $5)
              UNION ALL
-             SELECT * FROM (SELECT number, NULL, turn_id, ordinal, content
+             SELECT * FROM (SELECT number, NULL, turn_id, ordinal, content, late
                  FROM outbox WHERE conversation = (SELECT id FROM here) AND number > $4
                  AND reason IS NOT 'held' ORDER BY number LIMIT $5))
          ORDER BY number LIMIT $5",
@@ -52,5 +53,6 @@ fn line(row: &SqliteRow) -> Result<Line> {
         number: Number(decode::number(row, 0)?),
         from,
         text: content.as_prompt_text(),
+        late: row.try_get(5).map_err(decode::broken)?,
     })
 }

@@ -10,7 +10,7 @@ use zupa_core::{
     ReceiptLevel, Result, Timestamp, TurnId, TurnState,
 };
 
-use super::{dead_letters, waits};
+use super::{conversations, dead_letters, waits};
 use crate::error;
 use crate::store::decode;
 
@@ -83,8 +83,9 @@ async fn of_inbound(
 ) -> Result<TurnView> {
     let row = sqlx::query(
         "SELECT b.event_id, b.number, b.state, b.reason, b.accepted_at, b.duplicates, b.request_id,
-                b.trace_id
-         FROM inbounds b WHERE b.conversation = $1 AND b.number = $2",
+                b.trace_id, c.hold_kind, c.hold_by, c.held_at, c.human_at
+         FROM inbounds b JOIN conversations c ON c.id = b.conversation
+         WHERE b.conversation = $1 AND b.number = $2",
     )
     .bind(conversation.as_bytes().as_slice())
     .bind(number)
@@ -101,6 +102,7 @@ async fn of_inbound(
         waits: Vec::new(),
         deliveries: Vec::new(),
         failures,
+        hold: conversations::hold(&row)?,
         audit: Vec::new(),
     })
 }
@@ -108,8 +110,10 @@ async fn of_inbound(
 async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView> {
     let id = turn.as_bytes().as_slice();
     let row = sqlx::query(
-        "SELECT id, state, first, last, epoch, runs, failures, claimed_at, ended_at, not_before,
-                reason, conversation FROM turns WHERE id = $1",
+        "SELECT t.id, t.state, t.first, t.last, t.epoch, t.runs, t.failures, t.claimed_at,
+                t.ended_at, t.not_before, t.reason, t.conversation,
+                c.hold_kind, c.hold_by, c.held_at, c.human_at
+         FROM turns t JOIN conversations c ON c.id = t.conversation WHERE t.id = $1",
     )
     .bind(id)
     .fetch_one(&mut *snapshot)
@@ -140,13 +144,16 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
     let waits = waits::of_turn(snapshot, turn).await?;
     let deliveries = sqlx::query(
         "SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
-                o.settled_at, o.late
+                o.settled_at, o.late, o.doubled
          FROM turns t JOIN outbox o ON o.conversation = t.conversation
               AND o.number BETWEEN t.first_outbound AND t.first_outbound + t.outbounds - t.said - 1
          WHERE t.id = $1
          UNION ALL SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
-                o.settled_at, o.late
+                o.settled_at, o.late, o.doubled
          FROM outbox o WHERE o.turn_id = $1 AND o.said = 1
+         UNION ALL SELECT o.turn_id, o.ordinal, o.number, o.state, o.reason, o.attempts, o.receipt,
+                o.settled_at, o.late, o.doubled
+         FROM outbox o WHERE o.turn_id = $1 AND o.late = 1 AND o.said = 0
          ORDER BY 3",
     )
     .bind(id)
@@ -164,6 +171,7 @@ async fn of_turn(snapshot: &mut SqliteConnection, turn: Uuid) -> Result<TurnView
         waits,
         deliveries: deliveries.iter().map(delivery).collect::<Result<_>>()?,
         failures,
+        hold: conversations::hold(&row)?,
         audit: audit.into_iter().map(view).collect(),
     })
 }
@@ -231,6 +239,7 @@ fn delivery(row: &SqliteRow) -> Result<DeliveryView> {
             .map_err(decode::broken)?
             .map(Timestamp),
         late: row.try_get(8).map_err(decode::broken)?,
+        doubled: decode::count(row, 9)?,
     })
 }
 

@@ -7,11 +7,12 @@
 //! it; the turn stays open and runs again over the same range.
 
 use rusqlite::{Connection, params};
+use uuid::Uuid;
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Offer, Renew, Renewed};
 use zupa_core::{ConversationId, Result, Timestamp};
 
 use super::handed::{self, Handed, Range};
-use super::row::{Blob, Sql};
+use super::row::{Blob, Sql, one};
 
 /// The conversation's row, as far as a claim looks at it.
 pub(super) struct Seen {
@@ -231,6 +232,35 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
     claimed.said = open.said;
     claimed.steps = handed::steps(connection, turn)?;
     Ok(ClaimOutcome::Taken(Box::new(claimed)))
+}
+
+/// Makes due what waits for a provider.
+pub(super) fn hasten(
+    connection: &Connection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<ConversationId>> {
+    let waiting: Vec<Blob> = connection.all(
+        "SELECT c.id FROM conversations c JOIN turns t ON t.id = c.open_turn
+         WHERE c.due_at > ?1 AND c.hold_kind IS NULL AND t.state = 'retry'
+           AND t.provider_failures > 0
+         ORDER BY c.due_at, c.id LIMIT ?2",
+        params![now.0, limit as i64],
+        one,
+    )?;
+    for conversation in &waiting {
+        connection.run(
+            "UPDATE turns SET not_before = ?2
+             WHERE id = (SELECT open_turn FROM conversations WHERE id = ?1)",
+            params![conversation, now.0],
+        )?;
+        connection.run(
+            "UPDATE conversations SET due_at = ?2 WHERE id = ?1",
+            params![conversation, now.0],
+        )?;
+    }
+    let conversation = |id| ConversationId(Uuid::from_bytes(id));
+    Ok(waiting.into_iter().map(conversation).collect())
 }
 
 /// Prolongs a claim, if it is still the one.

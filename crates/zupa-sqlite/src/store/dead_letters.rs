@@ -10,8 +10,8 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 use zupa_core::{
     AuditEntry, Content, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId,
-    DeadLetterKind, DeadLetterStanding, DeadLetterState, DeadLettersKept, Error, ErrorKind, Result,
-    Timestamp,
+    DeadLetterKind, DeadLetterStanding, DeadLetterState, DeadLettersKept, Error, ErrorKind, Lane,
+    Result, Timestamp,
 };
 
 use super::audit;
@@ -47,7 +47,8 @@ pub(super) fn inbounds_gave_up(
     Ok(())
 }
 
-/// Writes a letter for a delivery that has just failed. Its failures are written already.
+/// Writes a letter for a delivery that has just failed, or that nobody knows of. Its
+/// failures are written already.
 pub(super) fn delivery_gave_up(
     connection: &Connection,
     conversation: Blob,
@@ -66,12 +67,27 @@ pub(super) fn delivery_gave_up(
               JOIN failures f ON f.rowid = (
                   SELECT max(a.rowid) FROM failures a
                   WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')
-         WHERE o.conversation = ?1 AND o.number = ?2 AND o.state = 'failed'
+         WHERE o.conversation = ?1 AND o.number = ?2 AND o.state IN ('failed', 'unknown')
          ON CONFLICT (source, ordinal, kind) DO UPDATE SET state = 'pending',
              class = excluded.class, message = excluded.message,
              last_failed_at = excluded.last_failed_at, attempts = excluded.attempts,
              reason = NULL, ended_at = NULL",
         params![conversation, number],
+    )?;
+    Ok(())
+}
+
+/// Ends the letter of a delivery that nobody knew of: evidence has come that it was sent.
+pub(super) fn was_sent(connection: &Connection, turn: Blob, ordinal: i64) -> Result<()> {
+    connection.run(
+        "UPDATE dead_letters SET state = 'done', reason = NULL,
+             ended_at = (SELECT o.settled_at FROM outbox o
+                         WHERE o.conversation = dead_letters.conversation
+                           AND o.number = dead_letters.number)
+         WHERE source = ?1 AND ordinal = ?2 AND kind = 'delivery' AND state = 'pending'
+           AND EXISTS (SELECT 1 FROM outbox o WHERE o.conversation = dead_letters.conversation
+                       AND o.number = dead_letters.number AND o.state = 'sent')",
+        params![turn, ordinal],
     )?;
     Ok(())
 }
@@ -105,7 +121,7 @@ pub(super) fn follow(connection: &Connection) -> Result<()> {
          FROM outbox o
          WHERE dead_letters.state = 'reprocessing' AND dead_letters.kind = 'delivery'
            AND o.conversation = dead_letters.conversation AND o.number = dead_letters.number
-           AND o.state IN ('sent', 'cancelled', 'unknown')",
+           AND o.state IN ('sent', 'cancelled')",
         [],
     )?;
     Ok(())
@@ -217,14 +233,7 @@ fn redrive(
 ) -> Result<()> {
     match id.kind() {
         DeadLetterKind::Inbound => requeue(connection, id, found, content, now)?,
-        DeadLetterKind::Delivery => {
-            connection.run(
-                "UPDATE outbox SET state = 'queued', open = 1, late = 1, reason = NULL,
-                     not_before = NULL, settled_at = NULL
-                 WHERE conversation = ?1 AND number = ?2",
-                params![found.conversation, found.number],
-            )?;
-        }
+        DeadLetterKind::Delivery => send_late(connection, found)?,
     }
     connection.run(
         "UPDATE dead_letters SET state = 'reprocessing', reason = NULL, ended_at = NULL,
@@ -257,6 +266,33 @@ fn requeue(
              redriven = 1, content = coalesce(?3, content)
          WHERE event_id = ?1",
         params![id.source().0.as_bytes(), number, content],
+    )?;
+    Ok(())
+}
+
+/// Moves a delivery to the end of its conversation, and out of its order.
+fn send_late(connection: &Connection, found: &Found) -> Result<()> {
+    let number: i64 = connection.one(
+        "UPDATE conversations SET last_number = last_number + 1, redriven = redriven + 1
+         WHERE id = ?1 RETURNING last_number",
+        params![found.conversation],
+        one,
+    )?;
+    connection.run(
+        "UPDATE outbox SET number = ?3, lane = ?4, state = 'queued', open = 1, late = 1,
+             reason = NULL, not_before = NULL, settled_at = NULL,
+             doubled = doubled + (state = 'unknown')
+         WHERE conversation = ?1 AND number = ?2",
+        params![
+            found.conversation,
+            found.number,
+            number,
+            Lane::Late.as_str()
+        ],
+    )?;
+    connection.run(
+        "UPDATE dead_letters SET number = ?2 WHERE place = ?1",
+        params![found.place, number],
     )?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
 use zupa_core::{Hold, PlatformId, Result, Timestamp};
 
-use super::row::Sql;
+use super::row::{Blob, Sql, one};
 use super::{dead_letters, failures};
 
 /// Puts a delivery on record as being on the wire, if nobody did so before.
@@ -20,7 +20,8 @@ pub(super) fn attempt(
     now: Timestamp,
 ) -> Result<Attempted> {
     let granted = connection.run(
-        "UPDATE outbox SET state = 'sending', open = 1, attempts = ?3, not_before = ?4
+        "UPDATE outbox SET state = 'sending', open = 1, attempts = ?3, not_before = ?4,
+             tried_at = ?5
          WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')
            AND attempts = ?3 - 1
            AND NOT EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND hold_kind IS NOT NULL)",
@@ -28,7 +29,8 @@ pub(super) fn attempt(
             item.conversation.as_bytes(),
             item.number.0.cast_signed(),
             item.attempt,
-            item.answer_by.0
+            item.answer_by.0,
+            now.0
         ],
     )?;
     if granted == 1 {
@@ -63,14 +65,22 @@ pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> 
         Settlement::Failed { kind } => ("failed", None, Some(kind.as_str())),
         Settlement::InDoubt { until } => ("in_doubt", Some(until.0), None),
         Settlement::Unknown => ("unknown", None, Some("no evidence")),
-        Settlement::SendAgain => ("queued", None, None),
+        Settlement::SendAgain | Settlement::Resend => ("queued", None, None),
     };
-    if let Settlement::Retry { kind, .. } | Settlement::Failed { kind } = &item.settlement {
-        failures::of_attempt(connection, item, kind.as_str(), not_before, now)?;
+    let failed = match &item.settlement {
+        Settlement::Retry { kind, .. } | Settlement::Failed { kind } => {
+            Some((kind.as_str(), "the channel did not take it"))
+        }
+        Settlement::Unknown => Some(("unknown", "nobody knows whether it has left")),
+        _ => None,
+    };
+    if let Some(failed) = failed {
+        failures::of_attempt(connection, item, failed, not_before, now)?;
     }
     let settled_at = matches!(state, "failed" | "unknown").then_some(now.0);
     let settled = connection.run(
-        "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5, reason = ?6, settled_at = ?7
+        "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5, reason = ?6, settled_at = ?7,
+             doubled = doubled + ?9
          WHERE conversation = ?1 AND number = ?2 AND attempts = ?3
            AND (state = 'sending' OR state = 'in_doubt')",
         params![
@@ -81,13 +91,16 @@ pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> 
             not_before,
             reason,
             settled_at,
-            settled_at.is_none()
+            settled_at.is_none(),
+            item.settlement == Settlement::Resend
         ],
     )?;
-    // What was said with a step stands for itself; no reply begins with it.
-    if settled == 1 && state == "failed" {
+    if settled == 1 && settled_at.is_some() {
         let number = item.number.0.cast_signed();
         dead_letters::delivery_gave_up(connection, *item.conversation.as_bytes(), number)?;
+    }
+    // What was said with a step stands for itself; no reply begins with it.
+    if settled == 1 && state == "failed" {
         connection.run(
             "UPDATE outbox SET state = 'cancelled', open = 0, reason = 'an earlier part failed',
                  settled_at = ?3
@@ -111,6 +124,12 @@ fn sent(
     now: Timestamp,
 ) -> Result<()> {
     let platform_id = platform_id.map(PlatformId::as_str);
+    let was_unknown: bool = connection.one(
+        "SELECT EXISTS (SELECT 1 FROM outbox
+             WHERE conversation = ?1 AND number = ?2 AND state = 'unknown')",
+        params![item.conversation.as_bytes(), item.number.0.cast_signed()],
+        one,
+    )?;
     let settled = connection.run(
         "UPDATE outbox SET state = 'sent', open = 0, not_before = NULL, reason = NULL, settled_at = ?3,
              platform_id = coalesce(?4, platform_id)
@@ -123,6 +142,14 @@ fn sent(
             platform_id
         ],
     )?;
+    if was_unknown {
+        let (turn, ordinal): (Blob, i64) = connection.one(
+            "SELECT turn_id, ordinal FROM outbox WHERE conversation = ?1 AND number = ?2",
+            params![item.conversation.as_bytes(), item.number.0.cast_signed()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        dead_letters::was_sent(connection, turn, ordinal)?;
+    }
     // News that overtook this answer was kept under the platform's id.
     if settled == 1 && platform_id.is_some() {
         connection.run(

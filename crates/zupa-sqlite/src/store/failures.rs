@@ -57,15 +57,14 @@ pub(super) fn of_turn(
 pub(super) fn of_attempt(
     connection: &Connection,
     item: &Settle,
-    class: &'static str,
+    (class, message): (&'static str, &'static str),
     not_before: Option<i64>,
     now: Timestamp,
 ) -> Result<()> {
     connection.run(
         "INSERT INTO failures (kind, source, ordinal, turn_id, run, at, class, message,
              not_before, counted)
-         SELECT 'delivery', turn_id, ordinal, turn_id, attempts, ?4, ?5,
-             'the channel did not take it', ?6, 1
+         SELECT 'delivery', turn_id, ordinal, turn_id, attempts, ?4, ?5, ?7, ?6, 1
          FROM outbox WHERE conversation = ?1 AND number = ?2 AND attempts = ?3
            AND (state = 'sending' OR state = 'in_doubt')",
         params![
@@ -74,7 +73,8 @@ pub(super) fn of_attempt(
             item.attempt,
             now.0,
             class,
-            not_before
+            not_before,
+            message
         ],
     )?;
     Ok(())

@@ -47,7 +47,8 @@ pub(super) async fn due_deliveries(
 ) -> Result<Vec<Delivery>> {
     let rows = sqlx::query(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
-                c.tenant, c.channel, c.alias
+                c.tenant, c.channel, c.alias,
+                CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at) END
          FROM outbox o INDEXED BY outbox_open JOIN conversations c ON c.id = o.conversation
          WHERE o.open = 1 AND (o.state = 'queued' OR o.not_before <= $1)
            AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.conversation = o.conversation
@@ -78,6 +79,10 @@ fn delivery(row: &SqliteRow) -> Result<Delivery> {
             Some(state) => state,
         },
         attempts: decode::count(row, 6)?,
+        tried_at: row
+            .try_get::<Option<i64>, _>(10)
+            .map_err(decode::broken)?
+            .map(Timestamp),
         to: Address {
             tenant: TenantId::parse(decode::text(row, 7)?)?,
             channel: ChannelId::parse(decode::text(row, 8)?)?,

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use zupa_core::{DeliveryId, Receipt, ReceiptLevel, ReceiptNews, Result, Timestamp};
 
 use super::accept::event_of;
+use super::dead_letters;
 use super::row::{Blob, Sql, json};
 
 pub(super) fn receipt(connection: &Connection, item: &Receipt, now: Timestamp) -> Result<()> {
@@ -40,14 +41,19 @@ fn status(
                  platform_id = coalesce(platform_id, ?6), settled_at = coalesce(settled_at, ?7),
                  state = CASE WHEN ?8 AND outbox.state NOT IN ('failed', 'cancelled')
                               THEN 'sent' ELSE outbox.state END,
+                 reason = CASE WHEN ?8 AND outbox.state = 'unknown' THEN NULL
+                               ELSE outbox.reason END,
                  open = CASE WHEN ?8 THEN 0 ELSE open END
              FROM turns t JOIN conversations c ON c.id = t.conversation
              WHERE t.id = ?1 AND c.channel = ?3 AND c.tenant = ?4
                AND outbox.conversation = t.conversation AND outbox.turn_id = t.id
-               AND outbox.number = CASE WHEN ?2 < t.said
+               AND outbox.number = coalesce(
+                   (SELECT l.number FROM outbox l
+                    WHERE l.turn_id = t.id AND l.ordinal = ?2 AND l.late = 1),
+                   CASE WHEN ?2 < t.said
                    THEN (SELECT s.number FROM outbox s
                          WHERE s.turn_id = t.id AND s.ordinal = ?2 AND s.said = 1)
-                   ELSE t.first_outbound + ?2 - t.said END",
+                   ELSE t.first_outbound + ?2 - t.said END)",
             params![
                 key.turn.as_bytes(),
                 key.ordinal,
@@ -62,12 +68,17 @@ fn status(
         None => 0,
     };
     if by_key > 0 {
+        if let Some(key) = key.filter(|_| proves_sent) {
+            let ordinal = i64::from(key.ordinal);
+            dead_letters::was_sent(connection, *key.turn.as_bytes(), ordinal)?;
+        }
         return Ok(());
     }
     let by_platform_id = connection.run(
         "UPDATE outbox SET receipt = max(receipt, ?4), settled_at = coalesce(settled_at, ?5),
              state = CASE WHEN ?6 AND state NOT IN ('failed', 'cancelled') THEN 'sent'
                           ELSE state END,
+             reason = CASE WHEN ?6 AND state = 'unknown' THEN NULL ELSE reason END,
              open = CASE WHEN ?6 THEN 0 ELSE open END
          WHERE platform_id = ?1
            AND EXISTS (SELECT 1 FROM conversations c WHERE c.id = outbox.conversation
@@ -81,6 +92,16 @@ fn status(
             proves_sent
         ],
     )?;
+    if by_platform_id > 0 && proves_sent {
+        let proved: Vec<(Blob, i64)> = connection.all(
+            "SELECT turn_id, ordinal FROM outbox WHERE platform_id = ?1",
+            params![item.about.as_str()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        for (turn, ordinal) in proved {
+            dead_letters::was_sent(connection, turn, ordinal)?;
+        }
+    }
     if by_platform_id == 0 {
         connection.run(
             "INSERT INTO receipts (about, channel, tenant, level, at) VALUES (?1, ?2, ?3, ?4, ?5)

@@ -166,6 +166,7 @@ macro_rules! each {
                 split_then_one_by_one_then_normal_again
                 dead_only_the_failing_one_and_conversation_goes_on
                 release_counts_no_failure
+                a_model_that_is_back_hastens_what_waits_for_it
             }
             recovery {
                 recovery_resumes_same_range
@@ -194,6 +195,14 @@ macro_rules! each {
                 terminal_failure_cancels_later_parts_of_the_same_turn_only
                 an_unanswered_attempt_is_listed_as_in_doubt
                 sending_at_death_is_in_doubt_after_recover
+            }
+            doubt {
+                lanes_do_not_wait_for_each_other
+                an_attempt_says_when_it_was_made
+                a_resend_is_counted_as_possibly_doubled
+                what_stays_unknown_is_a_dead_letter_until_evidence_comes
+                a_late_delivery_waits_for_nothing_and_keeps_nothing_waiting
+                a_receipt_finds_a_late_delivery_by_our_key
             }
             settle {
                 late_writer_settles_but_cannot_commit

@@ -6,7 +6,7 @@ use zupa_core::store::{ClaimOutcome, Finished, TurnEnd, Verdict};
 use zupa_core::{InboundState, TurnState};
 
 use super::Harness;
-use super::world::path::{failure, texts, wordless};
+use super::world::path::{failure, outage, texts, wordless};
 use super::world::{World, count};
 
 /// A range that waits for its retry keeps later messages behind it.
@@ -168,5 +168,51 @@ pub async fn release_counts_no_failure(harness: &dyn Harness) {
     let again = world.claim(conversation).await;
     assert_eq!(again.turn, turn.turn);
     assert_eq!((again.runs, again.failures), (2, 0));
+    assert_eq!(texts(&again), ["hello"]);
+}
+
+/// When a model works again, what waits for it is due at once; what has failed by itself,
+/// is at work, or is a human's, is left as it is.
+pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let (soon, late) = (world.after(40), world.after(60));
+    let mut conversations = Vec::new();
+    for (who, not_before, failure) in [
+        ("ana", late, outage()),
+        ("bob", soon, outage()),
+        ("cyd", soon, failure()),
+        ("dan", soon, outage()),
+    ] {
+        let conversation = world.hear(who, "hello").await;
+        let turn = world.claim(conversation).await;
+        let end = TurnEnd::Retry {
+            not_before,
+            failure,
+        };
+        world.end(&turn, end).await;
+        conversations.push(conversation);
+    }
+    let [ana, bob, cyd, dan] = conversations[..] else {
+        panic!("four have spoken");
+    };
+    world.hold(dan).await;
+    let at_work = world.hear("eve", "hello").await;
+    world.claim(at_work).await;
+    world.pass(Duration::from_secs(1));
+
+    assert_eq!(world.store.hasten(world.now, 1).await.unwrap(), [bob]);
+    assert_eq!(world.store.hasten(world.now, 9).await.unwrap(), [ana]);
+    assert!(world.store.hasten(world.now, 9).await.unwrap().is_empty());
+    let mut due = world.due().await;
+    due.sort();
+    let mut hastened = vec![ana, bob];
+    hastened.sort();
+    assert_eq!(due, hastened);
+    let outcome = world.try_claim(cyd).await;
+    assert!(matches!(outcome, ClaimOutcome::NotYet(at) if at == soon));
+    let outcome = world.try_claim(dan).await;
+    assert!(matches!(outcome, ClaimOutcome::Paused));
+    let again = world.claim(ana).await;
+    assert_eq!((again.runs, again.provider_failures), (2, 1));
     assert_eq!(texts(&again), ["hello"]);
 }

@@ -19,6 +19,8 @@ pub enum Call {
     DueDeliveries,
     /// `expire`.
     Expire,
+    /// `hasten`.
+    Hasten,
     /// `history`.
     History,
     /// `backlog`.

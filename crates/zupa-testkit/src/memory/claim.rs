@@ -10,7 +10,8 @@ use zupa_core::store::{
     Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Offer, Renew, Renewed,
 };
 use zupa_core::{
-    Claimed, Epoch, InboundState, Number, ProcessId, Result, Timestamp, TurnId, TurnState,
+    Claimed, ConversationId, Epoch, InboundState, Number, ProcessId, Result, Timestamp, TurnId,
+    TurnState,
 };
 
 use super::planted::Planted;
@@ -121,6 +122,28 @@ impl State {
         } else {
             Renewed::Lost
         }
+    }
+
+    /// Makes due what waits for a provider.
+    pub(super) fn hasten(&mut self, now: Timestamp, limit: usize) -> Vec<ConversationId> {
+        self.now = self.now.max(now);
+        let mut waiting: Vec<_> = self
+            .conversations
+            .values_mut()
+            .filter(|conversation| conversation.hold.is_none())
+            .filter_map(|conversation| {
+                let turn = conversation.turns.get_mut(&conversation.open?)?;
+                let waits = turn.state == TurnState::Retry && turn.provider_failures > 0;
+                (waits && turn.not_before > Some(now)).then_some((turn, conversation.id))
+            })
+            .collect();
+        waiting.sort_by_key(|(turn, conversation)| (turn.not_before, *conversation));
+        waiting.truncate(limit);
+        let hastened = waiting.into_iter().map(|(turn, conversation)| {
+            turn.not_before = Some(now);
+            conversation
+        });
+        hastened.collect()
     }
 
     pub(super) fn due(

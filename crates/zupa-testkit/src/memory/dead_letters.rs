@@ -9,7 +9,7 @@ use zupa_core::{
     AuditEntry, Content, Correlation, DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed,
     DeadLetterFilter, DeadLetterId, DeadLetterStanding, DeadLetterState, DeadLetterStats,
     DeadLetterView, DeadLettersKept, DeliveryId, DeliveryState, EffectClass, Error, ErrorKind,
-    EventId, InboundState, Number, RawPayload, Result, Timestamp, TurnId,
+    EventId, InboundState, Lane, Number, RawPayload, Result, Timestamp, TurnId,
 };
 
 use super::planted::Planted;
@@ -114,7 +114,7 @@ impl State {
                         seen.number = number;
                     }
                 }
-                DeadLetterId::Delivery(delivery) => conversation.send_again(delivery),
+                DeadLetterId::Delivery(delivery) => conversation.send_late(delivery),
             }
         }
         DeadLetterActed::Done {
@@ -192,13 +192,17 @@ impl Conversation {
         failed.dedup();
         for id in failed {
             let known = self.dead_letters.iter().position(|row| row.letter.id == id);
-            let is_tried = known.is_none_or(|at| {
-                self.dead_letters[at].letter.state == DeadLetterState::Reprocessing
+            let fate = self.fate(id);
+            let is_open = known.is_none_or(|at| match self.dead_letters[at].letter.state {
+                DeadLetterState::Reprocessing => true,
+                // Evidence has come after all.
+                DeadLetterState::Pending => matches!(fate, Fate::Well),
+                _ => false,
             });
-            if !is_tried {
+            if !is_open {
                 continue;
             }
-            match (self.fate(id), known) {
+            match (fate, known) {
                 (Fate::GaveUp, Some(at)) => {
                     let again = self.letter(id);
                     let letter = &mut self.dead_letters[at].letter;
@@ -236,9 +240,9 @@ impl Conversation {
             },
             DeadLetterId::Delivery(delivery) => match self.delivery_row(delivery) {
                 Some(row) => match row.state {
-                    DeliveryState::Failed => Fate::GaveUp,
+                    DeliveryState::Failed | DeliveryState::Unknown => Fate::GaveUp,
                     DeliveryState::Sent => Fate::Well,
-                    DeliveryState::Cancelled | DeliveryState::Unknown => {
+                    DeliveryState::Cancelled => {
                         let why = row.reason.as_deref().unwrap_or_default();
                         Fate::CameToNothing(format!("{}: {why}", row.state.as_str()))
                     }
@@ -340,12 +344,19 @@ impl Conversation {
         number
     }
 
-    fn send_again(&mut self, delivery: DeliveryId) {
-        let mut rows = self.outbox.values_mut();
-        if let Some(row) = rows.find(|row| row.id == delivery) {
-            (row.state, row.reason, row.until) = (DeliveryState::Queued, None, None);
-            (row.late, row.settled_at) = (true, None);
-        }
+    /// Moves a delivery to the end of the line, and out of its order.
+    fn send_late(&mut self, delivery: DeliveryId) {
+        let mut rows = self.outbox.iter();
+        let old = rows.find(|(_, row)| row.id == delivery);
+        let old = old.map(|(number, _)| *number);
+        let Some(mut row) = old.and_then(|old| self.outbox.remove(&old)) else {
+            return;
+        };
+        row.doubled += u32::from(row.state == DeliveryState::Unknown);
+        (row.state, row.reason, row.until) = (DeliveryState::Queued, None, None);
+        (row.late, row.lane, row.settled_at) = (true, Lane::Late, None);
+        let number = self.next_number();
+        self.outbox.insert(number, row);
     }
 
     fn forget(&mut self, id: DeadLetterId) {
@@ -402,6 +413,6 @@ enum Fate {
     Open,
     GaveUp,
     Well,
-    /// It was cancelled, or nobody knows.
+    /// It was cancelled.
     CameToNothing(String),
 }

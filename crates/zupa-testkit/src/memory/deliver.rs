@@ -31,6 +31,7 @@ impl State {
             {
                 row.state = DeliveryState::Sending;
                 row.attempts = attempt.attempt;
+                row.tried_at = Some(now);
                 row.until = Some(attempt.answer_by);
                 Attempted::Granted
             }
@@ -63,6 +64,7 @@ impl State {
             }
             other if moves_back || row.awaits_answer_to(settle.attempt) => {
                 let (id, failure) = (row.id, failure_of(&other, settle.attempt, row.id, now));
+                row.doubled += u32::from(other == Settlement::Resend);
                 row.settle(other, now);
                 if row.state == DeliveryState::Failed {
                     conversation.cancel_later_parts(id, now);
@@ -93,6 +95,9 @@ impl State {
     }
 }
 
+/// What is said of an attempt that certainly did not leave.
+const NOT_TAKEN: &str = "the channel did not take it";
+
 /// What a settlement says of an attempt that failed.
 fn failure_of(
     settlement: &Settlement,
@@ -100,17 +105,18 @@ fn failure_of(
     delivery: DeliveryId,
     now: Timestamp,
 ) -> Option<DeadAttempt> {
-    let (kind, not_before) = match settlement {
-        Settlement::Retry { not_before, kind } => (kind, Some(*not_before)),
-        Settlement::Failed { kind } => (kind, None),
+    let (class, message, not_before) = match settlement {
+        Settlement::Retry { not_before, kind } => (kind.as_str(), NOT_TAKEN, Some(*not_before)),
+        Settlement::Failed { kind } => (kind.as_str(), NOT_TAKEN, None),
+        Settlement::Unknown => ("unknown", "nobody knows whether it has left", None),
         _ => return None,
     };
     Some(DeadAttempt {
         at: now,
         turn: delivery.turn,
         run: attempt,
-        class: kind.as_str().into(),
-        message: "the channel did not take it".into(),
+        class: class.into(),
+        message: message.into(),
         not_before,
         counted: true,
     })
@@ -151,6 +157,7 @@ impl Conversation {
             content: row.content.clone(),
             state,
             attempts: row.attempts,
+            tried_at: row.tried_at,
         };
         Some((row.committed_at, delivery))
     }
@@ -206,7 +213,7 @@ impl DeliveryRow {
             }
             Settlement::InDoubt { until } => (DeliveryState::InDoubt, Some(until), None),
             Settlement::Unknown => (DeliveryState::Unknown, None, Some("no evidence".into())),
-            Settlement::SendAgain => (DeliveryState::Queued, None, None),
+            Settlement::SendAgain | Settlement::Resend => (DeliveryState::Queued, None, None),
         };
         self.settled_at = (!self.state.is_open()).then_some(now);
     }

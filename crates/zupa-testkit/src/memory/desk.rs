@@ -88,6 +88,7 @@ impl State {
                     number: *number,
                     from: Speaker::Person(row.platform_id.as_str().into()),
                     text: row.content.as_prompt_text(),
+                    late: false,
                 });
         let shown = conversation
             .outbox
@@ -97,6 +98,7 @@ impl State {
             number: *number,
             from: Speaker::Agent(row.id),
             text: row.content.as_prompt_text(),
+            late: row.late,
         });
         let mut lines: Vec<_> = people
             .chain(agent)
@@ -185,6 +187,7 @@ impl Conversation {
             waits: Vec::new(),
             deliveries: Vec::new(),
             failures: self.failures_of_runs(&[row.event]),
+            hold: self.hold.clone(),
             audit: Vec::new(),
         }
     }
@@ -213,6 +216,7 @@ impl Conversation {
                 .filter(|(_, row)| row.id.turn == turn.id)
                 .map(|(number, row)| row.view(*number))
                 .collect(),
+            hold: self.hold.clone(),
             audit: self
                 .audit
                 .iter()
@@ -338,6 +342,7 @@ impl DeliveryRow {
             attempts: self.attempts,
             receipt: self.receipt,
             late: self.late,
+            doubled: self.doubled,
             settled_at: self.settled_at,
         }
     }

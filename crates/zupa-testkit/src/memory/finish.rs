@@ -194,6 +194,8 @@ impl Conversation {
                 state: row.state,
                 reason: None,
                 attempts: u32::from(row.state == DeliveryState::Sending),
+                tried_at: (row.state == DeliveryState::Sending).then_some(now),
+                doubled: 0,
                 until: row.answer_by,
                 platform_id: None,
                 receipt: ReceiptLevel::None,

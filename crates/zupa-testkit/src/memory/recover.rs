@@ -162,7 +162,7 @@ impl State {
 }
 
 impl Conversation {
-    /// Attempts on the wire at the death are in doubt, to be decided at once; those
+    /// Attempts on the wire at the death are in doubt, to be looked at at once; those
     /// of processes that may live, when their time was over by then.
     fn doubt_sending(&mut self, over_by: Option<Timestamp>, now: Timestamp) -> u64 {
         let mut count = 0;

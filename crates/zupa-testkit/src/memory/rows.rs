@@ -193,6 +193,9 @@ pub(super) struct DeliveryRow {
     pub state: DeliveryState,
     pub reason: Option<String>,
     pub attempts: u32,
+    pub tried_at: Option<Timestamp>,
+    /// How often it was sent again although it may have left.
+    pub doubled: u32,
     /// Of a retry: not before. On the wire: answer by. In doubt: until.
     pub until: Option<Timestamp>,
     pub platform_id: Option<PlatformId>,

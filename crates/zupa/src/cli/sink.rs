@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Clock, Deduplicates, DeliveryId,
-    Error, ErrorKind, Hint, Media, Outcome, Outgoing, PlatformId, Result, SendReceipt, TenantId,
-    Voice,
+    Error, ErrorKind, Hint, Media, OnUnknown, Outcome, Outgoing, PlatformId, Result, SendReceipt,
+    TenantId, Timestamp, Voice,
 };
 use zupa_runtime::SystemClock;
 
@@ -58,6 +58,7 @@ impl Channel for Door {
             acknowledges: Acknowledges::OnSend,
             deduplicates: self.sink.deduplicates,
             drafts: false,
+            on_unknown: OnUnknown::Review,
         }
     }
 
@@ -79,6 +80,11 @@ impl Channel for Door {
         Ok(SendReceipt {
             platform_id: Some(PlatformId::parse(format!("sink-{delivery}"))?),
         })
+    }
+
+    /// It hears nothing of what it has taken.
+    fn caught_up_since(&self) -> Option<Timestamp> {
+        None
     }
 
     fn voice(&self) -> Voice {

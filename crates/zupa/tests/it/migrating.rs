@@ -122,7 +122,10 @@ const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; 
      DROP TABLE failures; DROP TABLE dead_letters; DROP TABLE audit_heads; DROP TABLE idempotency_keys; \
      ALTER TABLE conversations DROP COLUMN redriven; \
      ALTER TABLE inbounds DROP COLUMN redriven; \
+     DROP INDEX outbox_late; \
      ALTER TABLE outbox DROP COLUMN late; \
+     ALTER TABLE outbox DROP COLUMN tried_at; \
+     ALTER TABLE outbox DROP COLUMN doubled; \
      DROP INDEX outbox_said; DROP INDEX conversations_held; DROP INDEX conversations_wake; \
      ALTER TABLE conversations DROP COLUMN hold_kind; \
      ALTER TABLE conversations DROP COLUMN hold_by; \

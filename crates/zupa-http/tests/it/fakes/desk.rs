@@ -51,7 +51,16 @@ impl FakeDesk {
             number,
             from,
             text: text.to_owned(),
+            late: false,
         });
+        number
+    }
+
+    /// The same, and it goes out late.
+    pub fn agent_says_late(&self, address: &Address, turn: TurnId, text: &str) -> Number {
+        let number = self.agent_says(address, turn, text);
+        let mut lines = self.lines.lock().unwrap();
+        lines.get_mut(address).unwrap().last_mut().unwrap().late = true;
         number
     }
 

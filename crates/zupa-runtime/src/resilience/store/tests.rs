@@ -6,13 +6,14 @@ use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-const ALL: [Call; 11] = [
+const ALL: [Call; 12] = [
     Call::Recover,
     Call::Write,
     Call::Heartbeat,
     Call::Due,
     Call::DueDeliveries,
     Call::Expire,
+    Call::Hasten,
     Call::History,
     Call::Backlog,
     Call::Purge,
@@ -54,6 +55,7 @@ async fn every_method_ends_at_its_deadline() {
             Call::Due => asked(store.due(now, now, 1)).await,
             Call::DueDeliveries => asked(store.due_deliveries(now, 1)).await,
             Call::Expire => asked(store.expire(now, 1)).await,
+            Call::Hasten => asked(store.hasten(now, 1)).await,
             Call::History => asked(store.history(id, 1)).await,
             Call::Backlog => asked(store.backlog()).await,
             Call::Purge => asked(store.purge(now, now, 1)).await,

@@ -117,6 +117,10 @@ impl Store for FatedStore {
         self.inner.expire(now, limit).await
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        self.inner.hasten(now, limit).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         let read = self.inner.history(conversation, limit);
         self.fate.around("history", read).await

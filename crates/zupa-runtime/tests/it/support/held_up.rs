@@ -87,6 +87,10 @@ impl Channel for Touchy {
         self.door.send(message).await
     }
 
+    fn caught_up_since(&self) -> Option<Timestamp> {
+        self.door.caught_up_since()
+    }
+
     fn voice(&self) -> Voice {
         self.door.voice()
     }

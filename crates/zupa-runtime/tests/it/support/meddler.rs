@@ -164,6 +164,10 @@ impl Store for Meddler {
         self.inner.expire(now, limit).await
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        self.inner.hasten(now, limit).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         self.inner.history(conversation, limit).await
     }

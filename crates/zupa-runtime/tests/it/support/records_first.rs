@@ -51,6 +51,10 @@ impl Store for RecordsFirst {
         self.0.expire(now, limit).await
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        self.0.hasten(now, limit).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         self.0.history(conversation, limit).await
     }

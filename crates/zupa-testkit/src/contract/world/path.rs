@@ -191,7 +191,7 @@ impl World<'_> {
         self.committed(turn, answered(rows)).await
     }
 
-    async fn committed(&self, turn: &ClaimedTurn, mut commit: Commit) -> Vec<Number> {
+    pub async fn committed(&self, turn: &ClaimedTurn, mut commit: Commit) -> Vec<Number> {
         for row in &mut commit.outbound {
             row.answer_by = (row.state == DeliveryState::Sending).then(|| self.now.plus(EXPIRY));
         }

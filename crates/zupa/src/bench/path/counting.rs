@@ -52,6 +52,10 @@ impl Store for Counting {
         self.store.expire(now, limit).await
     }
 
+    async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>> {
+        self.store.hasten(now, limit).await
+    }
+
     async fn history(&self, conversation: ConversationId, limit: usize) -> Result<Vec<Message>> {
         self.store.history(conversation, limit).await
     }

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use zupa_core::channel::no_media;
 use zupa_core::{
     Acknowledges, Address, Alias, Capabilities, Channel, ChannelId, Content, Correlation,
-    Deduplicates, Hint, Inbound, IntakeBatch, Media, Outgoing, PlatformId, Result, SendReceipt,
-    TenantId, Voice,
+    Deduplicates, Hint, Inbound, IntakeBatch, Media, OnUnknown, Outgoing, PlatformId, Result,
+    SendReceipt, TenantId, Timestamp, Voice,
 };
 
 use super::super::clock;
@@ -122,6 +122,7 @@ impl Channel for Door {
             acknowledges: Acknowledges::OnSend,
             deduplicates: Deduplicates::ByKey,
             drafts: false,
+            on_unknown: OnUnknown::Review,
         }
     }
 
@@ -138,6 +139,11 @@ impl Channel for Door {
             let _ = sent.answered.send(());
         }
         Ok(SendReceipt::default())
+    }
+
+    /// It hears nothing of what it has taken.
+    fn caught_up_since(&self) -> Option<Timestamp> {
+        None
     }
 
     fn voice(&self) -> Voice {

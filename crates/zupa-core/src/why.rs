@@ -1,17 +1,20 @@
 //! Why a message stands where it stands, in one sentence: one terminal reason
-//! per end, or what it waits for. Pure, so that the CLI says the same.
+//! per end, or what it waits for. Pure, so that everybody says the same.
 
-use zupa_core::desk::{InboundView, TurnSummary, TurnView, WaitView};
-use zupa_core::{DeliveryState, EffectClass, InboundState, TurnState, WaitKind, WaitState};
+use crate::desk::{InboundView, TurnSummary, TurnView, WaitView};
+use crate::outbound::DeliveryState;
+use crate::tool::EffectClass;
+use crate::turn::{InboundState, TurnState};
+use crate::wait::{WaitKind, WaitState};
 
 /// The answer to `turn why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Why {
     /// Stable, for programs. An end has its state's name (`answered`, `silent`,
-    /// `dead`, `refused`, `expired`); what is open is `queued`, `claimed`,
-    /// `running`, `retry` or `superseded`; a turn that waits is `parked`, and
-    /// `resumed` once another has gone on where it waited; a view that holds
-    /// nothing is `unknown`.
+    /// `dead`, `refused`, `expired`, `answered_by_human`); what is open is `queued`,
+    /// `claimed`, `running`, `retry` or `superseded`, and `held` while a human has the
+    /// conversation; a turn that waits is `parked`, and `resumed` once another has gone
+    /// on where it waited; a view that holds nothing is `unknown`.
     pub code: &'static str,
     /// For people. Holds no customer text.
     pub sentence: String,
@@ -48,7 +51,14 @@ fn of_turn(turn: &TurnSummary, view: &TurnView) -> Why {
 
 fn of_state(turn: &TurnSummary, view: &TurnView) -> Why {
     let reason = because(turn.reason.as_deref());
+    // Whatever the turn came to, nobody has heard of it.
+    if let Some(inbound) = view.inbounds.first()
+        && inbound.state == InboundState::AnsweredByHuman
+    {
+        return of_inbound(inbound, view);
+    }
     match turn.state {
+        TurnState::Retry if view.hold.is_some() => held(view),
         TurnState::Running => Why {
             code: "running",
             sentence: format!(
@@ -99,6 +109,14 @@ fn parked(turn: &TurnSummary, view: &TurnView) -> Why {
         .filter(|wait| wait.state == WaitState::Open)
         .collect();
     let Some(first) = open.first() else {
+        // Nothing has come of it, and nothing will.
+        if view
+            .waits
+            .iter()
+            .all(|wait| wait.state == WaitState::Cancelled)
+        {
+            return answered(view);
+        }
         let ends: Vec<_> = view.waits.iter().map(end_of).collect();
         return Why {
             code: "resumed",
@@ -143,9 +161,29 @@ fn end_of(wait: &WaitView) -> String {
     }
 }
 
+/// It waits for a hand-back, whatever else it may wait for.
+fn held(view: &TurnView) -> Why {
+    let sentence = match &view.hold {
+        Some(hold) => format!(
+            "It waits for the hand-back of its conversation ({}), which {} has since {}: \
+             `zupa conversations release {}`.",
+            hold.kind.as_str(),
+            hold.by,
+            hold.since,
+            view.conversation
+        ),
+        None => "It waits for the hand-back of its conversation.".to_owned(),
+    };
+    Why {
+        code: "held",
+        sentence,
+    }
+}
+
 fn of_inbound(inbound: &InboundView, view: &TurnView) -> Why {
     let reason = because(inbound.reason.as_deref());
     let sentence = match inbound.state {
+        InboundState::Queued if view.hold.is_some() => return held(view),
         InboundState::Queued => format!("It waits for a turn of its conversation{reason}."),
         InboundState::Claimed => format!("A turn has taken it{reason}."),
         InboundState::Answered => return answered(view),

@@ -1,0 +1,142 @@
+//! A model that works again: what waits for it comes back at once, and is judged anew.
+
+use std::time::Duration;
+
+use zupa_core::why::why;
+use zupa_core::{Clock, Deduplicates, ErrorKind, InboundState, Retry};
+use zupa_runtime::resilience::{Breaker, Policies};
+use zupa_testkit::Call;
+
+use crate::support::{Act, Setup, World, error, hold, pass, release, secs};
+
+/// With the breakers that come with the runtime.
+fn guarded() -> Setup {
+    let mut setup = Setup::web();
+    setup.settings.policies = Policies::default();
+    setup
+}
+
+fn breaker(world: &World) -> Breaker {
+    let breakers = world.runtime().breakers();
+    let mut breakers = breakers.into_iter();
+    breakers
+        .find(|breaker| breaker.name() == "model/puppet")
+        .unwrap()
+}
+
+/// Turned by hand, so that it does not close by itself.
+async fn down(setup: &Setup, who: &[&str]) -> World {
+    let world = setup.start().await;
+    breaker(&world).open();
+    for who in who {
+        world.say(who, who).await;
+    }
+    pass(secs(3)).await;
+    assert_eq!(world.model.calls(), 0);
+    world
+}
+
+async fn explained(world: &World, message: &str) -> (&'static str, String) {
+    let why = why(&world.view(message).await);
+    (why.code, why.sentence)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_answered_as_soon_as_the_breaker_closes() {
+    let world = down(&guarded(), &["ana", "bia", "eva"]).await;
+    let (code, sentence) = explained(&world, "ana").await;
+    assert_eq!(code, "retry");
+    assert!(
+        sentence.contains("too many calls have failed"),
+        "{sentence}"
+    );
+    let asked = world.store.calls_of(Call::Hasten);
+    assert_eq!(asked, 0, "nobody asks while nothing has changed");
+    breaker(&world).close();
+    pass(Duration::from_millis(200)).await;
+    for who in ["ana", "bia", "eva"] {
+        assert_eq!(world.replies(who).await, [format!("re: {who}")]);
+        assert_eq!(world.view(who).await.turn.unwrap().runs, 2);
+    }
+    pass(secs(120)).await;
+    assert_eq!(world.model.calls(), 3, "and once");
+    assert_eq!(world.store.calls_of(Call::Hasten), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_closes_by_its_probes_brings_the_others_back() {
+    let mut setup = guarded();
+    if let Some(rules) = &mut setup.settings.policies.model.breaker {
+        rules.probes = 1;
+    }
+    let world = setup.start().await;
+    let fails = error(ErrorKind::Unavailable).with_retry(Retry::Now);
+    world.model.on("ana", vec![Act::Fail(fails); 5]);
+    world.say("ana", "ana").await;
+    // It is open by now; whoever is told to wait by the provider waits longer.
+    pass(secs(30)).await;
+    let held_at = world.clock.wall();
+    let wait = error(ErrorKind::Unavailable).with_retry(Retry::After(secs(600)));
+    breaker(&world).close();
+    world.model.on("bia", [Act::Fail(wait)]);
+    world.say("bia", "bia").await;
+    pass(secs(1)).await;
+    assert_eq!(explained(&world, "bia").await.0, "retry");
+    breaker(&world).open();
+    breaker(&world).close();
+    world.quiet().await;
+    assert!(world.clock.wall().since(held_at) < secs(30));
+    assert_eq!(world.replies("bia").await, ["re: bia"]);
+    assert_eq!(world.replies("ana").await, ["re: ana"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_answered_who_expects_nothing_any_more() {
+    let mut setup = guarded();
+    setup.agent.answer_within = secs(600);
+    let world = down(&setup, &["ana"]).await;
+    pass(secs(650)).await;
+    breaker(&world).close();
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, [""; 0]);
+    assert_eq!(world.model.calls(), 0);
+    let (code, sentence) = explained(&world, "ana").await;
+    assert_eq!(code, "silent");
+    assert_eq!(
+        sentence,
+        "The turn ended without a word, because: the model was down for too long."
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_human_has_answered_or_still_has_is_left_to_them() {
+    let world = down(&guarded(), &["ana", "bia"]).await;
+    for who in ["ana", "bia"] {
+        hold(&world, who).await;
+    }
+    assert_eq!(explained(&world, "bia").await.0, "held");
+    release(&world, "ana", Some(world.clock.wall())).await;
+    breaker(&world).close();
+    pass(secs(120)).await;
+    assert_eq!(world.model.calls(), 0);
+    let (code, sentence) = explained(&world, "ana").await;
+    assert_eq!(code, "answered_by_human", "{sentence}");
+    let ended = world.view("ana").await.inbounds[0].state;
+    assert_eq!(ended, InboundState::AnsweredByHuman);
+    assert_eq!(explained(&world, "bia").await.0, "held");
+
+    release(&world, "bia", None).await;
+    world.quiet().await;
+    assert_eq!(world.replies("bia").await, ["re: bia"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_meanwhile_is_answered_behind_it_and_in_order() {
+    let mut setup = guarded();
+    setup.doors = Setup::phone(Deduplicates::Never).doors;
+    let world = down(&setup, &["ana"]).await;
+    world.say("ana", "more").await;
+    breaker(&world).close();
+    pass(secs(1)).await;
+    assert_eq!(world.visible(), ["re: ana", "re: more"]);
+}
