@@ -44,6 +44,7 @@ async fn every_end_of_a_message_has_its_reason() {
     let mut setup = Setup::web().patient();
     setup.settings.per_user_per_minute = 3;
     setup.settings.policies.model.retries = 0;
+    setup.settings.policies.turn.retries = 0;
     setup.agent = setup.agent.tool(shop.approved_order());
     let world = setup.start().await;
 

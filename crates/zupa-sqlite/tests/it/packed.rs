@@ -75,9 +75,11 @@ async fn what_was_stored_before_is_read_as_it_is() {
                       counted)
                   VALUES ('inbound', ?1, 0, zeroblob(16), 1, 1, 'invalid', 'no', 1)";
     connection.execute(failed, [event]).unwrap();
-    connection
-        .execute("UPDATE inbounds SET state = 'dead'", [])
-        .unwrap();
+    let gave_up = "INSERT INTO dead_letters (kind, source, ordinal, conversation, tenant, number,
+                       turn_id, content, class, message, first_failed_at, last_failed_at, attempts)
+                   SELECT 'inbound', event_id, 0, conversation, 'default', number, zeroblob(16),
+                       'text', 'invalid', 'no', 1, 1, 1 FROM inbounds";
+    connection.execute(gave_up, []).unwrap();
     let id = DeadLetterId::Inbound(zupa_core::EventId(uuid::Uuid::from_bytes(event)));
     let view = talk.store.dead_letter(id).await.unwrap().unwrap();
     assert_eq!(view.raw, Some(RawPayload::Text(payload)));

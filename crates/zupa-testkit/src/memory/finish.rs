@@ -261,6 +261,12 @@ impl Conversation {
         if let Some(turn) = self.turns.get_mut(&id) {
             turn.reason = Some(line(failure));
         }
+        // What is queued again belongs to no turn.
+        let rows = self.inbounds.values_mut();
+        let queued = |row: &&mut InboundRow| row.state == InboundState::Queued;
+        for row in rows.filter(queued).filter(|row| row.turn == Some(id)) {
+            row.turn = None;
+        }
     }
 }
 
