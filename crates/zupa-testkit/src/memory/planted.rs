@@ -56,6 +56,12 @@ pub enum Planted {
     NoDeadLetters,
     /// A dead letter that is tried again can be tried again meanwhile.
     RedrivenTwice,
+    /// One lane waits for another.
+    LanesWait,
+    /// A resend without evidence is not counted.
+    DoubtForgotten,
+    /// A model that works again hastens what has failed by itself.
+    HastensAnything,
 }
 
 impl Planted {
