@@ -1,7 +1,11 @@
 -- When a delivery was tried last, how often it may have been doubled, and where it goes
 -- when it goes out late.
+--
+-- Builds before this one would look for late deliveries in their old places: they may not
+-- serve beside it, and end with their next sign of life.
 
--- An older binary would look for late deliveries in their old places.
+SELECT pg_advisory_xact_lock(hashtext('zupa.migrations'));
+
 UPDATE zupa.installation SET serves_from = 6;
 
 -- Of an attempt that its commit has recorded: committed_at.

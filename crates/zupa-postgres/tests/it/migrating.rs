@@ -99,7 +99,8 @@ async fn killed_at_each_statement_the_next_start_finishes() {
 async fn whole_migrations(pool: &PgPool) -> i64 {
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('zupa')
-         AND relname IN ('conversations', 'waits', 'conversations_wake', 'dead_letters')",
+         AND relname IN ('conversations', 'waits', 'conversations_wake', 'dead_letters',
+                         'idempotency_keys', 'outbox_late')",
     )
     .fetch_one(pool)
     .await

@@ -127,13 +127,15 @@ impl State {
     /// Makes due what waits for a provider.
     pub(super) fn hasten(&mut self, now: Timestamp, limit: usize) -> Vec<ConversationId> {
         self.now = self.now.max(now);
+        let anything = self.planted == Some(Planted::HastensAnything);
         let mut waiting: Vec<_> = self
             .conversations
             .values_mut()
             .filter(|conversation| conversation.hold.is_none())
             .filter_map(|conversation| {
                 let turn = conversation.turns.get_mut(&conversation.open?)?;
-                let waits = turn.state == TurnState::Retry && turn.provider_failures > 0;
+                let waits =
+                    turn.state == TurnState::Retry && (turn.provider_failures > 0 || anything);
                 (waits && turn.not_before > Some(now)).then_some((turn, conversation.id))
             })
             .collect();

@@ -41,6 +41,7 @@ impl State {
 
     pub(super) fn settle(&mut self, settle: Settle, now: Timestamp) {
         let moves_back = self.planted == Some(Planted::SettleMovesBack);
+        let counts_doubled = self.planted != Some(Planted::DoubtForgotten);
         let Some(conversation) = self.conversations.get_mut(&settle.conversation) else {
             return;
         };
@@ -64,7 +65,7 @@ impl State {
             }
             other if moves_back || row.awaits_answer_to(settle.attempt) => {
                 let (id, failure) = (row.id, failure_of(&other, settle.attempt, row.id, now));
-                row.doubled += u32::from(other == Settlement::Resend);
+                row.doubled += u32::from(other == Settlement::Resend && counts_doubled);
                 row.settle(other, now);
                 if row.state == DeliveryState::Failed {
                     conversation.cancel_later_parts(id, now);
@@ -78,12 +79,13 @@ impl State {
 
     /// The head of each conversation and lane, when its time has come.
     pub(super) fn due_deliveries(&self, now: Timestamp, limit: usize) -> Vec<Delivery> {
+        let lanes_wait = self.planted == Some(Planted::LanesWait);
         let mut due: Vec<_> = self
             .conversations
             .values()
             .flat_map(|conversation| {
                 conversation
-                    .heads()
+                    .heads(lanes_wait)
                     .filter_map(move |(number, row)| conversation.delivery(number, row, now))
             })
             .collect();
@@ -123,14 +125,16 @@ fn failure_of(
 }
 
 impl Conversation {
-    fn heads(&self) -> impl Iterator<Item = (Number, &DeliveryRow)> {
+    /// The first open row of each lane; with the planted defect, of all.
+    fn heads(&self, lanes_wait: bool) -> impl Iterator<Item = (Number, &DeliveryRow)> {
         let mut lanes = Vec::new();
         self.outbox
             .iter()
             .filter(|(_, row)| row.state.is_open())
             .filter(move |(_, row)| {
-                let is_head = !lanes.contains(&row.lane);
-                lanes.push(row.lane);
+                let lane = (!lanes_wait).then_some(row.lane);
+                let is_head = !lanes.contains(&lane);
+                lanes.push(lane);
                 is_head
             })
             .map(|(number, row)| (*number, row))

@@ -13,7 +13,7 @@ use zupa_core::{
 };
 
 use super::planted::Planted;
-use super::rows::{Conversation, DeliveryRow, State, TurnRow};
+use super::rows::{Conversation, DeliveryRow, InboundRow, State, TurnRow};
 
 impl State {
     pub(super) fn finish(&mut self, finish: Finish, now: Timestamp) -> Finished {

@@ -60,6 +60,12 @@ pub enum Planted {
     LeaseForEver,
     /// A try that has lost its key can keep an answer all the same.
     AnybodyKeeps,
+    /// One lane waits for another.
+    LanesWait,
+    /// A resend without evidence is not counted.
+    DoubtForgotten,
+    /// A model that works again hastens what has failed by itself.
+    HastensAnything,
 }
 
 impl Planted {

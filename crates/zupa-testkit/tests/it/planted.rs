@@ -73,6 +73,18 @@ async fn every_other_defect_is_found() {
             Planted::RangeGrows,
             "claim::rerun_takes_exactly_the_same_range_and_turn_id",
         ),
+        (
+            Planted::LanesWait,
+            "doubt::lanes_do_not_wait_for_each_other",
+        ),
+        (
+            Planted::DoubtForgotten,
+            "doubt::a_resend_is_counted_as_possibly_doubled",
+        ),
+        (
+            Planted::HastensAnything,
+            "retry::a_model_that_is_back_hastens_what_waits_for_it",
+        ),
         (Planted::SettleMovesBack, "settle::sent_is_never_undone"),
         (
             Planted::HeadNotCompared,
