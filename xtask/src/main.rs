@@ -2,6 +2,7 @@
 //!
 //! `ci` is what a pull request must pass, `rules` is the part of it that reads
 //! the repository itself, `crash` kills a running server until it breaks,
+//! `terminate` asks it to end, `soak` lets it run for long,
 //! `services` starts what tests talk to.
 #![allow(
     clippy::disallowed_methods,
@@ -41,6 +42,10 @@ enum Command {
     Rules,
     /// Kills a loaded server with SIGKILL over and over and checks that nothing is lost or doubled
     Crash(crash::Options),
+    /// Asks a loaded server to end by SIGTERM over and over and checks the same
+    Terminate(crash::TerminateOptions),
+    /// Serves at a steady rate for half an hour, and measures memory, files and the log
+    Soak(crash::SoakOptions),
     /// Starts a server that tests need, in the foreground
     Services(services::Options),
 }
@@ -50,6 +55,8 @@ fn main() -> ExitCode {
         Command::Ci(options) => ci::run(options),
         Command::Rules => rules::run(),
         Command::Crash(options) => crash::run(options),
+        Command::Terminate(options) => crash::run(options.into()),
+        Command::Soak(options) => crash::run(options.into()),
         Command::Services(options) => services::run(&options),
     };
     match result {

@@ -121,6 +121,10 @@ impl Server {
         bail!("the server is not ready after {deadline:?}")
     }
 
+    pub fn id(&self) -> i32 {
+        self.group.as_raw_nonzero().get()
+    }
+
     pub fn exited(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         let status = self.child.try_wait()?;
         self.alive &= status.is_none();
@@ -142,15 +146,18 @@ impl Server {
         Ok(())
     }
 
-    /// Asks for a graceful end.
-    pub async fn stop(mut self, deadline: Duration) -> anyhow::Result<ExitStatus> {
+    /// Asks for a graceful end. Nothing is returned if it did not come in time; then it
+    /// was killed.
+    pub async fn stop(mut self, deadline: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        // Whoever was asked before may be gone already.
+        self.exited()?;
         self.signal(Signal::TERM)?;
-        let status = timeout(deadline, self.child.wait()).await;
-        let status = status.with_context(|| {
-            format!("the server does not stop within {deadline:?} of SIGTERM")
-        })??;
+        let Ok(status) = timeout(deadline, self.child.wait()).await else {
+            self.kill().await?;
+            return Ok(None);
+        };
         self.alive = false;
-        Ok(status)
+        Ok(Some(status?))
     }
 }
 
