@@ -129,7 +129,7 @@ async fn catch_up(replies: &Replies, oracle: &mut Oracle) -> anyhow::Result<()> 
 async fn stop(mut life: Life, violations: &mut Vec<Violation>) -> anyhow::Result<Vec<Mark>> {
     life.look()?;
     let Life { server, marks, .. } = life;
-    let detail = match server.stop(STOP).await {
+    let detail = match server.stop(None, STOP).await {
         Ok(Some(status)) if status.success() => None,
         Ok(Some(status)) => Some(format!("after SIGTERM: {status}")),
         Ok(None) => Some(format!(

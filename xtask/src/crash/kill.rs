@@ -128,7 +128,7 @@ impl Nemesis {
         Ok(())
     }
 
-    pub async fn kill(&mut self, life: Life, moment: Moment) -> anyhow::Result<()> {
+    async fn kill(&mut self, life: Life, moment: Moment) -> anyhow::Result<()> {
         if moment == Moment::Missed {
             let detail = "one turn was alone under way for 10 s, while others had work";
             self.violations.push(Violation::new(Check::Drain, detail));

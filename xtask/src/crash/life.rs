@@ -141,8 +141,7 @@ impl Life {
         Ok(marks)
     }
 
-    /// Asks it to end, and once more after a while if that is wanted. Returns how it
-    /// ended, unless it did not within this time and was killed, and all it marked.
+    /// Asks it to end, as [`Server::stop`]. Returns how it ended, unless it did not within this time and was killed, and all it marked.
     pub async fn end(
         self,
         again: Option<Duration>,
@@ -154,11 +153,7 @@ impl Life {
             mut tail,
             ..
         } = self;
-        if let Some(pause) = again {
-            server.signal(Signal::TERM)?;
-            sleep(pause).await;
-        }
-        let ended = server.stop(deadline).await?;
+        let ended = server.stop(again, deadline).await?;
         marks.extend(tail.read()?);
         Ok((ended, marks))
     }

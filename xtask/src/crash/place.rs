@@ -88,9 +88,9 @@ base_url = "http://{model}/v1"
 name = "fake"
 api_key = "env:ZUPA_CRASH_KEY"
 
-# What names no message would look like an answer to nothing.
+# What names no message would look like an answer to nothing. Blank sends nothing.
 [agent.texts]
-model_down = ""
+model_down = " "
 
 [agent.burst]
 silence_ms = 20

@@ -122,20 +122,19 @@ impl Report {
             once,
             twice,
             under_way,
-            took,
         } = &stats.terminations;
-        if once + twice > 0 {
-            let at = |percent| percentile(took, percent).map(millis);
-            writeln!(
-                f,
-                "terminated {once} by one signal, {twice} by a second one; {under_way} turns under way at the signals"
-            )?;
-            writeln!(
-                f,
-                "           one signal: p50 {}, p99 {} to the end",
-                shown(at(50)),
-                shown(at(99))
-            )?;
+        if once.len() + twice.len() > 0 {
+            writeln!(f, "terminated with {under_way} turns under way")?;
+        }
+        for (how, took) in [("one signal", once), ("several", twice)] {
+            let at = |percent| shown(percentile(took, percent).map(millis));
+            if !took.is_empty() {
+                let (count, p50, p99) = (took.len(), at(50), at(99));
+                writeln!(
+                    f,
+                    "           {count} by {how}: p50 {p50}, p99 {p99} to the end"
+                )?;
+            }
         }
         for PhaseRow {
             phase,

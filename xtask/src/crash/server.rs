@@ -146,18 +146,25 @@ impl Server {
         Ok(())
     }
 
-    /// Asks for a graceful end. Nothing is returned if it did not come in time; then it
-    /// was killed.
-    pub async fn stop(mut self, deadline: Duration) -> anyhow::Result<Option<ExitStatus>> {
-        // Whoever was asked before may be gone already.
-        self.exited()?;
-        self.signal(Signal::TERM)?;
-        let Ok(status) = timeout(deadline, self.child.wait()).await else {
-            self.kill().await?;
-            return Ok(None);
-        };
-        self.alive = false;
-        Ok(Some(status?))
+    /// Asks for a graceful end; again and again, if somebody is impatient. Nothing is
+    /// returned if it did not come in time; then it was killed.
+    pub async fn stop(
+        mut self,
+        again: Option<Duration>,
+        deadline: Duration,
+    ) -> anyhow::Result<Option<ExitStatus>> {
+        let begin = Instant::now();
+        while begin.elapsed() < deadline {
+            self.signal(Signal::TERM)?;
+            let left = deadline.saturating_sub(begin.elapsed());
+            let pause = again.unwrap_or(left).min(left);
+            if let Ok(status) = timeout(pause, self.child.wait()).await {
+                self.alive = false;
+                return Ok(Some(status?));
+            }
+        }
+        self.kill().await?;
+        Ok(None)
     }
 }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 pub use self::figures::Figures;
-use super::life::{Life, Moment};
+use super::life::Life;
 use super::nemesis::Nemesis;
 use super::options::Options;
 use super::wire::Order;
@@ -178,7 +178,7 @@ impl Nemesis {
             });
             if due && let Some(life) = self.replicas[0].life.take() {
                 killed = Instant::now();
-                self.kill(life, Moment::Now).await?;
+                self.tally.killed(life.kill().await?);
                 self.stats.kills_at_random += 1;
                 self.soaked(begin.elapsed(), soak);
             }

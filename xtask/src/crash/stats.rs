@@ -34,15 +34,12 @@ pub struct Stats {
 /// Ends that were asked for.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Terminations {
-    /// By one signal.
-    pub once: u32,
-    /// By a second one while the first was being obeyed.
-    pub twice: u32,
+    /// How long each took that came of one signal.
+    pub once: Vec<Duration>,
+    /// The same where others followed.
+    pub twice: Vec<Duration>,
     /// Turns that were under way at the signals.
     pub under_way: u64,
-    /// From the signal to the end, where there was only one.
-    #[serde(skip)]
-    pub took: Vec<Duration>,
 }
 
 impl Stats {

@@ -1,5 +1,6 @@
-//! SIGTERM under load: the process ends in order within its deadline. Every fifth time a
-//! second signal follows, which ends it at once and is as safe as a crash.
+//! SIGTERM under load: the process ends in order within its deadline. Every fifth time
+//! somebody is impatient and sends it again and again, which ends it at once and is as
+//! safe as a crash.
 //!
 //! `cargo xtask terminate` is a run of nothing else.
 
@@ -8,18 +9,17 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use rand::Rng;
+use tokio::time::Instant;
 
-use super::book::Departure;
 use super::check::{Check, Violation};
 use super::life::Moment;
 use super::nemesis::Nemesis;
 use super::options::Options;
 use super::stats::Terminations;
-use super::words::unix_micros;
 
-/// More than `shutdown.deadline_ms`, which is 10 s.
-const IN_ORDER: Duration = Duration::from_secs(15);
-const AT_ONCE: Duration = Duration::from_secs(5);
+/// More than `shutdown.deadline_ms`, which is 10 s. Whether it ended in order or at once
+/// is told by its code.
+const DEADLINE: Duration = Duration::from_secs(15);
 /// One signal out of so many is followed by another one.
 const HASTY: u32 = 5;
 /// How a process ends that was told twice.
@@ -85,30 +85,18 @@ impl Nemesis {
         };
         let ours = &mut self.stats.terminations;
         ours.under_way += life.under_way.turns.len() as u64;
-        let (incarnation, at) = (life.incarnation, unix_micros());
-        let second = self.dice.random_range(0..50);
-        let (ended, marks) = match told {
-            Told::Once => life.end(None, IN_ORDER).await?,
-            Told::Twice => {
-                let second = Duration::from_millis(second);
-                life.end(Some(second), AT_ONCE).await?
-            }
-        };
+        let again = Duration::from_millis(self.dice.random_range(20..100));
+        let again = (told == Told::Twice).then_some(again);
+        let at = Instant::now();
+        let (ended, marks) = life.end(again, DEADLINE).await?;
         match told {
             Told::Once => {
-                ours.once += 1;
-                let took = unix_micros().saturating_sub(at);
-                ours.took.push(Duration::from_micros(took));
+                ours.once.push(at.elapsed());
                 self.tally.ended(marks);
             }
             Told::Twice => {
-                ours.twice += 1;
-                let turns = self.tally.killed(marks);
-                self.book.departures.push(Departure {
-                    incarnation,
-                    at,
-                    turns,
-                });
+                ours.twice.push(at.elapsed());
+                self.tally.killed(marks);
             }
         }
         if let Some(detail) = verdict(told, ended.as_ref()) {
@@ -134,7 +122,7 @@ fn verdict(told: Told, ended: Option<&ExitStatus>) -> Option<String> {
 
 /// Signals at idle processes show nothing.
 pub fn threshold(seen: &Terminations) -> Option<Violation> {
-    let ends = u64::from(seen.once + seen.twice);
+    let ends = (seen.once.len() + seen.twice.len()) as u64;
     let detail = format!(
         "only {} turns were under way at {ends} signals",
         seen.under_way
@@ -165,10 +153,9 @@ mod tests {
     #[test]
     fn ends_without_load_are_caught() {
         let seen = |under_way| Terminations {
-            once: 8,
-            twice: 2,
+            once: vec![Duration::ZERO; 8],
+            twice: vec![Duration::ZERO; 2],
             under_way,
-            ..Terminations::default()
         };
         assert!(threshold(&seen(9)).is_some());
         assert_eq!(threshold(&seen(10)), None);
