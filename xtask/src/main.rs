@@ -2,7 +2,8 @@
 //!
 //! `ci` is what a pull request must pass, `rules` is the part of it that reads
 //! the repository itself, `crash` kills a running server until it breaks,
-//! `overload` asks for more than it can do, `services` starts what tests talk to.
+//! `terminate` asks it to end, `soak` lets it run for long, `overload` asks for more than
+//! it can do, `services` starts what tests talk to.
 #![allow(
     clippy::disallowed_methods,
     reason = "tools measure wall time and read the environment; the ports are for what ships"
@@ -44,6 +45,10 @@ enum Command {
     Crash(crash::Options),
     /// Puts several times its capacity on a server, and checks that it sheds the rest and recovers
     Overload(overload::Options),
+    /// Asks a loaded server to end by SIGTERM over and over and checks the same
+    Terminate(crash::TerminateOptions),
+    /// Serves at a steady rate for half an hour, and measures memory, files and the log
+    Soak(crash::SoakOptions),
     /// Starts a server that tests need, in the foreground
     Services(services::Options),
 }
@@ -54,6 +59,8 @@ fn main() -> ExitCode {
         Command::Rules => rules::run(),
         Command::Crash(options) => crash::run(options),
         Command::Overload(options) => overload::run(&options),
+        Command::Terminate(options) => crash::run(options.into()),
+        Command::Soak(options) => crash::run(options.into()),
         Command::Services(options) => services::run(&options),
     };
     match result {

@@ -24,6 +24,10 @@ impl Clock for Still {
     fn monotonic(&self) -> Duration {
         Duration::ZERO
     }
+
+    fn boot(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A driven bus with subscribers, and the thread that they live on.

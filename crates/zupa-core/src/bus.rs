@@ -17,6 +17,7 @@
 //! # impl zupa_core::Clock for Clock {
 //! #     fn wall(&self) -> zupa_core::Timestamp { zupa_core::Timestamp(5) }
 //! #     fn monotonic(&self) -> std::time::Duration { std::time::Duration::ZERO }
+//! #     fn boot(&self) -> std::time::Duration { std::time::Duration::ZERO }
 //! # }
 //! # let clock = Arc::new(Clock);
 //! const PLACED: Name = Name::new("order", "placed");
@@ -46,6 +47,7 @@
 //! # impl zupa_core::Clock for Clock {
 //! #     fn wall(&self) -> zupa_core::Timestamp { zupa_core::Timestamp(5) }
 //! #     fn monotonic(&self) -> std::time::Duration { std::time::Duration::ZERO }
+//! #     fn boot(&self) -> std::time::Duration { std::time::Duration::ZERO }
 //! # }
 //! const LOG: Name = Name::new("agent", "log");
 //!

@@ -14,6 +14,10 @@ pub trait Clock: Debug + Send + Sync + 'static {
 
     /// Time since some fixed moment of this process; never goes back.
     fn monotonic(&self) -> Duration;
+
+    /// Time since some fixed moment, which goes on while the machine sleeps; never goes
+    /// back. What wall time is held against: a jump is what only one of the two makes.
+    fn boot(&self) -> Duration;
 }
 
 /// Makes ids and randomness.

@@ -105,7 +105,10 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// *Behaviour*: a real write, so that it also tells whether the store can
     /// write at all; rides without a flush. A process that was taken for dead
-    /// is alive again after it; the claims it lost stay lost.
+    /// is alive again after it; the claims it lost stay lost. One from more than a
+    /// minute before the last means that the clock was set back: claims, retries,
+    /// bursts and sends in doubt then wait no longer than they would have. The same
+    /// holds for [`Self::recover`].
     /// *Errors*: as [`Self::write`]; [`crate::ErrorKind::Unsupported`] when a
     /// newer version has changed the schema so that this build must end.
     /// *Cancel safety*: safe.

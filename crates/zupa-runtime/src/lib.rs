@@ -23,6 +23,7 @@ pub mod resilience;
 mod retry;
 mod runtime;
 mod settings;
+mod steady;
 mod wakeup;
 mod writer;
 

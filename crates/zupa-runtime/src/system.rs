@@ -41,6 +41,17 @@ impl Clock for SystemClock {
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
     }
+
+    fn boot(&self) -> Duration {
+        // Elsewhere monotonic time goes on in sleep, or nobody tells.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+        rustix::time::clock_gettime(CLOCK)
+            .try_into()
+            .unwrap_or_default()
+    }
 }
 
 /// The machine's randomness.

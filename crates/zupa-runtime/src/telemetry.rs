@@ -10,6 +10,7 @@ use zupa_core::store::{Accepted, ClaimedTurn, Delivery, Recovery, Settlement};
 use zupa_core::{Completion, Error, EventId, Timestamp};
 
 use crate::admission::Reason;
+use crate::steady::{Moved, News};
 
 /// The outcome of what went well.
 const OK: &str = "ok";
@@ -138,6 +139,16 @@ pub(crate) fn settled(delivery: &Delivery, settlement: &Settlement, now: Timesta
         Settlement::Unknown => of(names::DELIVERY_UNKNOWN),
         Settlement::SendAgain => of(names::DELIVERY_SENT_AGAIN),
         Settlement::Resend => of(names::DELIVERY_DOUBLED),
+    }
+}
+
+/// What became of a jump of the clock.
+pub(crate) fn clock(news: News) -> Draft {
+    let moved = |name, Moved { by, way }| Draft::of(name).with("by", by).with("way", way);
+    match news {
+        News::Jumped(by) => moved(names::CLOCK_JUMPED, by),
+        News::Followed(by) => moved(names::CLOCK_FOLLOWED, by),
+        News::TakenBack => Draft::of(names::CLOCK_TAKEN_BACK),
     }
 }
 

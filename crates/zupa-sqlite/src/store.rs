@@ -22,6 +22,7 @@ mod receipts;
 mod record;
 mod recover;
 mod row;
+mod set_back;
 pub(crate) mod wait_row;
 mod waits;
 mod write;

@@ -1,7 +1,7 @@
 //! `ManualClock`: time stands still until a test moves it. `TokioClock`: time
 //! follows tokio's, which a test pauses.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ pub struct ManualClock {
 struct Time {
     wall: Timestamp,
     monotonic: Duration,
+    boot: Duration,
 }
 
 impl ManualClock {
@@ -28,17 +29,24 @@ impl ManualClock {
         let time = Time {
             wall,
             monotonic: Duration::ZERO,
+            boot: Duration::ZERO,
         };
         Self {
             time: Arc::new(Mutex::new(time)),
         }
     }
 
-    /// Lets time pass: wall time and monotonic time alike.
+    /// Lets time pass: wall time, monotonic time and boot time alike.
     pub fn advance(&self, by: Duration) {
+        self.sleep(by);
+        self.change(|time| time.monotonic = time.monotonic.saturating_add(by));
+    }
+
+    /// Lets time pass while the machine sleeps: monotonic time stands still.
+    pub fn sleep(&self, by: Duration) {
         self.change(|time| {
             time.wall = time.wall.plus(by);
-            time.monotonic = time.monotonic.saturating_add(by);
+            time.boot = time.boot.saturating_add(by);
         });
     }
 
@@ -67,13 +75,17 @@ impl Clock for ManualClock {
     fn monotonic(&self) -> Duration {
         self.change(|time| time.monotonic)
     }
+
+    fn boot(&self) -> Duration {
+        self.change(|time| time.boot)
+    }
 }
 
 /// A clock that follows tokio's time. Where a test pauses that, wall time moves
 /// exactly as sleeps and deadlines do, and nobody waits for it.
 #[derive(Debug, Clone)]
 pub struct TokioClock {
-    wall: Timestamp,
+    wall: Arc<Mutex<Timestamp>>,
     started: Instant,
 }
 
@@ -81,9 +93,19 @@ impl TokioClock {
     /// A clock that shows `wall` now. Belongs to the tokio runtime it is made in.
     pub fn at(wall: Timestamp) -> Self {
         Self {
-            wall,
+            wall: Arc::new(Mutex::new(wall)),
             started: Instant::now(),
         }
+    }
+
+    /// Lets wall time alone jump, for all clones.
+    pub fn jump_to(&self, wall: Timestamp) {
+        *self.start() = wall.minus(self.monotonic());
+    }
+
+    /// What wall time was at the start, or would have been.
+    fn start(&self) -> MutexGuard<'_, Timestamp> {
+        self.wall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,11 +118,15 @@ impl Default for TokioClock {
 
 impl Clock for TokioClock {
     fn wall(&self) -> Timestamp {
-        self.wall.plus(self.monotonic())
+        self.start().plus(self.monotonic())
     }
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    fn boot(&self) -> Duration {
+        self.monotonic()
     }
 }
 
@@ -115,6 +141,10 @@ mod tests {
         clock.clone().jump_to(Timestamp(7));
         assert_eq!(clock.wall(), Timestamp(7));
         assert_eq!(clock.monotonic(), Duration::from_secs(3));
+        clock.sleep(Duration::from_secs(2));
+        assert_eq!(clock.wall(), Timestamp(2_000_007));
+        assert_eq!(clock.monotonic(), Duration::from_secs(3));
+        assert_eq!(clock.boot(), Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
@@ -123,5 +153,8 @@ mod tests {
         tokio::time::advance(Duration::from_secs(3)).await;
         assert_eq!(clock.clone().wall(), Timestamp(3_000_000));
         assert_eq!(clock.monotonic(), Duration::from_secs(3));
+        clock.clone().jump_to(Timestamp(7));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(clock.wall(), Timestamp(1_000_007));
     }
 }

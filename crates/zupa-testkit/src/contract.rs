@@ -42,6 +42,7 @@ pub mod replies;
 pub mod retry;
 pub mod rivals;
 pub mod say;
+pub mod set_back;
 pub mod settle;
 pub mod speech;
 pub mod state;

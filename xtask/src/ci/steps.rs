@@ -192,6 +192,13 @@ fn crash_step() -> Result<Outcome> {
     crash::run(crash::Options {
         cycles: 20,
         seed: 7,
+        binary: Some(binary.clone()),
+        ..crash::Options::default()
+    })?;
+    // A tenth of `cargo xtask terminate`: four ends in order, one at once.
+    crash::run(crash::Options {
+        terminations: Some(5),
+        seed: 7,
         binary: Some(binary),
         ..crash::Options::default()
     })?;

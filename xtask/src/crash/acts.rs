@@ -17,6 +17,8 @@ pub enum Act {
     Restart,
     /// Some replicas do not reach the store for a while.
     Cut,
+    /// One replica is asked to end.
+    Terminate,
 }
 
 impl Act {
@@ -27,6 +29,7 @@ impl Act {
             Self::Pause => Duration::from_millis(9000),
             Self::Restart => Duration::from_millis(6000),
             Self::Cut => Duration::from_millis(6000 + 500 * u64::from(longest_cut)),
+            Self::Terminate => Duration::from_millis(900),
         }
     }
 
@@ -34,6 +37,7 @@ impl Act {
     pub fn messages(self) -> u32 {
         match self {
             Self::Kill => 100,
+            Self::Terminate => 200,
             Self::Pause | Self::Restart => 300,
             Self::Cut => 400,
         }
@@ -43,9 +47,10 @@ impl Act {
 /// The acts of a run. Kills are a run of their own on SQLite, where a pause is
 /// part of a cycle; elsewhere pauses, restarts and cuts are mixed by the seed.
 pub fn acts(options: &Options) -> Vec<Act> {
+    let some = |act, count: Option<u32>| vec![act; count.unwrap_or(0) as usize];
     let mut acts = vec![Act::Kill; options.cycles as usize];
+    acts.extend(some(Act::Terminate, options.terminations));
     if options.on_postgres() {
-        let some = |act, count: Option<u32>| vec![act; count.unwrap_or(0) as usize];
         acts.extend(some(Act::Pause, options.pauses));
         acts.extend(some(Act::Restart, options.restarts));
         acts.extend(some(Act::Cut, options.partitions));

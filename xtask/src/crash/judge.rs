@@ -129,13 +129,14 @@ async fn catch_up(replies: &Replies, oracle: &mut Oracle) -> anyhow::Result<()> 
 async fn stop(mut life: Life, violations: &mut Vec<Violation>) -> anyhow::Result<Vec<Mark>> {
     life.look()?;
     let Life { server, marks, .. } = life;
-    match server.stop(STOP).await {
-        Ok(status) if status.success() => {}
-        Ok(status) => violations.push(Violation::new(
-            Check::Server,
-            format!("after SIGTERM: {status}"),
+    let detail = match server.stop(None, STOP).await {
+        Ok(Some(status)) if status.success() => None,
+        Ok(Some(status)) => Some(format!("after SIGTERM: {status}")),
+        Ok(None) => Some(format!(
+            "the server does not stop within {STOP:?} of SIGTERM"
         )),
-        Err(error) => violations.push(Violation::new(Check::Server, format!("{error:#}"))),
-    }
+        Err(error) => Some(format!("{error:#}")),
+    };
+    violations.extend(detail.map(|detail| Violation::new(Check::Server, detail)));
     Ok(marks)
 }

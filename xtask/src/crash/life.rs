@@ -141,6 +141,23 @@ impl Life {
         Ok(marks)
     }
 
+    /// Asks it to end, as [`Server::stop`]. Returns how it ended, unless it did not within this time and was killed, and all it marked.
+    pub async fn end(
+        self,
+        again: Option<Duration>,
+        deadline: Duration,
+    ) -> anyhow::Result<(Option<ExitStatus>, Vec<Mark>)> {
+        let Self {
+            server,
+            mut marks,
+            mut tail,
+            ..
+        } = self;
+        let ended = server.stop(again, deadline).await?;
+        marks.extend(tail.read()?);
+        Ok((ended, marks))
+    }
+
     /// All that a process marked which is gone already.
     pub fn last_words(mut self) -> anyhow::Result<Vec<Mark>> {
         self.look()?;

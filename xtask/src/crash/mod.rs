@@ -12,8 +12,8 @@
 //! Read on in this order: `options`, `acts`, `words` and `script` (what a run
 //! consists of), `oracle/`, `stage`, `place`, `database`, `network`, `sink` (where), `server`,
 //! `life` and `replica` (the processes under test), `marks`, `tally` and `book`
-//! (phases, deaths, faults), `nemesis` with `kill`, `pause`, `restart` and `cut`,
-//! `keeper`, `poison`, `heal`, `judge`, `check/`.
+//! (phases, deaths, faults), `nemesis` with `kill`, `pause`, `restart`, `cut`,
+//! `terminate` and `soak`, `keeper`, `poison`, `heal`, `judge`, `check/`.
 
 mod acts;
 mod book;
@@ -47,11 +47,13 @@ mod script;
 mod server;
 mod shop;
 mod sink;
+mod soak;
 pub mod sse;
 mod stage;
 mod stats;
 mod supervise;
 mod tally;
+mod terminate;
 mod wire;
 mod words;
 
@@ -61,6 +63,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::options::{Options, Store};
 pub use self::sink::Sink;
+pub use self::soak::SoakOptions;
+pub use self::terminate::TerminateOptions;
 
 /// Runs as the oracle of another run, or as the run itself.
 ///

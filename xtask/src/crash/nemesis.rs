@@ -1,5 +1,6 @@
 //! The nemesis: act by act it brings the replicas up, lets messages come, and
-//! does them harm. What it does is in `kill`, `pause`, `restart` and `cut`.
+//! does them harm. What it does is in `kill`, `pause`, `restart`, `cut`, `terminate`
+//! and `soak`.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use super::options::Options;
 use super::oracle::handle::Oracle;
 use super::replica::Replica;
 use super::script::Script;
+use super::soak::Sample;
 use super::stage::{Ground, Stage};
 use super::stats::Stats;
 use super::tally::Tally;
@@ -43,6 +45,8 @@ pub struct Nemesis {
     pub spawned: BTreeMap<u64, u64>,
     pub unasked_deaths: u32,
     pub dice: SmallRng,
+    /// What a soak measured, in order.
+    pub samples: Vec<Sample>,
     script: Script,
 }
 
@@ -71,6 +75,7 @@ impl Nemesis {
             aborts_left: 0,
             dice: dice(options.seed, "nemesis"),
             options,
+            samples: Vec::new(),
             script,
             spawned: BTreeMap::new(),
             unasked_deaths: 0,
@@ -81,6 +86,9 @@ impl Nemesis {
     pub async fn haunt(&mut self) -> anyhow::Result<()> {
         let doors = self.stage.doors();
         self.oracle.tell(&Order::Begin { doors }).await?;
+        if let Some(soak) = self.options.soak.clone() {
+            return self.soak(&soak).await;
+        }
         let acts = acts(&self.options);
         let count = u32::try_from(acts.len())?;
         for (number, act) in (0..).zip(acts) {
@@ -91,6 +99,7 @@ impl Nemesis {
                 Act::Pause => self.pause().await?,
                 Act::Restart => self.restart().await?,
                 Act::Cut => self.cut().await?,
+                Act::Terminate => self.terminate(number).await?,
             }
             self.stats.progress(number + 1, count, &self.tally);
         }

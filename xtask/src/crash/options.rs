@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::acts::{Act, acts};
 use super::sink::Sink;
+use super::soak::Soak;
 
 /// Cycles from which a run counts as a full one.
 const FULL: u32 = 100;
@@ -87,6 +88,10 @@ pub struct Options {
     /// The longest of these cuts; the shortest takes a second
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=120))]
     pub longest_cut: u32,
+    /// Times a process is asked to end by SIGTERM under load, instead of the kills; every
+    /// fifth time twice [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    pub terminations: Option<u32>,
     /// Let the doors send to a platform that drops repeats by key, or never
     #[arg(long, value_enum)]
     pub sink: Option<Sink>,
@@ -99,6 +104,9 @@ pub struct Options {
     /// Print a machine-readable report
     #[arg(long)]
     pub json: bool,
+    /// What `cargo xtask soak` asks for.
+    #[arg(skip)]
+    pub soak: Option<Soak>,
     /// Run as the oracle of another run, with its brief
     #[arg(long, hide = true, value_name = "BRIEF")]
     #[serde(skip)]
@@ -126,10 +134,12 @@ impl Default for Options {
             restarts: None,
             partitions: None,
             longest_cut: 30,
+            terminations: None,
             sink: None,
             min_per_phase: None,
             keep: false,
             json: false,
+            soak: None,
             oracle: None,
         }
     }
@@ -181,6 +191,7 @@ impl Options {
             0
         };
         self.pauses.get_or_insert(pauses);
+        let terminations = *self.terminations.get_or_insert(0);
         let restarts = *self.restarts.get_or_insert(0);
         let partitions = *self.partitions.get_or_insert(0);
         let replicas = match self.store {
@@ -190,11 +201,14 @@ impl Options {
             Store::Postgres => 3,
         };
         self.replicas.get_or_insert(replicas);
-        if self.on_postgres() && self.pauses.unwrap_or(0) + restarts + partitions > 0 {
+        let other_faults = self.pauses.unwrap_or(0) + restarts + partitions;
+        if terminations > 0 || self.soak.is_some() || self.on_postgres() && other_faults > 0 {
             self.cycles = 0;
         }
 
-        let (messages, conversations) = if self.in_flight {
+        let (messages, conversations) = if let Some(soak) = &self.soak {
+            (soak.messages(), soak.people)
+        } else if self.in_flight {
             (1_000, 1_000)
         } else if self.recovery {
             (10_000, 1_000)
@@ -250,6 +264,14 @@ mod tests {
             (short.min_per_phase, short.poison, short.messages),
             (Some(2), Some(1), Some(1200))
         );
+        Ok(())
+    }
+
+    #[test]
+    fn a_run_of_terminations_kills_nobody() -> anyhow::Result<()> {
+        let run = parsed(&["--terminations", "50"])?.expanded();
+        assert_eq!((run.cycles, run.poison), (0, Some(0)));
+        assert_eq!((run.messages, run.min_per_phase), (Some(10_000), Some(0)));
         Ok(())
     }
 

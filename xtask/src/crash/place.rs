@@ -88,6 +88,10 @@ base_url = "http://{model}/v1"
 name = "fake"
 api_key = "env:ZUPA_CRASH_KEY"
 
+# What names no message would look like an answer to nothing. Blank sends nothing.
+[agent.texts]
+model_down = " "
+
 [agent.burst]
 silence_ms = 20
 max_wait_ms = 200

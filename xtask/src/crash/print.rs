@@ -6,8 +6,8 @@ use super::check::Check;
 use super::check::sends::Sends;
 use super::recovery::Recovery;
 use super::replicated::{Replicated, Spread};
-use super::report::{PhaseRow, Report, Verdict};
-use super::stats::Stats;
+use super::report::{PhaseRow, Report, Verdict, millis};
+use super::stats::{Stats, Terminations, percentile};
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -43,6 +43,9 @@ impl Display for Report {
         }
         if let Some(sends) = &self.sends {
             write!(f, "{sends}")?;
+        }
+        if let Some(soak) = &self.soak {
+            write!(f, "{soak}")?;
         }
         for skipped in &self.skipped {
             writeln!(f, "skipped    {skipped}")?;
@@ -114,6 +117,25 @@ impl Report {
             "aborts     {} by poison {:?}; pauses {}",
             stats.aborts, stats.aborts_by_poison, stats.pauses
         )?;
+        let shown = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time} ms"));
+        let Terminations {
+            once,
+            twice,
+            under_way,
+        } = &stats.terminations;
+        if once.len() + twice.len() > 0 {
+            writeln!(f, "terminated with {under_way} turns under way")?;
+        }
+        for (how, took) in [("one signal", once), ("several", twice)] {
+            let at = |percent| shown(percentile(took, percent).map(millis));
+            if !took.is_empty() {
+                let (count, p50, p99) = (took.len(), at(50), at(99));
+                writeln!(
+                    f,
+                    "           {count} by {how}: p50 {p50}, p99 {p99} to the end"
+                )?;
+            }
+        }
         for PhaseRow {
             phase,
             died,
@@ -126,7 +148,6 @@ impl Report {
                 phase.name()
             )?;
         }
-        let shown = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time} ms"));
         let times = &self.times;
         writeln!(
             f,

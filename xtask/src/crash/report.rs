@@ -13,6 +13,7 @@ use super::marks::Phase;
 use super::options::Options;
 use super::recovery::Recovery;
 use super::replicated::Replicated;
+use super::soak::Figures;
 use super::stats::{Stats, percentile};
 use super::tally::Tally;
 
@@ -31,6 +32,7 @@ pub struct Report {
     pub recovery: Option<Recovery>,
     pub replicated: Option<Replicated>,
     pub sends: Option<Sends>,
+    pub soak: Option<Figures>,
     /// What could not be looked at.
     pub skipped: Vec<String>,
     pub verdict: Verdict,

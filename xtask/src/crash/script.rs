@@ -25,6 +25,8 @@ pub struct Script {
     pub backlog: bool,
     /// The model answers nothing until it is told to.
     pub stalls: bool,
+    /// Of a thousand calls, how many the model answers badly.
+    pub faults: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +152,24 @@ impl Script {
 }
 
 #[cfg(test)]
+impl Script {
+    /// The smallest run, for tests.
+    pub fn plain(seed: u64) -> Self {
+        Self {
+            seed,
+            messages: 9,
+            conversations: 1,
+            cycles: 1,
+            cycle_ms: 900,
+            replicated: false,
+            backlog: false,
+            stalls: false,
+            faults: 0,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
@@ -158,14 +178,10 @@ mod tests {
 
     fn script() -> Script {
         Script {
-            seed: 7,
             messages: 1203,
             conversations: 50,
             cycles: 12,
-            cycle_ms: 900,
-            replicated: false,
-            backlog: false,
-            stalls: false,
+            ..Script::plain(7)
         }
     }
 

@@ -121,6 +121,10 @@ impl Server {
         bail!("the server is not ready after {deadline:?}")
     }
 
+    pub fn id(&self) -> i32 {
+        self.group.as_raw_nonzero().get()
+    }
+
     pub fn exited(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         let status = self.child.try_wait()?;
         self.alive &= status.is_none();
@@ -142,15 +146,25 @@ impl Server {
         Ok(())
     }
 
-    /// Asks for a graceful end.
-    pub async fn stop(mut self, deadline: Duration) -> anyhow::Result<ExitStatus> {
-        self.signal(Signal::TERM)?;
-        let status = timeout(deadline, self.child.wait()).await;
-        let status = status.with_context(|| {
-            format!("the server does not stop within {deadline:?} of SIGTERM")
-        })??;
-        self.alive = false;
-        Ok(status)
+    /// Asks for a graceful end; again and again, if somebody is impatient. Nothing is
+    /// returned if it did not come in time; then it was killed.
+    pub async fn stop(
+        mut self,
+        again: Option<Duration>,
+        deadline: Duration,
+    ) -> anyhow::Result<Option<ExitStatus>> {
+        let begin = Instant::now();
+        while begin.elapsed() < deadline {
+            self.signal(Signal::TERM)?;
+            let left = deadline.saturating_sub(begin.elapsed());
+            let pause = again.unwrap_or(left).min(left);
+            if let Ok(status) = timeout(pause, self.child.wait()).await {
+                self.alive = false;
+                return Ok(Some(status?));
+            }
+        }
+        self.kill().await?;
+        Ok(None)
     }
 }
 

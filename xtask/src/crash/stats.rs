@@ -18,6 +18,7 @@ pub struct Stats {
     pub kills_at_startup: u32,
     pub extra_cycles: u32,
     pub pauses: u32,
+    pub terminations: Terminations,
     pub cuts: u32,
     pub connections_ended: u32,
     pub aborts: u32,
@@ -28,6 +29,17 @@ pub struct Stats {
     pub ready: Vec<Duration>,
     #[serde(skip)]
     pub first_ack: Vec<Duration>,
+}
+
+/// Ends that were asked for.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Terminations {
+    /// How long each took that came of one signal.
+    pub once: Vec<Duration>,
+    /// The same where others followed.
+    pub twice: Vec<Duration>,
+    /// Turns that were under way at the signals.
+    pub under_way: u64,
 }
 
 impl Stats {

@@ -14,8 +14,9 @@ use super::place::Claims;
 use super::report::{Counts, Report, Times, Verdict, phases};
 use super::script::Script;
 use super::sink;
+use super::soak::Figures;
 use super::stage::{Ground, Stage};
-use super::{acts, build, network, recovery};
+use super::{acts, build, network, recovery, terminate};
 use crate::services::postgres::Postgres;
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
@@ -50,15 +51,23 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
     let begin = Instant::now();
     let acts = acts::acts(&options);
     let cycle = acts::mean(&acts, options.longest_cut);
+    let (cycles, cycle_ms) = match &options.soak {
+        Some(soak) => (soak.seconds(), 1_000),
+        None => (
+            u32::try_from(acts.len())?,
+            u64::try_from(cycle.as_millis())?,
+        ),
+    };
     let script = Script {
         seed: options.seed,
         messages: options.messages.unwrap_or(0),
         conversations: options.conversations.unwrap_or(1),
-        cycles: u32::try_from(acts.len())?,
-        cycle_ms: u64::try_from(cycle.as_millis())?,
+        cycles,
+        cycle_ms,
         replicated: options.on_postgres() && !options.recovery,
         backlog: options.recovery,
         stalls: options.in_flight,
+        faults: options.soak.as_ref().map_or(0, |soak| soak.faults),
     };
     let oracle = Oracle::start(script.clone(), stage.oracle_log(), stage.model).await?;
     let claims = if options.on_postgres() || options.pauses.unwrap_or(0) > 0 {
@@ -80,6 +89,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
         recovery: None,
         replicated: None,
         sends: None,
+        soak: None,
         skipped: Vec::new(),
         verdict: Verdict::NotCaught,
         caught_by: Default::default(),
@@ -116,6 +126,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
         mut violations,
         book,
         ground,
+        samples,
         ..
     } = nemesis;
     let drained_in = healed.drained_in;
@@ -132,12 +143,17 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
     violations.extend(sends.iter().flat_map(|sends| sends.violations.clone()));
     violations.extend(thresholds::phases(&tally, enough));
     violations.extend(thresholds::redelivery(&judgement.truth));
+    violations.extend(terminate::threshold(&stats.terminations));
+    let soak = empty.options.soak.as_ref();
+    let soak = soak.map(|soak| Figures::of(soak, &samples, &judgement.truth));
+    violations.extend(soak.iter().flat_map(Figures::violations));
     let times = Times::of(&stats, drained_in, begin.elapsed());
     let report = Report {
         phases: phases(&tally, enough),
         times,
         stats: Some(stats),
         sends,
+        soak,
         ..empty
     };
     Ok(seen(report, judgement, violations))

@@ -93,6 +93,12 @@ names! {
     STORE_BATCH = "store":"batch";
     /// A start has found and mended what the last end left.
     RUNTIME_RECOVERED = "runtime":"recovered";
+    /// Wall time has moved against boot time, and is not followed yet.
+    CLOCK_JUMPED = "clock":"jumped";
+    /// A jump was stable for a while, and is followed from now on.
+    CLOCK_FOLLOWED = "clock":"followed";
+    /// A jump was taken back before it was followed.
+    CLOCK_TAKEN_BACK = "clock":"taken_back";
     /// Events were lost before this one: the bus had no room.
     BUS_DROPPED = "bus":"dropped";
 }

@@ -30,6 +30,10 @@ impl Clock for Still {
     fn monotonic(&self) -> Duration {
         Duration::ZERO
     }
+
+    fn boot(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 fn driver(bus: &EventBus) -> Driver {

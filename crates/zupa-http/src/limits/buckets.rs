@@ -201,6 +201,9 @@ mod tests {
         fn monotonic(&self) -> Duration {
             *self.0.lock().unwrap()
         }
+        fn boot(&self) -> Duration {
+            self.monotonic()
+        }
     }
 
     fn buckets(per_minute: u32, most: usize) -> (Buckets<u32>, Arc<Manual>) {

@@ -83,6 +83,9 @@ impl Clock for FakeClock {
     fn monotonic(&self) -> Duration {
         *self.0.lock().unwrap()
     }
+    fn boot(&self) -> Duration {
+        self.monotonic()
+    }
 }
 
 #[derive(Debug, Default)]

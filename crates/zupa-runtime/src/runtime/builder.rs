@@ -17,6 +17,7 @@ use crate::faults::Faults;
 use crate::graph::{Engine, Graph, GraphBuilder, State};
 use crate::resilience::GuardedStore;
 use crate::settings::Settings;
+use crate::steady::Steady;
 use crate::system::{SystemClock, SystemIds};
 use crate::telemetry;
 use crate::wakeup::InProcessWakeup;
@@ -170,6 +171,7 @@ impl Builder {
     pub async fn start(mut self) -> Result<Runtime> {
         self.agent.check()?;
         self.one_graph()?;
+        self.clock = Arc::new(Steady::new(self.clock, self.bus.clone()));
         let timeout = self.settings.policies.store.timeout;
         self.store = Arc::new(GuardedStore::new(self.store, timeout));
         let process = ProcessId(self.ids.fresh());

@@ -15,6 +15,7 @@ mod arguments;
 mod branches;
 mod breaker_model;
 mod bursts;
+mod clock_jumps;
 mod commands;
 mod crash_matrix;
 mod dead_letters;

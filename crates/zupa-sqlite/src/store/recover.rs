@@ -14,7 +14,7 @@ use zupa_core::{AuditEntry, ConversationId, Digest, ProcessId, Result, Timestamp
 
 use super::failures::{self, Failed};
 use super::row::{Blob, Sql, one};
-use super::{audit, claim, dead_letters};
+use super::{audit, claim, dead_letters, set_back};
 
 /// A turn that was running at this many starts is suspected of the deaths.
 const SUSPECT_RUNS: u32 = 3;
@@ -32,6 +32,7 @@ const CRASH: Failed<'_> = Failed {
 
 pub(super) fn recover(connection: &Connection, life: Life) -> Result<Recovery> {
     let Life { process, now, .. } = life;
+    set_back::notice(connection, now)?;
     let clean: bool = connection.one("SELECT clean FROM installation", [], one)?;
     if clean {
         connection.run(
@@ -204,6 +205,7 @@ fn say_why(
 }
 
 pub(super) fn heartbeat(connection: &Connection, life: Life) -> Result<()> {
+    set_back::notice(connection, life.now)?;
     connection.run(
         "UPDATE installation SET heartbeat_at = ?2, expires_at = ?3, stale = ?4
          WHERE process = ?1",

@@ -51,6 +51,27 @@ impl Harness for Files {
 
 zupa_testkit::contract::each!(Files::healthy());
 
+/// Times are those of whoever calls, so a clock that is set back is noticed.
+mod set_back {
+    use super::*;
+    use zupa_testkit::contract::set_back;
+
+    #[tokio::test]
+    async fn what_waits_is_not_held_up() {
+        set_back::what_waits_is_not_held_up(&Files::healthy()).await;
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_not_held_up_over_a_restart() {
+        set_back::what_waits_is_not_held_up_over_a_restart(&Files::healthy()).await;
+    }
+
+    #[tokio::test]
+    async fn small_steps_move_nothing() {
+        set_back::small_steps_move_nothing(&Files::healthy()).await;
+    }
+}
+
 /// The suite is worth something only if it fails when it should.
 #[cfg(feature = "faults")]
 mod planted {

@@ -1,6 +1,8 @@
 //! The start of a process, in memory: void what died, and remember who was
 //! running when it died.
 
+use std::time::Duration;
+
 use zupa_core::store::{ClaimMode, Life, Recovery, Suspect};
 use zupa_core::{
     AuditEntry, ConversationId, DeliveryState, Digest, InboundState, ProcessId, Timestamp,
@@ -13,6 +15,8 @@ use super::rows::{Conversation, LifeRow, State, TurnRow};
 const RUNS_OF_A_SUSPECT: u32 = 3;
 /// So many deaths while it ran alone are proof.
 const DEATHS_OF_PROOF: u32 = 3;
+/// A clock that was set back by less is none that anybody minds.
+const NOTICED: Duration = Duration::from_secs(60);
 
 impl State {
     pub(super) fn recover(&mut self, life: Life) -> Recovery {
@@ -20,6 +24,7 @@ impl State {
         let mut recovery = if self.replicated {
             self.join(life)
         } else {
+            self.set_back(life);
             self.take_over(life)
         };
         self.show(life);
@@ -87,6 +92,9 @@ impl State {
     }
 
     pub(super) fn heartbeat(&mut self, life: Life) {
+        if !self.replicated {
+            self.set_back(life);
+        }
         self.now = self.now.max(life.now);
         self.show(life);
     }
@@ -94,6 +102,37 @@ impl State {
     pub(super) fn close(&mut self, process: ProcessId) {
         for life in &mut self.lives {
             life.ended |= life.id == process;
+        }
+    }
+
+    /// A process whose clock was set back waits no longer than it would have.
+    fn set_back(&mut self, life: Life) {
+        let last = self.lives.iter().map(|life| life.heartbeat_at).max();
+        let by = last.unwrap_or(life.now).since(life.now);
+        if by <= NOTICED {
+            return;
+        }
+        self.now = life.now;
+        let earlier = |at: &mut Timestamp| {
+            if *at > life.now {
+                *at = at.minus(by);
+            }
+        };
+        for conversation in self.conversations.values_mut() {
+            let open = conversation.open;
+            let open = open.and_then(|open| conversation.turns.get_mut(&open));
+            let of_turn = open
+                .into_iter()
+                .flat_map(|turn| [Some(&mut turn.claimed_at), turn.not_before.as_mut()]);
+            of_turn.flatten().for_each(earlier);
+            let holder = conversation.holder.iter_mut();
+            holder.for_each(|holder| earlier(&mut holder.expires_at));
+            let pending = conversation.inbounds.values_mut();
+            let pending = pending.filter(|row| row.state == InboundState::Queued);
+            pending.for_each(|row| earlier(&mut row.accepted_at));
+            let open = conversation.outbox.values_mut();
+            let open = open.filter(|row| row.settled_at.is_none());
+            open.filter_map(|row| row.until.as_mut()).for_each(earlier);
         }
     }
 

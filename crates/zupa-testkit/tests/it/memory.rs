@@ -71,3 +71,24 @@ async fn the_replicated_store_keeps_every_promise_as_well() {
     let report = zupa_testkit::contract::run_all(&Memory::replicated()).await;
     assert!(report.broken.is_empty(), "{report}");
 }
+
+/// Times are those of whoever calls, so a clock that is set back is noticed.
+mod set_back {
+    use super::*;
+    use zupa_testkit::contract::set_back;
+
+    #[tokio::test]
+    async fn what_waits_is_not_held_up() {
+        set_back::what_waits_is_not_held_up(&Memory::healthy()).await;
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_not_held_up_over_a_restart() {
+        set_back::what_waits_is_not_held_up_over_a_restart(&Memory::healthy()).await;
+    }
+
+    #[tokio::test]
+    async fn small_steps_move_nothing() {
+        set_back::small_steps_move_nothing(&Memory::healthy()).await;
+    }
+}

@@ -58,6 +58,8 @@ pub enum Check {
     Latency,
     /// After an outage of the store each replica takes messages again in time.
     Reconnect,
+    /// A process that serves for long takes no more and more.
+    Resources,
     /// Kills hit every phase often enough.
     Phases,
     /// Enough messages were sent again.

@@ -96,17 +96,7 @@ mod tests {
     use crate::crash::words::{Conversation, Door};
 
     fn message(seq: u32) -> Message {
-        let script = Script {
-            seed: 1,
-            messages: 9,
-            conversations: 1,
-            cycles: 1,
-            cycle_ms: 900,
-            replicated: false,
-            backlog: false,
-            stalls: false,
-        };
-        script.message(
+        Script::plain(1).message(
             &Conversation {
                 door: Door::Main,
                 name: "c0".to_owned(),

@@ -27,6 +27,9 @@ use super::stream::{Stream, chunks};
 use crate::crash::script::Script;
 use crate::crash::words::{Token, dice, tokens};
 
+/// The pause of an answer that is slow to begin.
+const SLOW: Duration = Duration::from_secs(3);
+
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 #[derive(Debug)]
@@ -108,10 +111,24 @@ impl Model {
         let _ = self.answers.subscribe().wait_for(|answers| *answers).await;
         let (delay, pause) = self.pace(&asked);
         tokio::time::sleep(delay).await;
-        Ok(self.stream(call, asked, pause))
+        match fault(&self.script, call) {
+            None => Ok(self.stream(call, asked, pause, Ends::Well)),
+            Some(Fault::CutsOff) => Ok(self.stream(call, asked, pause, Ends::HalfWay)),
+            Some(Fault::Slow) => {
+                tokio::time::sleep(SLOW).await;
+                Ok(self.stream(call, asked, pause, Ends::Well))
+            }
+            Some(Fault::Refuses(status)) => Ok(plain(status, "as the script wants it")),
+        }
     }
 
-    fn stream(self: Arc<Self>, call: u64, asked: Vec<Token>, pause: Duration) -> Answer {
+    fn stream(
+        self: Arc<Self>,
+        call: u64,
+        asked: Vec<Token>,
+        pause: Duration,
+        ends: Ends,
+    ) -> Answer {
         let seen: Vec<String> = asked.iter().map(Token::to_string).collect();
         let text = if seen.is_empty() {
             "saw nothing".to_owned()
@@ -119,6 +136,7 @@ impl Model {
             format!("saw {}", seen.join(" "))
         };
         let end = Box::new(move |complete| {
+            let complete = complete && ends == Ends::Well;
             if complete {
                 self.answered
                     .lock()
@@ -127,7 +145,11 @@ impl Model {
             }
             self.log.note(Record::CallEnd { call, complete });
         });
-        let mut answer = Response::new(Stream::start(chunks(call, &text), pause, end).boxed());
+        let mut chunks = chunks(call, &text);
+        if ends == Ends::HalfWay {
+            chunks.truncate(chunks.len() / 2);
+        }
+        let mut answer = Response::new(Stream::start(chunks, pause, end).boxed());
         answer.headers_mut().insert(
             header::CONTENT_TYPE,
             header::HeaderValue::from_static("text/event-stream"),
@@ -150,6 +172,35 @@ impl Model {
         let pieces = u32::try_from(asked.len() + 4).unwrap_or(u32::MAX);
         (whole / 3, whole * 2 / 3 / pieces)
     }
+}
+
+/// Whether a stream says all it has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Well,
+    HalfWay,
+}
+
+/// How a call goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Fault {
+    Refuses(StatusCode),
+    CutsOff,
+    Slow,
+}
+
+/// What goes wrong with a call, if anything: some of a thousand, by the seed.
+fn fault(script: &Script, call: u64) -> Option<Fault> {
+    let mut dice = dice(script.seed, ("fault", call));
+    if dice.random_range(0..1_000) >= script.faults {
+        return None;
+    }
+    Some(match dice.random_range(0..4) {
+        0 => Fault::Refuses(StatusCode::INTERNAL_SERVER_ERROR),
+        1 => Fault::Refuses(StatusCode::TOO_MANY_REQUESTS),
+        2 => Fault::CutsOff,
+        _ => Fault::Slow,
+    })
 }
 
 async fn accept(listener: TcpListener, model: Arc<Model>) {
@@ -235,6 +286,23 @@ mod tests {
             { "role": "user", "content": [{ "type": "text", "text": "c <<c1:3>>" }, { "type": "image_url" }] },
         ]});
         assert_eq!(asked_in(&call), "<<c1:2>> <<c1:3>>");
+    }
+
+    #[test]
+    fn about_as_many_calls_go_wrong_as_wanted_in_each_way() {
+        let script = |faults| Script {
+            faults,
+            ..Script::plain(7)
+        };
+        let faults = (0..100_000).filter_map(|call| fault(&script(10), call));
+        let mut ways = std::collections::HashMap::<Fault, u32>::new();
+        faults.for_each(|fault| *ways.entry(fault).or_default() += 1);
+        assert_eq!(ways.len(), 4);
+        assert!(
+            ways.values().all(|count| (150..350).contains(count)),
+            "{ways:?}"
+        );
+        assert_eq!((0..1_000).find_map(|call| fault(&script(0), call)), None);
     }
 
     #[test]

@@ -44,6 +44,10 @@ impl Clock for Stoppable {
         let stopped = self.stopped.0.lock();
         self.clock.monotonic() + *stopped.unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn boot(&self) -> Duration {
+        self.clock.boot()
+    }
 }
 
 /// A door that stops the process once, at the first sign of a stage.

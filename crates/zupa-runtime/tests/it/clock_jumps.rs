@@ -1,0 +1,246 @@
+//! The wall clock jumps while a process serves: nothing comes early, nothing is held up,
+//! and nothing that waits runs out of time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use zupa_core::{
+    Clock, Deduplicates, Desk, Effect, ErrorKind, InboundState, Reminder, Result, Retry, Timestamp,
+    ToolContext, ToolOutput, WaitState,
+};
+use zupa_runtime::resilience::Breaker;
+use zupa_runtime::tool;
+use zupa_testkit::ManualClock;
+
+use crate::support::{Act, Setup, Shop, World, error, pass, secs};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A new time is believed once it has lasted for so long.
+const STABLE: Duration = Duration::from_secs(5 * 60);
+
+#[derive(Debug, Clone, Copy)]
+enum Jump {
+    Forward(Duration),
+    Back(Duration),
+}
+
+/// What clocks do to people. A change to daylight saving is none where it belongs, and an
+/// hour where somebody keeps local time in the clock of the machine.
+const JUMPS: [Jump; 4] = [
+    Jump::Back(HOUR),
+    Jump::Forward(HOUR),
+    Jump::Forward(DAY),
+    Jump::Forward(Duration::from_secs(10 * 365 * 24 * 60 * 60)),
+];
+
+impl Jump {
+    fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Forward(by) => now.plus(by),
+            Self::Back(by) => now.minus(by),
+        }
+    }
+
+    fn jump(self, world: &World) {
+        world.clock.jump_to(self.from(world.clock.wall()));
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Nothing {}
+
+async fn open(world: &World) -> usize {
+    let open = world.memory.waits(Some(WaitState::Open), 100).await;
+    open.unwrap().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn approvals_do_not_run_out_in_twenty_jumps() {
+    let mut setup = Setup::web();
+    let shop = Shop::default();
+    setup.agent = setup.agent.tool(shop.approved_order());
+    let order = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
+    setup.model.always("order", order);
+    let world = setup.patient().start().await;
+    for person in 0..20 {
+        world
+            .say(&format!("p{person}"), &format!("order {person}"))
+            .await;
+    }
+    world.quiet().await;
+    assert_eq!(open(&world).await, 20);
+    for jump in JUMPS.iter().cycle().take(20) {
+        let began = (world.clock.wall(), world.clock.monotonic());
+        jump.jump(&world);
+        pass(STABLE - secs(30)).await;
+        let went_by = world.clock.monotonic() - began.1;
+        world.clock.jump_to(began.0.plus(went_by));
+        pass(secs(60)).await;
+        assert_eq!(open(&world).await, 20, "{jump:?}");
+    }
+    let replies = world.replies("p3").await.len();
+    assert_eq!((replies, shop.done().len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_comes_when_its_time_has_gone_by_whatever_the_clock_says() {
+    for jump in JUMPS {
+        let mut setup = Setup::web();
+        let set = |_: Nothing, cx: ToolContext| async move {
+            let mut set = ToolOutput::of("set");
+            set.remind
+                .push(Reminder::once(cx.at.plus(secs(120)), "water"));
+            Ok(set)
+        };
+        setup.agent = setup
+            .agent
+            .tool(tool("set", "", Effect::IDEMPOTENT, set).into_tool());
+        setup.model.always("please", Act::Call(&[("set", "{}")]));
+        let world = setup.start().await;
+        world.say("ana", "please").await;
+        world.quiet().await;
+        let before = world.replies("ana").await.len();
+        jump.jump(&world);
+        pass(secs(110)).await;
+        assert_eq!(
+            world.replies("ana").await.len(),
+            before,
+            "{jump:?}: too early"
+        );
+        pass(secs(20)).await;
+        world.quiet().await;
+        assert_eq!(
+            world.replies("ana").await.len(),
+            before + 1,
+            "{jump:?}: too late"
+        );
+    }
+}
+
+/// When the model was asked, in seconds from the first time.
+fn asked(world: &World) -> Vec<u64> {
+    let asked = world.model.asked();
+    asked
+        .iter()
+        .map(|call| (call.at - asked[0].at).as_secs())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_comes_at_its_time_also_when_the_new_time_is_believed_meanwhile() {
+    for jump in JUMPS {
+        let world = Setup::phone(Deduplicates::Never).start().await;
+        let later = Retry::After(secs(90));
+        let down = Act::Fail(error(ErrorKind::RateLimited).with_retry(later));
+        world.model.on("hello", vec![down; 9]);
+        world.say("ana", "hello").await;
+        pass(secs(1)).await;
+        jump.jump(&world);
+        world.quiet().await;
+        // What nobody waits for any more is not answered.
+        let outdated = matches!(jump, Jump::Forward(by) if by >= DAY);
+        assert!(outdated || world.visible() == ["re: hello"], "{jump:?}");
+        let asked = asked(&world);
+        let pauses = asked.windows(2).map(|pair| pair[1] - pair[0]);
+        let pauses: Vec<_> = pauses.collect();
+        // The one in which the time is believed ends at once where time was skipped.
+        let odd = pauses.iter().filter(|pause| !(90..=95).contains(*pause));
+        let odd: Vec<_> = odd.collect();
+        match jump {
+            Jump::Back(_) => assert_eq!(odd, [&0; 0], "{jump:?}"),
+            Jump::Forward(_) => assert!(odd.len() <= 1, "{jump:?}: {pauses:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_and_a_delivery_are_not_held_up() {
+    for jump in JUMPS {
+        let mut setup = Setup::phone(Deduplicates::Never);
+        setup.agent.burst.silence = secs(3);
+        let world = setup.start().await;
+        for second in 0..8 {
+            // Some of it falls into the moment in which the time is believed.
+            world.say("ana", &format!("hello {second}")).await;
+            if second == 0 {
+                jump.jump(&world);
+                pass(STABLE - secs(4)).await;
+            }
+            pass(secs(1)).await;
+        }
+        pass(secs(10)).await;
+        assert!(
+            world.is_quiet().await,
+            "{jump:?}: {:?}",
+            world.accounting().await
+        );
+        assert!(world.visible().len() >= 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_keeps_its_claim_and_runs_once() {
+    for jump in JUMPS {
+        let mut setup = Setup::web();
+        setup.settings.policies.model.timeout = secs(1_000);
+        setup.settings.policies.model.total_timeout = Some(secs(1_000));
+        setup.settings.turn_timeout = secs(1_000);
+        let world = setup.start().await;
+        world.model.on("hello", [Act::Take(STABLE * 2)]);
+        world.say("ana", "hello").await;
+        pass(secs(1)).await;
+        jump.jump(&world);
+        world.quiet().await;
+        let view = world.view("hello").await;
+        assert_eq!(view.inbounds[0].state, InboundState::Answered);
+        assert_eq!(view.turn.unwrap().runs, 1, "{jump:?}");
+        assert_eq!(world.runtime().stale_writes(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_is_over_after_its_minute() {
+    for jump in JUMPS {
+        let mut setup = Setup::web();
+        setup.settings.per_user_per_minute = 2;
+        let world = setup.start().await;
+        for text in ["one", "two", "three"] {
+            world.say("ana", text).await;
+            world.quiet().await;
+        }
+        let state = world.view("three").await.inbounds[0].state;
+        assert_eq!(state, InboundState::Refused);
+        jump.jump(&world);
+        world.say("ana", "four").await;
+        world.quiet().await;
+        let state = world.view("four").await.inbounds[0].state;
+        assert_eq!(state, InboundState::Refused, "{jump:?} opens no gate");
+        pass(secs(61)).await;
+        world.say("ana", "five").await;
+        world.quiet().await;
+        let state = world.view("five").await.inbounds[0].state;
+        assert_eq!(state, InboundState::Answered, "{jump:?} closes none");
+    }
+}
+
+#[test]
+fn a_breaker_knows_no_wall_time() {
+    let clock = ManualClock::default();
+    let breaker = Breaker::builder("b").clock(Arc::new(clock.clone()));
+    let breaker = breaker
+        .minimum_requests(1)
+        .reset_timeout(secs(60))
+        .build()
+        .unwrap();
+    let down: Result<()> = Err(error(ErrorKind::Unavailable));
+    breaker.permit().unwrap().answered(&down);
+    for jump in JUMPS {
+        clock.jump_to(jump.from(clock.wall()));
+        assert!(breaker.permit().is_err(), "{jump:?}");
+    }
+    clock.advance(secs(60));
+    assert!(breaker.permit().is_ok());
+}

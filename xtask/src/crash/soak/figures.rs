@@ -1,0 +1,254 @@
+//! What a soak's measurements come to, process by process, and what they must not be.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Sample, Soak};
+use crate::crash::check::{Check, Violation};
+use crate::crash::oracle::truth::Truth;
+use crate::crash::report::millis;
+use crate::crash::stats::percentile;
+
+/// What a process takes at first says nothing; a third of a short life at most.
+const WARM_UP: Duration = Duration::from_secs(60);
+/// A slope of less than this is noise.
+const LONG_ENOUGH: Duration = Duration::from_secs(150);
+const MOST_GROWTH_KIB: f64 = 1024.0;
+const TEN_MINUTES: f64 = 600.0;
+/// Connections come and go with the messages; more that stay are a leak.
+const MORE_FILES: u64 = 16;
+/// The store begins to copy its log at 64 MiB.
+const LARGEST_LOG: u64 = 96 << 20;
+
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    pub lives: Vec<Row>,
+    /// Of acknowledgements, in the first and in the last third of the run.
+    pub ack_p99_first_ms: Option<f64>,
+    pub ack_p99_last_ms: Option<f64>,
+}
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    pub incarnation: u64,
+    pub seconds: u64,
+    pub rss_warm_kib: u64,
+    pub rss_last_kib: u64,
+    /// Growth in ten minutes, by the line that fits best; none of a life without an end
+    /// of its warm-up.
+    pub rss_slope_kib: Option<f64>,
+    pub files_least: u64,
+    pub files_most: u64,
+    /// How many more stayed open in the last third than in the first.
+    pub files_growth: u64,
+    pub threads_most: u64,
+    pub log_most_bytes: u64,
+}
+
+impl Figures {
+    pub fn of(soak: &Soak, samples: &[Sample], truth: &Truth) -> Self {
+        let lives = samples.chunk_by(|one, next| one.incarnation == next.incarnation);
+        let first = truth.acked.first().map_or(0, |acked| acked.at);
+        let third = u64::from(soak.seconds()) * 1_000_000 / 3;
+        let p99 = |from: u64, to: u64| {
+            let took = truth
+                .acked
+                .iter()
+                .filter(|acked| (from..to).contains(&acked.at));
+            let took: Vec<_> = took
+                .map(|acked| Duration::from_micros(acked.took))
+                .collect();
+            percentile(&took, 99).map(millis)
+        };
+        Self {
+            lives: lives.filter_map(Row::of).collect(),
+            ack_p99_first_ms: p99(first, first + third),
+            ack_p99_last_ms: p99(first + 2 * third, first + 3 * third),
+        }
+    }
+
+    pub fn violations(&self) -> Vec<Violation> {
+        let found = self.lives.iter().flat_map(Row::wrong);
+        found
+            .map(|detail| Violation::new(Check::Resources, detail))
+            .collect()
+    }
+}
+
+impl Row {
+    fn of(samples: &[Sample]) -> Option<Self> {
+        let (first, last) = (samples.first()?, samples.last()?);
+        let warm_up = WARM_UP.min(last.age / 3);
+        let warm = samples.iter().position(|sample| sample.age >= warm_up)?;
+        let warm = &samples[warm..];
+        let line = |value: fn(&Sample) -> u64| {
+            slope(
+                warm.iter()
+                    .map(|sample| (sample.age.as_secs_f64(), value(sample) as f64)),
+            )
+        };
+        let third = warm.len().div_ceil(3);
+        let least = |samples: &[Sample]| samples.iter().map(|sample| sample.files).min();
+        let (early, late) = (least(&warm[..third])?, least(&warm[warm.len() - third..])?);
+        let most = |value: fn(&Sample) -> u64| samples.iter().map(value).max().unwrap_or(0);
+        Some(Self {
+            incarnation: first.incarnation,
+            seconds: last.age.as_secs(),
+            rss_warm_kib: warm.first()?.rss_kib,
+            rss_last_kib: last.rss_kib,
+            rss_slope_kib: line(|sample| sample.rss_kib).map(|slope| slope * TEN_MINUTES),
+            files_least: least(samples)?,
+            files_most: most(|sample| sample.files),
+            files_growth: late.saturating_sub(early),
+            threads_most: most(|sample| sample.threads),
+            log_most_bytes: most(|sample| sample.log_bytes),
+        })
+    }
+
+    fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let life = format!("incarnation {} of {} s", self.incarnation, self.seconds);
+        let long = self.seconds >= LONG_ENOUGH.as_secs();
+        if let Some(slope) = self
+            .rss_slope_kib
+            .filter(|slope| long && *slope >= MOST_GROWTH_KIB)
+        {
+            wrong.push(format!(
+                "{life}: its memory grows by {slope:.0} KiB in ten minutes"
+            ));
+        }
+        let growth = self.files_growth;
+        if growth >= MORE_FILES {
+            wrong.push(format!("{life}: {growth} more files stay open at its end"));
+        }
+        if self.log_most_bytes > LARGEST_LOG {
+            let bytes = self.log_most_bytes;
+            wrong.push(format!("{life}: the store's log had {bytes} bytes"));
+        }
+        wrong
+    }
+}
+
+/// How steep the line is that fits best, by least squares.
+fn slope(points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<f64> {
+    let count = points.clone().count() as f64;
+    let (x, y) = points
+        .clone()
+        .fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
+    let (x, y) = (x / count, y / count);
+    let (over, under) = points.fold((0.0, 0.0), |(over, under), point| {
+        let dx = point.0 - x;
+        (over + dx * (point.1 - y), under + dx * dx)
+    });
+    (under > 0.0).then(|| over / under)
+}
+
+impl Display for Figures {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "soak       life   time    RSS warm     RSS end   in 10 min      files  threads   log at most"
+        )?;
+        for row in &self.lives {
+            let mib = |kib: u64| kib as f64 / 1024.0;
+            let slope = row
+                .rss_slope_kib
+                .map(|kib| format!("{:+.2} MiB", kib / 1024.0));
+            writeln!(
+                f,
+                "soak       {:>4} {:>4} s {:>7.1} MiB {:>7.1} MiB {:>11} {:>6}-{:<3} {:>8} {:>9.1} MiB",
+                row.incarnation,
+                row.seconds,
+                mib(row.rss_warm_kib),
+                mib(row.rss_last_kib),
+                slope.as_deref().unwrap_or("-"),
+                row.files_least,
+                row.files_most,
+                row.threads_most,
+                mib(row.log_most_bytes / 1024),
+            )?;
+        }
+        let shown = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time} ms"));
+        writeln!(
+            f,
+            "soak       acknowledged within (p99) {} in the first third, {} in the last",
+            shown(self.ack_p99_first_ms),
+            shown(self.ack_p99_last_ms)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A life of this many seconds in which memory and files grow by so much a second.
+    fn life(seconds: u64, kib: u64, files: u64) -> Vec<Sample> {
+        let sample = |second: u64| Sample {
+            incarnation: 3,
+            age: Duration::from_secs(second),
+            // Warming up takes more than all that comes after.
+            rss_kib: 50_000 + second.min(20) * 500 + second * kib,
+            files: 40 + second % 5 + second * files / 60,
+            threads: 7,
+            log_bytes: 4 << 20,
+        };
+        (0..seconds).map(sample).collect()
+    }
+
+    fn wrong(samples: &[Sample]) -> Vec<String> {
+        Row::of(samples).iter().flat_map(Row::wrong).collect()
+    }
+
+    #[test]
+    fn a_life_that_takes_no_more_and_more_passes() {
+        assert_eq!(wrong(&life(300, 0, 0)), [""; 0]);
+        assert_eq!(wrong(&life(300, 1, 0)), [""; 0], "600 KiB in ten minutes");
+    }
+
+    #[test]
+    fn a_leak_of_memory_is_caught_where_the_life_was_long_enough() {
+        let found = wrong(&life(300, 2, 0));
+        assert_eq!(
+            found,
+            ["incarnation 3 of 299 s: its memory grows by 1200 KiB in ten minutes"]
+        );
+        assert_eq!(wrong(&life(60, 2, 0)), [""; 0]);
+    }
+
+    #[test]
+    fn a_leak_of_files_and_a_log_without_end_are_caught() {
+        assert_eq!(wrong(&life(300, 0, 8)).len(), 1);
+        let mut slow = life(300, 0, 0);
+        slow[290..].iter_mut().for_each(|sample| sample.files = 400);
+        assert_eq!(wrong(&slow), [""; 0], "clients wait for an answer");
+        let mut grown = life(300, 0, 0);
+        grown[100].log_bytes = 97 << 20;
+        assert_eq!(wrong(&grown).len(), 1);
+    }
+
+    #[test]
+    fn each_process_has_a_row_of_its_own() {
+        let soak = Soak {
+            minutes: 1,
+            rate: 1,
+            kill_minutes: 1,
+            people: 1,
+            faults: 0,
+        };
+        let mut samples = life(100, 0, 0);
+        samples.extend(life(50, 0, 0).into_iter().map(|sample| Sample {
+            incarnation: 4,
+            ..sample
+        }));
+        let figures = Figures::of(&soak, &samples, &Truth::default());
+        let rows = figures
+            .lives
+            .iter()
+            .map(|row| (row.incarnation, row.seconds));
+        assert_eq!(rows.collect::<Vec<_>>(), [(3, 99), (4, 49)]);
+    }
+}
