@@ -149,7 +149,7 @@ async fn what_is_tried_again_is_told_with_its_wait() {
         async move {
             match stumbles {
                 true => Err(error(ErrorKind::Unavailable).with_retry(Retry::Now)),
-                false => Ok(ToolOutput::of(7.into())),
+                false => Ok(ToolOutput::of(7)),
             }
         }
     };

@@ -135,7 +135,7 @@ pub(super) async fn failures_of_turn(
          SELECT f.turn_id, f.run, f.at, f.class, f.message, f.not_before, f.counted, f.ordinal,
                 f.rowid
          FROM failures f WHERE f.source = $1 AND f.kind = 'delivery'
-         ORDER BY sent IS NOT NULL, place",
+         ORDER BY sent, place",
     )
     .bind(turn.as_bytes().to_vec())
     .fetch_all(snapshot)
