@@ -7,3 +7,6 @@ CREATE TABLE audit_heads (
     number INTEGER NOT NULL,
     hash   BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- An older binary would take a copy with such entries for a broken one.
+UPDATE installation SET serves_from = 7;

@@ -60,5 +60,5 @@ fn a_model_is_held_off_by_hand_and_people_are_told() {
         ]
     );
     // A copy is whole with them.
-    home.run(&["db", "backup", "copy.db"]).good();
+    home.run(&["db", "backup", "--to", "copy.db"]).good();
 }
