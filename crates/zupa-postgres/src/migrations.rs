@@ -115,7 +115,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 5,
-                "4ae717124243c4d5b560154270d28948284063f7a0379d9e3df0f946478d028f"
+                "6c90c61f3b2705cbed878ac35a038fae8e0d22ddeda588025828e4b45e6296d7"
             )
         );
     }
