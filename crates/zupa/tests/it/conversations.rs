@@ -98,11 +98,11 @@ fn what_comes_while_a_human_has_it_is_answered_after_the_hand_back() {
         format!("conversation {id} was taken by ana before\n")
     );
 
-    say(&server, "m2", "queued");
+    say(&server, "m2", "held");
     // Another conversation goes through meanwhile: this one is left out.
     server.say("else", "m3", "hello").taken();
     comes_to(&server, "m3", "answered");
-    comes_to(&server, "m2", "queued");
+    comes_to(&server, "m2", "held");
     let now = state(&home, &id);
     assert_eq!(
         (&now["state"], &now["pending"]),
@@ -143,8 +143,8 @@ fn what_comes_while_a_human_has_it_is_answered_after_the_hand_back() {
 fn what_the_human_has_answered_is_not_answered_again() {
     let (home, server, id) = talking();
     home.run(&["conversations", "hold", &id]).good();
-    say(&server, "m2", "queued");
-    say(&server, "m3", "queued");
+    say(&server, "m2", "held");
+    say(&server, "m3", "held");
     let released = home.run(&["conversations", "release", &id, "--answered", "--json"]);
     let released = released.good().json();
     assert_eq!(
@@ -183,15 +183,15 @@ fn a_human_may_have_answered_up_to_a_time() {
         assert_eq!(released, one);
     };
     home.run(&["conversations", "hold", &id]).good();
-    say(&server, "m2", "queued");
-    say(&server, "m3", "queued");
+    say(&server, "m2", "held");
+    say(&server, "m3", "held");
     release(&accepted(&server, "m2"));
     comes_to(&server, "m3", "answered");
     comes_to(&server, "m2", "answered_by_human");
 
     home.run(&["conversations", "hold", &id]).good();
-    say(&server, "m4", "queued");
-    say(&server, "m5", "queued");
+    say(&server, "m4", "held");
+    say(&server, "m5", "held");
     let until = accepted(&server, "m4");
     server.stop();
     release(&until);
@@ -220,7 +220,7 @@ fn a_store_without_a_server_is_taken_over_and_handed_back_the_same() {
     );
 
     let server = home.serve().ready();
-    say(&server, "m2", "queued");
+    say(&server, "m2", "held");
     hides_the_number(&home, &server, &id);
     server.stop();
     let released = home
@@ -252,7 +252,7 @@ fn a_turn_that_runs_when_a_human_comes_says_nothing() {
     comes_to(&server, "m1", "running");
     let id = only(&home);
     home.run(&["conversations", "hold", &id]).good();
-    comes_to(&server, "m1", "answered");
+    comes_to(&server, "m1", "answered_by_human");
     let turn = server.operator("/api/v1/turns/m1");
     assert_eq!(turn["deliveries"][0]["state"], "cancelled", "{turn:#}");
     assert_eq!(turn["deliveries"][0]["reason"], "held", "{turn:#}");
@@ -278,10 +278,10 @@ fn who_approves_a_takeover_has_the_conversation() {
     let approved = home.run(&["reviews", "approve", review, "--by", "ana"]);
     assert_eq!(approved.good().stdout, "takeover: approved by ana\n");
     assert_eq!(state(&home, &id)["hold"]["by"], "ana");
-    say(&server, "m2", "queued");
+    say(&server, "m2", "held");
     server.say("else", "m3", "hello").taken();
     comes_to(&server, "m3", "answered");
-    comes_to(&server, "m2", "queued");
+    comes_to(&server, "m2", "held");
     home.run(&["conversations", "release", &id]).good();
     assert_eq!(
         said(&server, "text of m2").len(),

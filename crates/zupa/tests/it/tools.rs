@@ -234,7 +234,7 @@ for line in sys.stdin:
         let named = |tool: &str| format!("policy.tools.{tool}.retries=1");
         let serve = |tool: &str| {
             let set = named(tool);
-            home.run(&["serve", "--listen", "127.0.0.1:0", "--set", &set])
+            home.run(&["serve", "-q", "--listen", "127.0.0.1:0", "--set", &set])
         };
         let misspelt = named("calendar_opening_hour");
         home.run(&["config", "check", "--set", &misspelt]).good();
