@@ -40,7 +40,9 @@ pub struct Policy {
 }
 
 /// Told of a try that failed, and of the wait before the next.
-struct OnRetry(Box<dyn Fn(&Error, Duration) + Send + Sync>);
+struct OnRetry(Box<Told>);
+
+type Told = dyn Fn(&Error, Duration) + Send + Sync;
 
 /// Whether a call may be made twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
