@@ -25,8 +25,6 @@ use crate::settings::Settings;
 const COME_BACK: Duration = Duration::from_secs(5);
 /// What the pace of starts is measured over.
 const PACE: Duration = Duration::from_secs(10);
-/// What it is measured over at least.
-const LEAST_PACE: Duration = Duration::from_secs(3);
 /// Where the doors open again, as a share of the limit.
 const OPENS: f64 = 0.8;
 
@@ -254,8 +252,8 @@ struct Pace {
 
 impl Pace {
     /// How long the oldest has waited, or, if that is more, how long somebody who came
-    /// now would wait. Those that run may all end at any moment, so they count as
-    /// started: that is little where many start, and much where nothing can be said.
+    /// now would wait at least. Those that run may all end at any moment, so they count
+    /// as started: that is little where many start, and much where little can be said.
     fn wait(&mut self, measured: &Measured, turns: usize, now: Duration) -> Duration {
         let Some(since) = measured.oldest else {
             self.seen.clear();
@@ -272,9 +270,6 @@ impl Pace {
         let oldest = now.saturating_sub(since);
         let (from, before) = self.seen.front().copied().unwrap_or((now, 0));
         let took = now.saturating_sub(from);
-        if took < LEAST_PACE {
-            return oldest;
-        }
         let started = measured.started.saturating_sub(before) as f64 + turns as f64;
         let would = took.as_secs_f64() * measured.waiting as f64 / started.max(1.0);
         oldest.max(Duration::try_from_secs_f64(would).unwrap_or(Duration::MAX))

@@ -53,6 +53,7 @@ impl Sent {
 struct Message {
     at: Instant,
     who: String,
+    number: usize,
     follow: bool,
 }
 
@@ -152,7 +153,12 @@ async fn put(door: SocketAddr, rate: f64, people: Vec<String>, follow: usize) ->
         let at = start + Duration::from_secs_f64(number as f64 / rate);
         sleep_until(at).await;
         let follow = number % follow == 0;
-        let _ = jobs.send(Message { at, who, follow });
+        let _ = jobs.send(Message {
+            at,
+            who,
+            number,
+            follow,
+        });
     }
     drop(jobs);
     workers.join_all().await.into_iter().flatten().collect()
@@ -165,7 +171,7 @@ async fn work(door: SocketAddr, queue: Arc<Mutex<mpsc::UnboundedReceiver<Message
         let Some(message) = queue.lock().await.recv().await else {
             break;
         };
-        let told = match timeout(PATIENCE, post(door, &mut connection, &message.who)).await {
+        let told = match timeout(PATIENCE, post(door, &mut connection, &message)).await {
             Ok(Ok(told)) => told,
             Ok(Err(error)) => Told::Other(format!("{error:#}")),
             Err(_elapsed) => Told::Other("no answer".to_owned()),
@@ -196,16 +202,22 @@ async fn work(door: SocketAddr, queue: Arc<Mutex<mpsc::UnboundedReceiver<Message
 
 type Connection = Option<SendRequest<Full<Bytes>>>;
 
-async fn post(door: SocketAddr, connection: &mut Connection, who: &str) -> anyhow::Result<Told> {
+async fn post(
+    door: SocketAddr,
+    connection: &mut Connection,
+    message: &Message,
+) -> anyhow::Result<Told> {
     let sender = match connection {
         Some(sender) if !sender.is_closed() => sender,
         _ => connection.insert(connect(door).await?),
     };
     sender.ready().await?;
-    let request = Request::post(format!("/chat/{who}/messages"))
+    // No two alike: a person who says the same again and again is a loop.
+    let text = format!(r#"{{"text":"hello {}"}}"#, message.number);
+    let request = Request::post(format!("/chat/{}/messages", message.who))
         .header(header::HOST, door.to_string())
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::from(r#"{"text":"hello"}"#))?;
+        .body(Full::from(text))?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let comes_back = response.headers().contains_key(header::RETRY_AFTER);

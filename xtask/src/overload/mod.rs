@@ -37,8 +37,9 @@ const FOLLOWED: usize = 10;
 /// Rounds of the fairness measurement, each with and without the one who writes a lot.
 const ROUNDS: usize = 3;
 const ROUND_SECONDS: u64 = 10;
-/// Messages a second of all others together in that, a person each; and of the one.
-const OTHERS: f64 = 20.0;
+/// What all others together ask for in that, as a share of the capacity; each of them
+/// writes once. And messages a second of the one.
+const OTHERS: f64 = 0.2;
 const HOT: f64 = 100.0;
 
 /// Put several times its capacity on a server, and check that it sheds the rest and recovers.
@@ -142,7 +143,7 @@ async fn measure(options: &Options, binary: &std::path::Path) -> anyhow::Result<
     }
 
     if !options.no_fairness {
-        violations.extend(fairness(&mut load).await);
+        violations.extend(fairness(&mut load, capacity * OTHERS).await);
     }
 
     violations.extend(load.violations());
@@ -157,12 +158,12 @@ async fn measure(options: &Options, binary: &std::path::Path) -> anyhow::Result<
 }
 
 /// What others feel of one who writes a lot.
-async fn fairness(load: &mut Load) -> Vec<String> {
+async fn fairness(load: &mut Load, others: f64) -> Vec<String> {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        without.push(Wait::of(&load.put(OTHERS, ROUND_SECONDS, 1).await));
+        without.push(Wait::of(&load.put(others, ROUND_SECONDS, 1).await));
         let beside = load.beside("hot", HOT, ROUND_SECONDS);
-        with.push(Wait::of(&load.put(OTHERS, ROUND_SECONDS, 1).await));
+        with.push(Wait::of(&load.put(others, ROUND_SECONDS, 1).await));
         load.join(beside).await;
         // What the one has left is not the next round's.
         sleep(THINKS * 4).await;

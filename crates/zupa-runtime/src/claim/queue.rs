@@ -29,15 +29,6 @@ pub(crate) enum Priority {
 impl Priority {
     pub(crate) const ALL: [Self; 3] = [Self::Person, Self::Timer, Self::Retry];
 
-    /// Starts of a dozen, while all of them have somebody waiting.
-    const fn weight(self) -> i32 {
-        match self {
-            Self::Person => 8,
-            Self::Timer => 3,
-            Self::Retry => 1,
-        }
-    }
-
     /// The word for it in events.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +38,15 @@ impl Priority {
         }
     }
 }
+
+/// Whose starts are: eight, three and one of a dozen. Where nobody waits the next has it,
+/// so that whoever waits is not passed over for more than a dozen.
+const ROUND: [Priority; 12] = {
+    use Priority::{Person, Retry, Timer};
+    [
+        Person, Timer, Person, Person, Retry, Person, Timer, Person, Person, Person, Timer, Person,
+    ]
+};
 
 /// A place in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub(crate) struct Queue {
     lines: [Line; Priority::ALL.len()],
     /// Tickets given so far.
     given: u64,
+    /// Where the round is.
+    place: usize,
     /// Whether the last start went to what had waited for long.
     last_was_aged: bool,
 }
@@ -98,7 +100,7 @@ impl Queue {
             self.take_aged(now)
         };
         self.last_was_aged = aged.is_some();
-        aged.or_else(|| self.take_by_weight())
+        aged.or_else(|| self.take_round())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -133,28 +135,15 @@ impl Queue {
         aged.map(|aged| aged.conversation)
     }
 
-    /// Each that has somebody waiting gains its weight, and whoever has most pays for
-    /// the start: starts are spread evenly, and none is saved up while nobody waits.
-    fn take_by_weight(&mut self) -> Option<ConversationId> {
-        let mut pot = 0;
-        for priority in Priority::ALL {
-            let line = &mut self.lines[priority as usize];
-            if line.waiting.is_empty() {
-                line.credit = 0;
-            } else {
-                line.credit += priority.weight();
-                pot += priority.weight();
+    fn take_round(&mut self) -> Option<ConversationId> {
+        for _ in ROUND {
+            let line = &mut self.lines[ROUND[self.place] as usize];
+            self.place = (self.place + 1) % ROUND.len();
+            if let Some(next) = line.take_turns() {
+                return Some(next);
             }
         }
-        let next = self
-            .lines
-            .iter_mut()
-            .filter(|line| !line.waiting.is_empty())
-            // The first of those that have the most.
-            .rev()
-            .max_by_key(|line| line.credit)?;
-        next.credit -= pot;
-        next.take_turns()
+        None
     }
 }
 
@@ -174,7 +163,6 @@ struct Line {
     tenants: HashMap<Option<TenantId>, VecDeque<u64>>,
     /// The tenants above, whose turn it is first.
     ring: VecDeque<Option<TenantId>>,
-    credit: i32,
 }
 
 impl Line {

@@ -125,7 +125,7 @@ async fn what_failed_is_tried_behind_what_people_say_and_not_for_ever() {
     world.quiet().await;
     let asked = asked(&world);
     let place = asked.iter().rposition(|lines| lines == "bad: 1").unwrap();
-    // By weight it would be behind four of them; after ten seconds it is next.
+    // By the round it would be behind three of them; after ten seconds it is next.
     assert_eq!(place, 4, "{asked:?}");
 }
 

@@ -68,7 +68,7 @@ fn what_failed_is_tried_behind_what_people_say_unless_they_say_more_there() {
     }
     assert_eq!(work.measure(Priority::Retry).waiting, 3);
     work.offer(id(3), None, Priority::Person, secs(4));
-    assert_eq!(drained(&mut work, secs(4)), [4, 5, 6, 3, 1, 2]);
+    assert_eq!(drained(&mut work, secs(4)), [4, 5, 6, 1, 3, 2]);
 }
 
 #[test]
