@@ -14,6 +14,7 @@ mod admission;
 mod arguments;
 mod branches;
 mod breaker_model;
+mod breaker_shuttle;
 mod bursts;
 mod clock_jumps;
 mod commands;
