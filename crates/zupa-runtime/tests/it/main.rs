@@ -34,6 +34,7 @@ mod journal;
 mod living;
 mod long_waits;
 mod loops;
+mod mixed_outcomes;
 mod news;
 mod one_message;
 mod order;
