@@ -31,6 +31,7 @@ mod graph;
 mod logs;
 mod metrics;
 mod migrating;
+mod outages;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reload;
