@@ -108,9 +108,12 @@ mod payload;
 mod reduce;
 mod registry;
 mod subscribe;
+mod sync;
 mod tally;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod under_shuttle;
 
 pub use driver::Driver;
 pub use event::{Draft, Event, EventIds, Name};

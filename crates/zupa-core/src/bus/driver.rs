@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::event::{Draft, Event, Name};
 use super::handle::{Shared, yield_now};
 use super::names::BUS_DROPPED;
 use super::registry::Parties;
 use super::subscribe::Subscriber;
+use super::sync::Ordering;
 use crate::clock::Clock;
 
 /// Events between two rests, so that other tasks of the thread get their turn.

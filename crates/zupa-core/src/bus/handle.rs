@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::task::{Context, Poll};
 
 use crossbeam_queue::ArrayQueue;
@@ -15,6 +14,7 @@ use super::pattern::Pattern;
 use super::reduce::{Reduced, Registration};
 use super::registry::Registry;
 use super::subscribe::{EventFeed, Subscription};
+use super::sync::{AtomicBool, AtomicU64, Ordering, fence};
 use super::tally::Tally;
 use crate::clock::Clock;
 use crate::error::Result;

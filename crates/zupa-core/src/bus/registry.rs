@@ -1,10 +1,10 @@
 //! Who listens, and who reduces.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::reduce::Reducer;
 use super::subscribe::Subscriber;
+use super::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The parties of a bus. Only coming, going and the driver's look after a change take
 /// the lock; whoever emits reads one number.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
@@ -14,6 +13,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::event::{Event, Name};
 use super::handle::Shared;
 use super::pattern::Pattern;
+use super::sync::{AtomicU64, Ordering};
 
 /// Events that wait for one subscriber.
 const BUFFER: usize = 4_096;

@@ -1,7 +1,8 @@
 //! Counts by namespace that never wait for each other.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::sync::{AtomicU64, Ordering};
 
 /// Namespaces that are counted apart; those beyond share one count.
 const NAMESPACES: usize = 32;

@@ -2,6 +2,7 @@
 //! of a process, and conversations as transcripts.
 
 mod fate;
+mod forgetful;
 mod held_up;
 mod life;
 mod meddler;
@@ -15,6 +16,7 @@ mod transcript;
 mod world;
 
 pub use fate::{Fate, FatedStore};
+pub use forgetful::Forgetful;
 pub use held_up::Touchy;
 pub use life::{life, pass};
 pub use meddler::{Meddle, Meddler};

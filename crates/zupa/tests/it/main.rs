@@ -32,6 +32,7 @@ mod idempotency;
 mod logs;
 mod metrics;
 mod migrating;
+mod outages;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reload;

@@ -88,6 +88,12 @@ impl FakeModel {
         &self.base_url
     }
 
+    /// Host and port, for whoever stands between.
+    pub fn address(&self) -> &str {
+        let rest = self.base_url.trim_start_matches("http://");
+        rest.trim_end_matches("/v1")
+    }
+
     pub fn mood(&self, mood: Mood) {
         *self.state.mood.lock().unwrap() = mood;
         self.state.changed.notify_all();

@@ -34,6 +34,17 @@ impl Database {
         format!("postgres://{user}{host}/{}{query}", self.name)
     }
 
+    /// Host and port of the server.
+    pub fn address(&self) -> String {
+        parts(&self.admin).1
+    }
+
+    /// Its URL by another way.
+    pub fn url_at(&self, address: &str) -> String {
+        let (user, _, query) = parts(&self.admin);
+        format!("postgres://{user}{address}/{}{query}", self.name)
+    }
+
     /// Its URL, as another role, with a password that no message may show.
     pub fn url_as(&self, role: &str) -> String {
         let (_, host, query) = parts(&self.admin);
