@@ -265,7 +265,7 @@ impl Store for Forgetful {
         });
         let due = free.map(|(conversation, row)| Due {
             conversation: *conversation,
-            tenant: TenantId::default_tenant(),
+            tenant: zupa_core::TenantId::default_tenant(),
             at: row.due_at,
         });
         Ok(due.take(limit).collect())
