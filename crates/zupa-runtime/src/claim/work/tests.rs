@@ -53,6 +53,9 @@ fn what_failed_is_tried_behind_what_people_say_unless_they_say_more_there() {
         work.offer(id(number), None, Priority::Person, secs(1));
     }
     assert_eq!(drained(&mut work, secs(1)), [1, 2, 3]);
+    // The place of a retry in this round goes by, since none waits yet.
+    work.offer(id(7), None, Priority::Person, secs(1));
+    assert_eq!(drained(&mut work, secs(1)), [7]);
     let later = WALL.plus(secs(2));
     for number in 1..=3 {
         work.ended(id(number), Next::Retry(later), now);
@@ -68,7 +71,7 @@ fn what_failed_is_tried_behind_what_people_say_unless_they_say_more_there() {
     }
     assert_eq!(work.measure(Priority::Retry).waiting, 3);
     work.offer(id(3), None, Priority::Person, secs(4));
-    assert_eq!(drained(&mut work, secs(4)), [4, 5, 6, 1, 3, 2]);
+    assert_eq!(drained(&mut work, secs(4)), [4, 5, 6, 3, 1, 2]);
 }
 
 #[test]
