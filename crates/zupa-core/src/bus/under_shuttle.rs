@@ -3,6 +3,10 @@
 //! subscribers' buffers are not ours and count as one step each.
 
 #![allow(dead_code, reason = "the checks use a part of it")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the same files over other atomics are the point"
+)]
 
 #[path = "driver.rs"]
 mod driver;
