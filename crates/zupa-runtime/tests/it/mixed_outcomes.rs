@@ -59,7 +59,9 @@ impl Model for Mixed {
             Some("panic") => std::panic::resume_unwind(Box::new("as the test wants it")),
             Some("hang" | "lose") if self.is_first(said) => std::future::pending().await,
             Some("down") if self.is_first(said) => return Err(error(ErrorKind::Unavailable)),
-            Some("together") => drop(self.together.wait().await),
+            Some("together") => {
+                self.together.wait().await;
+            }
             _ => tokio::time::sleep(Duration::from_millis(3)).await,
         }
         let done = ModelEvent::Done {
