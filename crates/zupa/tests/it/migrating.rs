@@ -60,7 +60,7 @@ fn versions() -> (Vec<String>, String) {
     (versions, last)
 }
 
-/// Kills at each such call, one after the other, until the command gets through;
+/// Kills at such calls, one after the other, until the command gets through;
 /// `prepare` makes the store anew before each, `look` sees what the next start
 /// made of it. Answers how often it was killed.
 fn killed_at_each(prepare: impl Fn(&Home), look: impl Fn(&Home)) -> usize {
@@ -86,10 +86,17 @@ fn killed_at_each(prepare: impl Fn(&Home), look: impl Fn(&Home)) -> usize {
         assert_eq!(check.trim(), "ok", "{at}");
         true
     };
+    // Every third call, beginning anew with each kind; ZUPA_CASES asks for every one.
+    let step = if std::env::var_os("ZUPA_CASES").is_some() {
+        1
+    } else {
+        3
+    };
     let mut kills = 0;
     for call in CALLS {
-        let through = (1..MOST).find(|number| !survives(call, *number));
-        kills += through.unwrap_or_else(|| panic!("still killed at {call} {MOST}")) - 1;
+        let mut numbers = (1..MOST).step_by(step);
+        let through = numbers.position(|number| !survives(call, number));
+        kills += through.unwrap_or_else(|| panic!("still killed at {call} {MOST}"));
     }
     kills
 }
@@ -114,7 +121,7 @@ fn a_first_start_killed_at_any_write_is_finished_by_the_next() {
         },
     );
     eprintln!("killed {kills} times on the way to the first schema");
-    assert!(kills > 50, "{kills}");
+    assert!(kills > 20, "{kills}");
 }
 
 /// All that later versions added; dropping it is the way back.
