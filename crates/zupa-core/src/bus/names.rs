@@ -59,8 +59,6 @@ names! {
     TOOL_CALLED = "tool":"called";
     /// A call that failed is made again, within its turn or by whoever made it.
     CALL_RETRIED = "call":"retried";
-    /// Whether a request had been answered before was looked up by its key.
-    IDEMPOTENCY_CHECKED = "idempotency":"checked";
     /// A message was sent.
     DELIVERY_SENT = "delivery":"sent";
     /// A message could not be sent now.

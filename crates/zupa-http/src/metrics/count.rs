@@ -42,7 +42,12 @@ impl Families {
                 };
                 self.looked_up("message", known, 1);
             }
-            names::IDEMPOTENCY_CHECKED => self.looked_up(word("layer"), word("result"), 1),
+            names::IDEMPOTENCY_HIT => self.looked_up("request", "hit", 1),
+            names::IDEMPOTENCY_MISS => self.looked_up("request", "miss", 1),
+            names::IDEMPOTENCY_ERROR => match word("reason") {
+                "other_request" | "running" => self.looked_up("request", "conflict", 1),
+                _ => self.looked_up("request", "error", 1),
+            },
             names::QUEUE_MEASURED => {
                 let depth = i64::try_from(number("depth")).unwrap_or(i64::MAX);
                 self.queue_depth.set(depth);

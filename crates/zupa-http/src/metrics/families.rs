@@ -142,8 +142,10 @@ impl Families {
         ];
         zero(&self.deliveries, "outcome", &outcomes);
         for result in ["hit", "miss", "conflict", "error"] {
-            let by = [("layer", "message"), ("result", result)];
-            drop(self.idempotency.get_or_create(&by));
+            for layer in ["message", "request"] {
+                let by = [("layer", layer), ("result", result)];
+                drop(self.idempotency.get_or_create(&by));
+            }
         }
         zero(&self.model_tokens, "direction", &["input", "output"]);
         let reasons = ["backlog", "queue", "cpu", "memory"];

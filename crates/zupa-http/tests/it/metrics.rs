@@ -121,9 +121,11 @@ fn everything() -> Vec<Draft> {
             .with("port", "tool")
             .with("class", "timeout")
             .with("delay", second / 4),
-        Draft::of(names::IDEMPOTENCY_CHECKED)
-            .with("layer", "request")
-            .with("result", "hit"),
+        Draft::of(names::IDEMPOTENCY_HIT),
+        Draft::of(names::IDEMPOTENCY_MISS),
+        Draft::of(names::IDEMPOTENCY_ERROR).with("reason", "running"),
+        Draft::of(names::IDEMPOTENCY_ERROR).with("reason", "other_request"),
+        Draft::of(names::IDEMPOTENCY_ERROR).with("reason", "store"),
         Draft::of(names::DELIVERY_IN_DOUBT),
         Draft::of(names::WAIT_OPENED).with("kind", "reply"),
         Draft::of(names::WAIT_SETTLED).with("state", "decided"),
@@ -200,6 +202,18 @@ async fn events_become_figures() {
         ),
         (
             "zupa_idempotency_total{layer=\"request\",result=\"hit\"}",
+            1.0,
+        ),
+        (
+            "zupa_idempotency_total{layer=\"request\",result=\"miss\"}",
+            1.0,
+        ),
+        (
+            "zupa_idempotency_total{layer=\"request\",result=\"conflict\"}",
+            2.0,
+        ),
+        (
+            "zupa_idempotency_total{layer=\"request\",result=\"error\"}",
             1.0,
         ),
         ("zupa_dead_letters_total{class=\"invalid\"}", 2.0),
