@@ -24,7 +24,7 @@ pub use finish::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verd
 
 use crate::dead_letter::DeadLettersKept;
 use crate::error::Result;
-use crate::id::{ConversationId, ProcessId};
+use crate::id::{ChannelId, ConversationId, ProcessId};
 use crate::time::Timestamp;
 use crate::turn::Message;
 
@@ -123,12 +123,19 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// *Cancel safety*: safe.
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>>;
 
-    /// Lists deliveries that wait for an attempt or a decision, oldest first.
+    /// Lists deliveries of these doors that wait for an attempt or a decision, oldest
+    /// first.
     ///
     /// *Behaviour*: the head of each conversation and lane only, when its time
-    /// has come; in doubt counts as a head, so that nothing overtakes it.
+    /// has come; in doubt counts as a head, so that nothing overtakes it. What waits
+    /// for a door that is not among `doors` takes no place in the list.
     /// *Cancel safety*: safe.
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>>;
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>>;
 
     /// Settles what waits have run out of time, longest due first, at most `limit`:
     /// open waits whose `expires_at` has come become expired, and each parked turn

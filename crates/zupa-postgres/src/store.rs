@@ -27,7 +27,9 @@ use std::sync::{Arc, RwLock};
 use async_trait::async_trait;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
-use zupa_core::{ConversationId, DeadLettersKept, ProcessId, Result, Store, Timestamp, Wakeup};
+use zupa_core::{
+    ChannelId, ConversationId, DeadLettersKept, ProcessId, Result, Store, Timestamp, Wakeup,
+};
 
 use crate::config::PostgresConfig;
 use crate::open;
@@ -132,8 +134,13 @@ impl Store for PostgresStore {
         read::due(&self.readers, self.process(), now, until, limit).await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        read::due_deliveries(&self.readers, now, limit).await
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        read::due_deliveries(&self.readers, now, doors, limit).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {

@@ -9,7 +9,6 @@
 mod doubt;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +33,6 @@ use doubt::Doubt;
 
 /// Deliveries that one look lists.
 const PAGE: usize = 256;
-/// Deliveries beyond those that may wait for doors without hiding others.
-const MOST_LEFT: usize = 4_096;
 /// Deliveries that a commit may hand over before it waits.
 const QUEUE: usize = 1_024;
 
@@ -133,8 +130,6 @@ pub(crate) struct Deliverer {
     pub settings: Arc<Settings>,
     pub sends: TaskTracker,
     pub hands: Hands,
-    /// Deliveries that the last look has left to their doors' breakers.
-    pub left: AtomicUsize,
     pub bus: EventBus,
     pub faults: Faults,
 }
@@ -161,9 +156,13 @@ impl Deliverer {
     }
 
     async fn look(self: Arc<Self>) {
-        // Those that wait for a door stay listed, and must not hide those of others.
-        let page = PAGE + self.left.swap(0, Ordering::Relaxed).min(MOST_LEFT);
-        match self.store.due_deliveries(self.clock.wall(), page).await {
+        // What waits for a door that takes none now must not hide what others may send.
+        let doors = self.doors.open();
+        match self
+            .store
+            .due_deliveries(self.clock.wall(), &doors, PAGE)
+            .await
+        {
             Ok(due) => due
                 .into_iter()
                 .for_each(|delivery| self.clone().spawn(delivery, None)),
@@ -214,7 +213,6 @@ impl Deliverer {
             _ => {
                 // No attempt is spent on a door that takes none.
                 let Ok(permit) = door.permit() else {
-                    self.left.fetch_add(1, Ordering::Relaxed);
                     return;
                 };
                 let attempt = delivery.attempts + 1;

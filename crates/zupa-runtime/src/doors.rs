@@ -25,6 +25,12 @@ impl Doors {
         self.0.get(id)
     }
 
+    /// Those that take a message now.
+    pub(crate) fn open(&self) -> Vec<ChannelId> {
+        let open = self.0.iter().filter(|(_, door)| door.permit().is_ok());
+        open.map(|(id, _)| id.clone()).collect()
+    }
+
     pub(crate) fn capabilities(&self, id: &ChannelId) -> Option<Capabilities> {
         self.get(id).map(|door| door.capabilities())
     }

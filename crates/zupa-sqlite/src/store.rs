@@ -41,8 +41,8 @@ use zupa_core::desk::{Decided, Holding, NewHold, Releasing};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
-    AuditEntry, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId, DeadLettersKept,
-    Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp, WaitId,
+    AuditEntry, ChannelId, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId,
+    DeadLettersKept, Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp, WaitId,
 };
 
 use crate::config::{self, SqliteConfig};
@@ -255,8 +255,13 @@ impl Store for SqliteStore {
         read::due(&self.readers, now, until, limit).await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        read::due_deliveries(&self.readers, now, limit).await
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        read::due_deliveries(&self.readers, now, doors, limit).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
+use zupa_core::{
+    ChannelId, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
+};
 
 use plan::Plan;
 pub use plan::{Call, Fault};
@@ -133,9 +135,17 @@ impl Store for FaultyStore {
             .await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        self.through(Call::DueDeliveries, self.inner.due_deliveries(now, limit))
-            .await
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.through(
+            Call::DueDeliveries,
+            self.inner.due_deliveries(now, doors, limit),
+        )
+        .await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {

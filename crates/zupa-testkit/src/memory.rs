@@ -31,10 +31,10 @@ use zupa_core::desk::{
 };
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
-    Address, AuditEntry, AuditHead, AuditLink, ConversationId, DeadLetter, DeadLetterAct,
-    DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView,
-    DeadLettersKept, Decision, Desk, InboundState, Message, Number, ProcessId, Result, Store,
-    Timestamp, Wait, WaitId, WaitState,
+    Address, AuditEntry, AuditHead, AuditLink, ChannelId, ConversationId, DeadLetter,
+    DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
+    DeadLetterView, DeadLettersKept, Decision, Desk, InboundState, Message, Number, ProcessId,
+    Result, Store, Timestamp, Wait, WaitId, WaitState,
 };
 
 pub use planted::Planted;
@@ -162,8 +162,13 @@ impl Store for MemoryStore {
         Ok(self.lock().due(asking, now, until, limit))
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        Ok(self.lock().due_deliveries(now, limit))
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        Ok(self.lock().due_deliveries(now, doors, limit))
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {

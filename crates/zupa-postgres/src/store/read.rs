@@ -61,8 +61,10 @@ pub(super) async fn hasten(readers: &Sessions, limit: usize) -> Result<Vec<Conve
 pub(super) async fn due_deliveries(
     readers: &Sessions,
     now: Timestamp,
+    doors: &[ChannelId],
     limit: usize,
 ) -> Result<Vec<Delivery>> {
+    let doors: Vec<&str> = doors.iter().map(ChannelId::as_str).collect();
     let rows = readers.all("list deliveries that are due", sqlx::query(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
                 c.tenant, c.channel, c.alias,
@@ -70,12 +72,14 @@ pub(super) async fn due_deliveries(
                      - ((SELECT zupa.now()) - $2) END
          FROM zupa.outbox o JOIN zupa.conversations c ON c.id = o.conversation
          WHERE o.open AND (o.state = 'queued' OR o.not_before <= (SELECT zupa.now()))
+           AND c.channel = ANY($3)
            AND NOT EXISTS (SELECT 1 FROM zupa.outbox e WHERE e.conversation = o.conversation
                            AND e.lane = o.lane AND e.number < o.number AND e.open)
          ORDER BY o.committed_at LIMIT $1",
     )
     .bind(limit as i64)
-    .bind(now.0)).await?;
+    .bind(now.0)
+    .bind(doors)).await?;
     rows.iter().map(delivery).collect()
 }
 

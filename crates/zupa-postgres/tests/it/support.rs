@@ -15,9 +15,10 @@ use zupa_core::idempotency::{Begin, Begun, Keep};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
-    Address, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
-    DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision, Desk, IdempotencyKey,
-    IdempotencyKeys, Number, ProcessId, Result, Store, Timestamp, Wait, WaitId, WaitState,
+    Address, ChannelId, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
+    DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision,
+    Desk, IdempotencyKey, IdempotencyKeys, Number, ProcessId, Result, Store, Timestamp, Wait,
+    WaitId, WaitState,
 };
 use zupa_postgres::{PostgresConfig, PostgresStore};
 
@@ -221,9 +222,14 @@ impl Store for Clocked {
         self.store.due(now, until, limit).await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
         self.set(now).await;
-        self.store.due_deliveries(now, limit).await
+        self.store.due_deliveries(now, doors, limit).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {

@@ -98,7 +98,11 @@ async fn an_older_schema_is_brought_up_in_the_middle_of_its_work() {
     let said = process.store.history(ana, 10).await.unwrap();
     let said: Vec<_> = said.iter().map(|line| line.text.as_str()).collect();
     assert_eq!(said, ["hello", "hi"]);
-    let due = process.store.due_deliveries(NOW, 10).await.unwrap();
+    let due = process
+        .store
+        .due_deliveries(NOW, &[door()], 10)
+        .await
+        .unwrap();
     assert_eq!(due.len(), 1);
     let seen = view(&process, "of ana").await;
     assert_eq!(seen.deliveries[0].id, due[0].id);

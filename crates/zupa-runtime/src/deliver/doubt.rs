@@ -22,13 +22,14 @@ pub(super) struct Doubt {
 }
 
 impl Doubt {
-    /// A door that drops repeats is simply sent to again. Otherwise a receipt may still
-    /// come until the window ends. Then silence counts as evidence if the door has told
+    /// A door that drops repeats is simply sent to again, as often as there may be
+    /// attempts. Otherwise a receipt may still come until the window ends. Then silence counts as evidence if the door has told
     /// everything since before the attempt; if not, the door's policy decides.
     pub(super) fn settle(self) -> Settlement {
         let end = self.tried_at.plus(self.window);
         match self.door.deduplicates {
-            Deduplicates::ByKey => Settlement::SendAgain,
+            Deduplicates::ByKey if self.may_try => Settlement::SendAgain,
+            Deduplicates::ByKey => Settlement::Unknown,
             Deduplicates::Never if self.now < end => Settlement::InDoubt { until: end },
             Deduplicates::Never if !self.may_try => Settlement::Unknown,
             Deduplicates::Never if self.is_absent() => Settlement::SendAgain,
@@ -77,10 +78,14 @@ mod tests {
     fn who_drops_repeats_is_asked_again_at_once() {
         let doubt = Doubt {
             now: TRIED,
-            may_try: false,
             ..doubt(Deduplicates::ByKey, OnUnknown::Review)
         };
         assert_eq!(doubt.settle(), Settlement::SendAgain);
+        let last = Doubt {
+            may_try: false,
+            ..doubt
+        };
+        assert_eq!(last.settle(), Settlement::Unknown, "not for ever");
     }
 
     #[test]

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
-    ConversationId, DeadLettersKept, Error, ErrorKind, Message, Outcome, ProcessId, Result, Retry,
-    Store, Timestamp,
+    ChannelId, ConversationId, DeadLettersKept, Error, ErrorKind, Message, Outcome, ProcessId,
+    Result, Retry, Store, Timestamp,
 };
 
 /// What a store does to itself may take long; it is not waited for without end.
@@ -89,8 +89,13 @@ impl Store for GuardedStore {
         self.within("due", self.inner.due(now, until, limit)).await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        let due = self.inner.due_deliveries(now, limit);
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        let due = self.inner.due_deliveries(now, doors, limit);
         self.within("due_deliveries", due).await
     }
 

@@ -4,7 +4,7 @@
 //! tasks of the path, all running.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -198,7 +198,6 @@ impl Builder {
             settings: settings.clone(),
             sends: sends.clone(),
             hands,
-            left: AtomicUsize::new(0),
             bus: bus.clone(),
             faults,
         });

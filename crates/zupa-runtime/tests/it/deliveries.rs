@@ -1,20 +1,21 @@
 //! Deliveries through a door that loses answers, speaks too early, too late or never: the
 //! line that is kept, the evidence that settles, and what becomes of the rest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use zupa_core::desk::DeliveryView;
 use zupa_core::{
-    Clock, DeadLetterAct, DeadLetterActed, DeadLetterId, DeadLetterState, Deduplicates, DeliveryId,
-    DeliveryState, Desk, Effect, ErrorKind, Hold, Outcome, ReceiptLevel, Reminder, Retry,
-    ToolContext, ToolOutput,
+    Channel, Clock, DeadLetterAct, DeadLetterActed, DeadLetterId, DeadLetterState, Deduplicates,
+    DeliveryId, DeliveryState, Desk, Effect, ErrorKind, Hold, Outcome, ReceiptLevel, Reminder,
+    Retry, ToolContext, ToolOutput,
 };
 use zupa_runtime::tool;
 use zupa_testkit::Answer;
 
-use crate::support::{Act, DOOR, Setup, World, act, door, error, hold, life, pass, secs};
+use crate::support::{Act, DOOR, Setup, World, act, door, error, hold, inbound, life, pass, secs};
 
 /// Nobody drops repeats there, and evidence is waited for for a minute.
 fn phone() -> Setup {
@@ -374,6 +375,33 @@ async fn a_hold_is_looked_at_before_every_attempt() {
 }
 
 /// Twice the deadline of a send: who is held up longer than that does not send.
+/// More than one look lists waits for a door that is gone.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_door_that_is_gone_hides_nobody_elses() {
+    let mut setup = phone();
+    let fails = || error(ErrorKind::Unavailable).with_outcome(Outcome::NotApplied);
+    let again = || Answer::Fail(fails().with_retry(Retry::Now));
+    setup.door().answer(vec![again(); 900]);
+    let gone = setup.doors.clone();
+    let mut world = setup.start().await;
+    for who in 0..300 {
+        world.say(&format!("p{who}"), &format!("hello {who}")).await;
+    }
+    gone[0].called(300).await;
+    world.shutdown(secs(5)).await.unwrap();
+    drop(world);
+    setup.doors = vec![Arc::new(door("other", Deduplicates::Never))];
+    setup.door().answer(vec![again()]);
+    let world = setup.start().await;
+    let mut message = inbound("ana", "hi", "hi");
+    message.address.channel = setup.door().id().clone();
+    world.deliver(message).await.unwrap();
+    let sent = tokio::time::timeout(secs(60), world.door().called(2)).await;
+    sent.expect("the second attempt is listed");
+    pass(secs(1)).await;
+    assert_eq!(world.visible(), ["re: hi"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_window_begins_with_the_attempt() {
     let world = start(&phone()).await;

@@ -10,6 +10,7 @@ use zupa_core::{
 };
 
 use super::decode;
+use super::row::json;
 use crate::error;
 
 pub(super) async fn due(
@@ -43,20 +44,24 @@ pub(super) async fn due(
 pub(super) async fn due_deliveries(
     readers: &SqlitePool,
     now: Timestamp,
+    doors: &[ChannelId],
     limit: usize,
 ) -> Result<Vec<Delivery>> {
+    let doors = json(&doors)?;
     let rows = sqlx::query(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
                 c.tenant, c.channel, c.alias,
                 CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at) END
          FROM outbox o INDEXED BY outbox_open JOIN conversations c ON c.id = o.conversation
          WHERE o.open = 1 AND (o.state = 'queued' OR o.not_before <= $1)
+           AND c.channel IN (SELECT value FROM json_each($3))
            AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.conversation = o.conversation
                            AND e.lane = o.lane AND e.number < o.number AND e.open = 1)
          ORDER BY o.committed_at LIMIT $2",
     )
     .bind(now.0)
     .bind(limit as i64)
+    .bind(doors)
     .fetch_all(readers)
     .await
     .map_err(|source| error::of_reader("list deliveries that are due", source))?;

@@ -189,6 +189,7 @@ macro_rules! each {
                 a_row_written_as_sending_is_its_first_attempt
                 attempt_granted_once
                 order_head_of_line_per_conversation
+                doors_are_listed_apart
                 retryable_failure_blocks_those_behind
                 in_doubt_blocks_until_settled
                 unknown_lets_the_rest_go

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zupa_core::store::{Attempted, Batch, Delivery, Settlement};
-use zupa_core::{DeliveryState, ErrorKind};
+use zupa_core::{ChannelId, DeliveryState, ErrorKind};
 
 use super::Harness;
 use super::world::wire::{Talk, sent};
@@ -131,7 +131,7 @@ pub async fn order_head_of_line_per_conversation(harness: &dyn Harness) {
     for place in 0..3 {
         let listed: Vec<_> = world.listed().await.iter().map(|row| row.0).collect();
         assert_eq!(listed, heads(&ana, place), "oldest first, heads only");
-        let first = world.store.due_deliveries(world.now, 1).await.unwrap();
+        let first = world.due_by(world.now, 1).await;
         assert_eq!(first.len(), 1);
         assert_eq!(first[0].id.turn, ana.turn.turn);
         world.grant(&ana, place, 1).await;
@@ -142,6 +142,23 @@ pub async fn order_head_of_line_per_conversation(harness: &dyn Harness) {
     }
     assert_eq!(world.listed().await.len(), 2);
     world.grant(&later, 0, 1).await;
+}
+
+/// However much waits for a door, it takes no place among those of another.
+pub async fn doors_are_listed_apart(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let talk = world.talk("ana", ONE).await;
+    let own = address("ana").channel;
+    let other = ChannelId::parse("elsewhere").unwrap();
+    for (doors, expected) in [
+        (&[][..], 0),
+        (std::slice::from_ref(&other), 0),
+        (&[other.clone(), own], 1),
+    ] {
+        let due = world.store.due_deliveries(world.now, doors, 10).await;
+        assert_eq!(due.unwrap().len(), expected, "{doors:?}");
+    }
+    world.grant(&talk, 0, 1).await;
 }
 
 /// What did not leave is tried again later, and keeps those behind it waiting.

@@ -135,14 +135,7 @@ pub async fn a_hold_cancels_what_was_not_sent(harness: &dyn Harness) {
     assert_eq!(delivery.reason.as_deref(), Some(Hold::REASON));
     assert_eq!(delivery.attempts, 1, "what was tried was tried");
     let far = world.after(3600);
-    assert!(
-        world
-            .store
-            .due_deliveries(far, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(world.due_by(far, 10).await.is_empty());
 
     let sent = world.talk("bob", &[("one", DeliveryState::Sending)]).await;
     world.hold(sent.rows[0].conversation).await;

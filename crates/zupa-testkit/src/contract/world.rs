@@ -192,7 +192,7 @@ impl<'h> World<'h> {
 
     pub async fn look(&self, alias: &str, conversation: ConversationId, turn: TurnId) -> Seen {
         let far = self.after(3600);
-        let deliveries = self.store.due_deliveries(far, 100).await.unwrap();
+        let deliveries = self.due_by(far, 100).await;
         Seen {
             accounting: self.counts().await,
             backlog: self.store.backlog().await.unwrap(),

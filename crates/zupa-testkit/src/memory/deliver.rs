@@ -8,7 +8,8 @@
 
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{
-    DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Number, ReceiptLevel, Timestamp,
+    ChannelId, DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Number, ReceiptLevel,
+    Timestamp,
 };
 
 use super::planted::Planted;
@@ -78,11 +79,17 @@ impl State {
     }
 
     /// The head of each conversation and lane, when its time has come.
-    pub(super) fn due_deliveries(&self, now: Timestamp, limit: usize) -> Vec<Delivery> {
+    pub(super) fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Vec<Delivery> {
         let lanes_wait = self.planted == Some(Planted::LanesWait);
         let mut due: Vec<_> = self
             .conversations
             .values()
+            .filter(|conversation| doors.contains(&conversation.address.channel))
             .flat_map(|conversation| {
                 conversation
                     .heads(lanes_wait)

@@ -13,7 +13,8 @@ use zupa_core::store::{
 };
 use zupa_core::turn::{Claimed, Message};
 use zupa_core::{
-    AuditHead, Content, ConversationId, Epoch, Number, ProcessId, Result, Timestamp, TurnId,
+    AuditHead, ChannelId, Content, ConversationId, Epoch, Number, ProcessId, Result, Timestamp,
+    TurnId,
 };
 
 /// The store.
@@ -271,7 +272,12 @@ impl Store for Forgetful {
         Ok(due.take(limit).collect())
     }
 
-    async fn due_deliveries(&self, _: Timestamp, _: usize) -> Result<Vec<Delivery>> {
+    async fn due_deliveries(
+        &self,
+        _: Timestamp,
+        _: &[ChannelId],
+        _: usize,
+    ) -> Result<Vec<Delivery>> {
         Ok(Vec::new())
     }
 

@@ -10,7 +10,8 @@ use zupa_core::store::{
     TurnEnd,
 };
 use zupa_core::{
-    Content, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
+    ChannelId, Content, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store,
+    Timestamp,
 };
 
 use super::held_up::HeldUp;
@@ -156,8 +157,13 @@ impl Store for Meddler {
         self.inner.due(now, until, limit).await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        self.inner.due_deliveries(now, limit).await
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.inner.due_deliveries(now, doors, limit).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
+use zupa_core::{
+    ChannelId, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
+};
 
 #[derive(Debug)]
 pub struct RecordsFirst(pub Arc<dyn Store>);
@@ -43,8 +45,13 @@ impl Store for RecordsFirst {
         self.0.due(now, until, limit).await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>> {
-        self.0.due_deliveries(now, limit).await
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        doors: &[ChannelId],
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.0.due_deliveries(now, doors, limit).await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {

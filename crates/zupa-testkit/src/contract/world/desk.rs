@@ -71,7 +71,7 @@ impl World<'_> {
     /// Neither readers nor the model see a word of the agent's, nor is one on its way.
     pub async fn heard_nothing(&self, conversation: ConversationId) {
         let far = self.after(3600);
-        let due = self.store.due_deliveries(far, 10).await.unwrap();
+        let due = self.due_by(far, 10).await;
         assert!(due.is_empty(), "on its way: {due:?}");
         let lines = self.history(conversation).await;
         assert!(lines.iter().all(|line| line.role == Role::User));

@@ -4,6 +4,7 @@ use zupa_core::desk::DeliveryView;
 use zupa_core::store::{Attempt, Attempted, Batch, ClaimedTurn, Delivery, Settle, Settlement};
 use zupa_core::{
     ConversationId, DeliveryState, Number, PlatformId, Receipt, ReceiptLevel, ReceiptNews,
+    Timestamp,
 };
 
 use super::{EXPIRY, World, address};
@@ -87,7 +88,13 @@ impl World<'_> {
     }
 
     pub async fn due_deliveries(&self) -> Vec<Delivery> {
-        self.store.due_deliveries(self.now, 100).await.unwrap()
+        self.due_by(self.now, 100).await
+    }
+
+    /// Of the one door that everybody here uses.
+    pub async fn due_by(&self, now: Timestamp, limit: usize) -> Vec<Delivery> {
+        let doors = [address("ana").channel];
+        self.store.due_deliveries(now, &doors, limit).await.unwrap()
     }
 
     /// What is listed, by place and state.
