@@ -136,24 +136,30 @@ impl Housekeeper {
     async fn tidy_up(&self, stop: &CancellationToken) {
         let (mut checkpoint, mut purge) = (every(CHECKPOINT), every(PURGE));
         let (mut seen, mut alarm) = (0, Alarm::new(self.settings.dead_letter_alert));
-        loop {
-            // Ticks are cancel safe; the chores themselves are never cut short.
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = checkpoint.tick() => {
-                    let batches = self.writer.batches();
-                    if batches != seen {
-                        seen = batches;
-                        self.checkpoint().await;
+        let chores = async {
+            loop {
+                // Cancel safe: a tick is taken as a whole or stays.
+                tokio::select! {
+                    _ = checkpoint.tick() => {
+                        let batches = self.writer.batches();
+                        if batches != seen {
+                            seen = batches;
+                            self.checkpoint().await;
+                        }
+                    }
+                    _ = purge.tick() => {
+                        self.purge().await;
+                        self.forget_keys().await;
+                        self.forget_dead_letters().await;
+                        self.purge_failures(&mut alarm).await;
                     }
                 }
-                _ = purge.tick() => {
-                    self.purge().await;
-                    self.forget_keys().await;
-                    self.forget_dead_letters().await;
-                    self.purge_failures(&mut alarm).await;
-                }
             }
+        };
+        // Cancel safe: what a bite has not forgotten, the next one finds again.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = chores => {}
         }
     }
 

@@ -69,6 +69,25 @@ async fn a_shutdown_finishes_what_has_started_and_takes_nothing_more() {
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
 }
 
+/// A chore that takes for ever is left where it is.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_no_chore() {
+    let setup = Setup::phone(Deduplicates::ByKey);
+    for chore in [Call::Purge, Call::PurgeFailures, Call::Checkpoint] {
+        let mut world = setup.start().await;
+        world.store.always(chore, Fault::Hang);
+        world.say("ana", &format!("{chore:?}")).await;
+        world.quiet().await;
+        pass(secs(61)).await;
+        let ended = tokio::time::timeout(secs(1), world.shutdown(secs(10))).await;
+        assert_eq!(
+            ended.expect("at once").unwrap(),
+            Drained::Whole,
+            "{chore:?}"
+        );
+    }
+}
+
 #[test]
 fn what_a_shutdown_cuts_short_runs_at_the_next_start() {
     let setup = Setup::phone(Deduplicates::ByKey);
