@@ -32,7 +32,8 @@ pub enum Hint {
         /// The turn it belonged to.
         turn: TurnId,
     },
-    /// A turn reached a stage.
+    /// A turn reached a stage. Whoever shows it follows the event bus; the path tells
+    /// doors nothing of it.
     Stage {
         /// The turn; none yet when a message was only accepted.
         turn: Option<TurnId>,
@@ -40,7 +41,7 @@ pub enum Hint {
         stage: Stage,
         /// When.
         at: Timestamp,
-        /// More for people: why it waits or gave up.
+        /// More for people: the class of what it waits for or gave up for.
         detail: Option<String>,
     },
     /// Something was committed: look.

@@ -21,6 +21,7 @@ mod readiness;
 mod review;
 mod router;
 mod serve;
+mod stages;
 mod web_chat;
 
 pub use breakers::{Breaker, Breakers, Position};
@@ -34,5 +35,6 @@ pub use review::{
 };
 pub use router::router;
 pub use serve::serve;
+pub use stages::stages;
 pub use web_chat::WebChat;
 pub use zupa_core::why::{Why, why};

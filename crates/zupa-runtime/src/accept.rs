@@ -18,7 +18,7 @@ use zupa_core::store::{Accept, Accepted, Offer};
 use zupa_core::{
     Address, Clock, Content, ConversationId, Correlation, Delivered, Digest, Error, ErrorKind,
     EventBus, EventId, Hint, Ids, Inbound, IntakeAnswer, IntakeBatch, Nudge, PlatformId, ProcessId,
-    Result, Retry, Stage, Timestamp, TurnId, Wakeup,
+    Result, Retry, Timestamp, TurnId, Wakeup,
 };
 
 use crate::admission::Admission;
@@ -228,15 +228,6 @@ impl Acceptor {
                     self.tenants.note(conversation, &address.tenant);
                     self.wakeup.wake(Nudge::Due(conversation));
                 }
-                self.doors.hint(
-                    address,
-                    Hint::Stage {
-                        turn: None,
-                        stage: Stage::Accepted,
-                        at: self.clock.wall(),
-                        detail: None,
-                    },
-                );
                 self.doors.hint(address, Hint::Look);
                 if self.doors.has_readers(&address.channel) {
                     self.wakeup.wake(Nudge::News(address.clone()));

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{
     Acknowledges, Channel, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind,
-    EventBus, Hint, Ids, Number, Outcome, Outgoing, Retry, Stage, Store,
+    EventBus, Ids, Number, Outcome, Outgoing, Retry, Store,
 };
 
 use crate::doors::Doors;
@@ -302,17 +302,6 @@ impl Deliverer {
             },
             Err(error) => self.judge(&delivery, door.capabilities().deduplicates, error),
         };
-        if matches!(settlement, Settlement::Sent { .. }) {
-            self.doors.hint(
-                &delivery.to,
-                Hint::Stage {
-                    turn: Some(delivery.id.turn),
-                    stage: Stage::Sent,
-                    at: self.clock.wall(),
-                    detail: None,
-                },
-            );
-        }
         self.settle(&delivery, settlement).await;
     }
 

@@ -53,6 +53,8 @@ names! {
     TURN_LOST = "turn":"lost";
     /// A node of the graph has ended.
     NODE_TRANSITION = "engine":"node_transition";
+    /// A model is asked.
+    MODEL_ASKED = "model":"asked";
     /// A model was called.
     MODEL_CALLED = "model":"called";
     /// A tool was called.

@@ -2,8 +2,11 @@
 //! while somebody looks.
 
 use serde_json::json;
-use zupa_core::{Address, ErrorKind, Hint, Stage, Timestamp};
-use zupa_http::Mode;
+use uuid::Uuid;
+use zupa_core::bus::{Draft, names};
+use zupa_core::desk::ConversationView;
+use zupa_core::{Address, Clock, ConversationId, ErrorKind, Hint, Stage, Timestamp};
+use zupa_http::{Mode, WebChat, stages};
 
 use crate::fakes::{App, accepted, get, turn};
 
@@ -149,36 +152,75 @@ async fn a_sign_to_look_brings_the_line_and_replaces_the_draft() {
     );
 }
 
+/// What the bus is told of a conversation's turns is shown where it is watched, and what
+/// it is told of others is not.
 #[tokio::test]
-async fn stages_reach_the_phone() {
+async fn the_lives_of_turns_reach_the_phone_by_the_bus() {
     let app = App::new();
-    let mut events = app.events(get("/chat/c/events")).await;
-    for (turn, stage, detail) in [
-        (None, Stage::Accepted, None),
-        (
-            Some(turn(3)),
-            Stage::Retry,
-            Some("the model is away".to_owned()),
-        ),
-    ] {
-        let at = Timestamp(1_500_000);
-        let hint = Hint::Stage {
-            turn,
-            stage,
-            at,
-            detail,
+    let (ours, others) = (ConversationId(Uuid::from_u128(1)), Uuid::from_u128(2));
+    for (id, alias) in [(ours, "c"), (ConversationId(others), "d")] {
+        let view = ConversationView {
+            id,
+            address: app.address(alias),
+            hold: None,
+            pending: 0,
+            open_turn: None,
+            due_at: None,
+            wake_at: None,
+            state: None,
         };
-        app.hints.publish(&app.address("c"), hint);
+        app.desk.conversations.lock().unwrap().push(view);
     }
-    let accepted = events.next().await.unwrap();
-    assert_eq!(accepted.name, "turn");
-    assert_eq!(
-        accepted.data,
-        json!({ "turn": null, "stage": "accepted", "at": "1970-01-01T00:00:01.5Z" })
+    let chat = WebChat::new(
+        app.address("c").channel,
+        app.address("c").tenant,
+        app.hints.clone(),
     );
-    let retry = events.next().await.unwrap();
-    assert_eq!(retry.data["turn"], json!(turn(3)));
-    assert_eq!(retry.data["detail"], "the model is away");
+    let showing = stages(&app.bus, app.desk.clone(), &[chat]).unwrap();
+    let mut events = app.events(get("/chat/c/events")).await;
+    let of = |name| Draft::of(name).conversation(ours);
+    let of_turn = |name| of(name).turn(turn(3));
+    for draft in [
+        Draft::of(names::TURN_CLAIMED).conversation(ConversationId(others)),
+        of(names::INBOUND_ACCEPTED),
+        of_turn(names::TURN_CLAIMED).with("runs", 1_u64),
+        of_turn(names::MODEL_ASKED),
+        of_turn(names::NODE_TRANSITION),
+        of_turn(names::TURN_FAILED).with("class", "unavailable"),
+        of_turn(names::TURN_RETRIED).with("class", "unavailable"),
+        of_turn(names::TURN_CLAIMED).with("runs", 2_u64),
+        of_turn(names::TURN_COMMITTED).with("outcome", "silent"),
+        of_turn(names::DELIVERY_SENT),
+        of_turn(names::TURN_DEAD).with("class", "invalid"),
+    ] {
+        app.bus.emit(draft);
+    }
+    let driver = app.bus.driver(app.clock.clone()).unwrap();
+    app.bus.stop();
+    tokio::join!(driver.run(), showing);
+    let expected = [
+        (None, "accepted", None),
+        (Some(3), "claimed", None),
+        (Some(3), "model", None),
+        (Some(3), "retry", Some("unavailable")),
+        (Some(3), "claimed", Some("run 2")),
+        (Some(3), "committed", Some("silent")),
+        (Some(3), "sent", None),
+        (Some(3), "dead", Some("invalid")),
+    ];
+    for (number, stage, detail) in expected {
+        let event = events.next().await.unwrap();
+        assert_eq!(event.name, "turn");
+        let mut wanted = json!({
+            "turn": number.map(turn),
+            "stage": stage,
+            "at": app.clock.wall().to_string(),
+        });
+        if let Some(detail) = detail {
+            wanted["detail"] = json!(detail);
+        }
+        assert_eq!(event.data, wanted);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{Executor, PgPool};
 use zupa_core::desk::TurnView;
 use zupa_core::store::{ClaimOutcome, Finished};
-use zupa_core::{ConversationId, Desk, EffectClass, ErrorKind, Store, Timestamp};
+use zupa_core::{ChannelId, ConversationId, Desk, EffectClass, ErrorKind, Store, Timestamp};
 use zupa_postgres::{PostgresStore, migrations, schema_version};
 use zupa_testkit::SeqIds;
 
@@ -100,7 +100,7 @@ async fn an_older_schema_is_brought_up_in_the_middle_of_its_work() {
     assert_eq!(said, ["hello", "hi"]);
     let due = process
         .store
-        .due_deliveries(NOW, &[door()], 10)
+        .due_deliveries(NOW, &[ChannelId::parse("door").unwrap()], 10)
         .await
         .unwrap();
     assert_eq!(due.len(), 1);

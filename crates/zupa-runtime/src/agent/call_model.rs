@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use zupa_core::bus::names;
 use zupa_core::{
-    Completion, Digest, Error, ErrorKind, FinishReason, Hint, ModelRequest, Prompt, Retry, Stage,
+    Completion, Digest, Error, ErrorKind, FinishReason, Hint, ModelRequest, Prompt, Retry,
 };
 
 use super::{AgentTurn, Parts, Update, model_down};
@@ -109,12 +110,8 @@ impl CallModel {
         for message in request.messages.iter() {
             run.path.faults.abort_on(message.text());
         }
-        run.hint(Hint::Stage {
-            turn: Some(turn),
-            stage: Stage::Model,
-            at: run.now(),
-            detail: None,
-        });
+        let asked = telemetry::of_turn(&run.turn, names::MODEL_ASKED);
+        run.path.bus.emit(asked);
         run.hint(Hint::Typing);
         run.mark(Phase::Model).await;
         // The last moment: what comes now is paid for, and felt outside.

@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Verdict};
 use zupa_core::{
-    Clock, ConversationId, Error, ErrorKind, Hint, Ids, Outbound, ProcessId, Stage, Timestamp,
-    TurnId,
+    Clock, ConversationId, Error, ErrorKind, Ids, Outbound, ProcessId, Timestamp, TurnId,
 };
 
 use super::InFlight;
@@ -147,15 +146,6 @@ impl Worker {
         if turn.runs > 1 {
             info!(turn_id = %turn.turn, turn.runs, "running a turn again");
         }
-        self.doors.hint(
-            &turn.address,
-            Hint::Stage {
-                turn: Some(turn.turn),
-                stage: Stage::Claimed,
-                at: self.clock.wall(),
-                detail: (turn.runs > 1).then(|| format!("run {}", turn.runs)),
-            },
-        );
     }
 
     /// Runs the graph within the turn's deadline. A panic is a failure of this turn, not

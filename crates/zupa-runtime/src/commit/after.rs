@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 use zupa_core::store::{ClaimedTurn, Commit, Delivery, OutboxRow, TurnEnd, Verdict};
-use zupa_core::{DeliveryId, DeliveryState, Hint, Hold, Nudge, Number, Stage};
+use zupa_core::{DeliveryId, DeliveryState, Hint, Nudge, Number};
 
 use super::{Committer, Written, rows};
 use crate::faults::Phase;
@@ -24,16 +24,13 @@ impl Committer {
         log(turn, end);
         self.tell(run, end, &written);
         self.faults.mark(turn.turn.0, phase(end)).await;
-        let (stage, detail) = match end {
+        match end {
             TurnEnd::Release => return,
-            TurnEnd::Retry { failure, .. } => (Stage::Retry, Some(failure.message.clone())),
-            TurnEnd::Split { failure } => (Stage::Retry, Some(failure.message.clone())),
-            TurnEnd::Commit(commit) if written.held => {
+            TurnEnd::Retry { .. } | TurnEnd::Split { .. } => {}
+            TurnEnd::Commit(_) if written.held => {
                 self.backlog_down(turn.inbounds.len() as u64);
                 // Nobody has heard it.
                 self.memory.forget(turn.conversation);
-                let why = (!commit.outbound.is_empty()).then(|| Hold::REASON.to_owned());
-                (Stage::Committed, why)
             }
             TurnEnd::Commit(commit) => {
                 self.backlog_down(turn.inbounds.len() as u64);
@@ -45,29 +42,14 @@ impl Committer {
                     self.hand_over(turn, row, *number, ordinal, since).await;
                 }
                 self.tell_hook(turn, commit);
-                match &commit.verdict {
-                    Verdict::Answered => (Stage::Committed, None),
-                    Verdict::Silent(why) | Verdict::Refused(why) => {
-                        (Stage::Committed, Some(why.clone()))
-                    }
-                    Verdict::Dead(failure) => (Stage::Dead, Some(failure.message.clone())),
-                }
             }
-        };
-        let hint = |stage, detail| Hint::Stage {
-            turn: Some(turn.turn),
-            stage,
-            at: self.clock.wall(),
-            detail,
-        };
-        self.doors.hint(&turn.address, hint(stage, detail));
+        }
         self.doors
             .hint(&turn.address, Hint::End { turn: turn.turn });
         let sent_by_commit = rows(end).iter().any(|row| row.state == DeliveryState::Sent);
         if sent_by_commit && !written.held {
             self.doors.hint(&turn.address, Hint::Look);
             self.wakeup.wake(Nudge::News(turn.address.clone()));
-            self.doors.hint(&turn.address, hint(Stage::Sent, None));
         }
     }
 

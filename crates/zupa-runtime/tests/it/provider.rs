@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use zupa_core::{Deduplicates, ErrorKind, Hint, InboundState, Retry, Stage};
+use zupa_core::{Deduplicates, ErrorKind, Hint, InboundState, Retry};
 use zupa_runtime::OnModelDown;
 
 use crate::support::{Act, Setup, World, error, life, pass, secs};
@@ -96,28 +96,13 @@ async fn a_silent_model_is_given_up_on_at_its_deadline_and_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_watches_is_told_why_it_waits() {
+async fn a_draft_names_its_run() {
     let world = Setup::phone(Deduplicates::Never).start().await;
     let down = Act::Fail(error(ErrorKind::Unavailable));
     answered_after(&world, vec![down]).await;
     let hints = world.door().hints();
-    let shown: Vec<_> = hints
-        .iter()
-        .filter_map(|(_, hint)| match hint {
-            Hint::Stage {
-                stage: Stage::Retry,
-                detail,
-                ..
-            } => detail.as_deref(),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(shown, ["as the test wants it"]);
     let again = |hint: &Hint| matches!(hint, Hint::Delta { run: 2, .. });
-    assert!(
-        hints.iter().any(|(_, hint)| again(hint)),
-        "drafts name their run"
-    );
+    assert!(hints.iter().any(|(_, hint)| again(hint)));
 }
 
 const WAIT: &str = "I will come back to you.";

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use zupa_core::{Deduplicates, DeliveryState, ErrorKind, InboundState, Stage};
+use zupa_core::{Deduplicates, DeliveryState, ErrorKind, InboundState};
 use zupa_runtime::Health;
 use zupa_testkit::{Answer, Call, Fault};
 
 use crate::support::{
-    Act, Replicas, Touchy, awake, away, error, inbound, life, pass, phones, secs,
+    Act, Replicas, Sign, Touchy, awake, away, error, inbound, life, pass, phones, secs,
 };
 
 #[tokio::test(start_paused = true)]
@@ -99,7 +99,7 @@ async fn a_process_that_was_stopped_past_its_claim_pays_for_no_model_call() {
     let mut setup = phones(Deduplicates::Never);
     let expiry = setup.settings.claim_expiry;
     let doors = setup.doors[0].clone();
-    setup.touchy = Some(Touchy::new(&doors, &setup.held_up, Stage::Model, expiry));
+    setup.touchy = Some(Touchy::new(&doors, &setup.held_up, Sign::Typing, expiry));
     let a = setup.start().await;
     a.say("ana", "hello").await;
     pass(Duration::from_millis(10)).await;
@@ -120,7 +120,7 @@ async fn a_send_that_was_held_up_after_its_attempt_does_not_leave() {
     let mut setup = phones(Deduplicates::Never);
     let time = setup.settings.policies.channel.timeout + secs(1);
     let doors = setup.doors[0].clone();
-    setup.touchy = Some(Touchy::new(&doors, &setup.held_up, Stage::Committed, time));
+    setup.touchy = Some(Touchy::new(&doors, &setup.held_up, Sign::End, time));
     let a = setup.start().await;
     a.say("ana", "hello").await;
     let took = a.quiet_after().await;
@@ -136,7 +136,7 @@ async fn a_process_that_was_stopped_before_its_send_leaves_it_to_others() {
     setup.settings.policies.channel.timeout = secs(1);
     let doors = setup.doors[0].clone();
     let b = setup.another().start().await;
-    let touchy = Touchy::new(&doors, &setup.held_up, Stage::Committed, secs(5));
+    let touchy = Touchy::new(&doors, &setup.held_up, Sign::End, secs(5));
     setup.touchy = Some(touchy);
     let a = awake(setup.start().await).await;
     // What it has to say of its attempt is heard long after that was in doubt.

@@ -17,7 +17,7 @@ mod world;
 
 pub use fate::{Fate, FatedStore};
 pub use forgetful::Forgetful;
-pub use held_up::Touchy;
+pub use held_up::{Sign, Touchy};
 pub use life::{life, pass};
 pub use meddler::{Meddle, Meddler};
 pub use operator::{act, conversation_of, decide, decide_one, end_session, hold, kept, release};

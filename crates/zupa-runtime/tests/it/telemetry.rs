@@ -79,7 +79,7 @@ async fn one_message_is_told_from_its_acceptance_to_its_sending() {
     let mut wanted = vec!["runtime:recovered", "inbound:accepted", "turn:claimed"];
     for node in nodes {
         if node == "call_model" {
-            wanted.push("model:called");
+            wanted.extend(["model:asked", "model:called"]);
         }
         wanted.push("engine:node_transition");
     }

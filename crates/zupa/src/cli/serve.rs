@@ -118,6 +118,9 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     // Before the start, of which there are figures, too.
     let (metrics, counting) = Metrics::of(&bus)?;
     tokio::spawn(counting);
+    if dev {
+        tokio::spawn(zupa_http::stages(&bus, desk.clone(), &chats)?);
+    }
     let idempotency = assemble::idempotency(&config, keys.clone()).bus(bus.clone());
     let mut builder = Runtime::builder(store, chosen.model, agent)
         .settings(settings)

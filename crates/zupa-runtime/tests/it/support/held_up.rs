@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Address, Capabilities, Channel, ChannelId, Clock, Hint, Media, Outgoing, Result, SendReceipt,
-    Stage, TenantId, Timestamp, Voice,
+    TenantId, Timestamp, Voice,
 };
 use zupa_testkit::{RecordingChannel, TokioClock};
 
@@ -50,11 +50,20 @@ impl Clock for Stoppable {
     }
 }
 
-/// A door that stops the process once, at the first sign of a stage.
+/// What a door is told at a moment of interest.
+#[derive(Debug, Clone, Copy)]
+pub enum Sign {
+    /// The model is about to be asked.
+    Typing,
+    /// The end of the turn is written.
+    End,
+}
+
+/// A door that stops the process once, at the first sign of this kind.
 #[derive(Debug)]
 pub struct Touchy {
     door: Arc<RecordingChannel>,
-    at: Mutex<Option<(Stage, Duration)>>,
+    at: Mutex<Option<(Sign, Duration)>>,
     process: HeldUp,
 }
 
@@ -62,12 +71,12 @@ impl Touchy {
     pub fn new(
         door: &Arc<RecordingChannel>,
         process: &HeldUp,
-        stage: Stage,
+        sign: Sign,
         time: Duration,
     ) -> Arc<Self> {
         Arc::new(Self {
             door: door.clone(),
-            at: Mutex::new(Some((stage, time))),
+            at: Mutex::new(Some((sign, time))),
             process: process.clone(),
         })
     }
@@ -105,11 +114,13 @@ impl Channel for Touchy {
 
     fn hint(&self, to: &Address, hint: Hint) {
         let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Hint::Stage { stage, .. }, Some((wanted, time))) = (&hint, *at)
-            && *stage == wanted
-        {
-            self.process.stop(time);
-            *at = None;
+        match (&hint, *at) {
+            (Hint::Typing, Some((Sign::Typing, time)))
+            | (Hint::End { .. }, Some((Sign::End, time))) => {
+                self.process.stop(time);
+                *at = None;
+            }
+            _ => {}
         }
         self.door.hint(to, hint);
     }
