@@ -4,6 +4,9 @@
 //! A dead letter is written in the transaction that gives up, and there is one for each
 //! inbound or delivery however often it fails: its id is the one of what failed. Trying
 //! again moves what failed, and creates none.
+//!
+//! A [`Desk`](crate::Desk) lists and changes them; the example `dead_letters` of the crate
+//! `zupa` does so without the binary.
 
 mod act;
 

@@ -272,8 +272,9 @@ fn planted_step() -> Result<Outcome> {
 }
 
 /// The examples, and what they are run with: the larger ones are killed meanwhile.
-const EXAMPLES: [(&str, &[&str]); 4] = [
+const EXAMPLES: [(&str, &[&str]); 5] = [
     ("hello", &[]),
+    ("dead_letters", &[]),
     ("idempotency", &[]),
     ("burger_shop", &["--people", "60", "--kills", "10"]),
     ("language_tutor", &["--people", "15", "--kills", "10"]),
