@@ -81,6 +81,7 @@ listen = "{door}"
 [store]
 url = "{store}"
 durability = "full"
+cache_mib = 1
 {claims}
 [model]
 provider = "openai"
@@ -133,7 +134,7 @@ mod tests {
         let config = parsed(Claims::AsDefault)?;
         assert_eq!(config["server"]["listen"].as_str(), Some("127.0.0.1:7"));
         assert_eq!(config["store"]["url"].as_str(), Some("sqlite:///d/zupa.db"));
-        assert_eq!(config["store"].as_table().map(toml::Table::len), Some(2));
+        assert_eq!(config["store"].as_table().map(toml::Table::len), Some(3));
         assert_eq!(
             config["model"]["base_url"].as_str(),
             Some("http://127.0.0.1:8/v1")

@@ -79,6 +79,7 @@ pub fn marks(config: &Config) -> PathBuf {
 /// How to keep a SQLite file.
 fn sqlite(config: &Config, path: &Path) -> SqliteConfig {
     let mut sqlite = SqliteConfig::at(path);
+    sqlite.cache_kib = config.store.cache_mib.saturating_mul(1_024);
     sqlite.durability = match config.store.durability {
         Durability::Full => zupa_sqlite::Durability::Full,
         Durability::Normal => zupa_sqlite::Durability::Normal,

@@ -28,6 +28,9 @@ pub struct Store {
     /// When a commit counts as durable. Default `full`;
     /// `ZUPA__STORE__DURABILITY`.
     pub durability: Durability,
+    /// Mebibytes of pages that a SQLite store keeps in memory for
+    /// its writer. Default 16; `ZUPA__STORE__CACHE_MIB`.
+    pub cache_mib: u32,
     /// Milliseconds between signs of life of a process. Default 2000;
     /// `ZUPA__STORE__HEARTBEAT_MS`.
     pub heartbeat_ms: u64,
@@ -43,6 +46,7 @@ impl Default for Store {
             password: None,
             pooled: false,
             durability: Durability::default(),
+            cache_mib: 16,
             heartbeat_ms: 2_000,
             claim_expiry_ms: 10_000,
         }

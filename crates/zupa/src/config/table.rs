@@ -39,6 +39,7 @@ pub const TABLE: &[Key] = &[
     key("store.password", Secret, Unset, "the password of the Postgres URL's user, by reference"),
     key("store.pooled", Switch, Bool(false), "a pooler before Postgres gives each transaction another connection"),
     key("store.durability", Choice(&["full", "normal"]), Str("full"), "full: a commit survives a power cut; normal: it survives a crash of the process"),
+    key("store.cache_mib", Integer(1, 65_536), Int(16), "mebibytes of pages that a SQLite store keeps in memory for its writer"),
     key("store.heartbeat_ms", Integer(10, 60_000), Int(2_000), "milliseconds between signs of life of a process"),
     key("store.claim_expiry_ms", Integer(20, 600_000), Int(10_000), "milliseconds without a sign of life after which others take a claim over"),
 
