@@ -62,7 +62,12 @@ BEGIN
         PERFORM zupa.gave_up('inbound', NEW.event_id, 0, NEW.conversation, NEW.number,
             NEW.content, NEW.request_id, NEW.trace_id);
     ELSE
-        UPDATE zupa.dead_letters d SET state = 'done', ended_at = zupa.now()
+        -- What was turned away has not ended well.
+        UPDATE zupa.dead_letters d SET
+            state = CASE WHEN NEW.state IN ('refused', 'expired') THEN 'pending' ELSE 'done' END,
+            reason = CASE WHEN NEW.state IN ('refused', 'expired')
+                          THEN NEW.state || ': ' || coalesce(NEW.reason, '') END,
+            ended_at = CASE WHEN NEW.state NOT IN ('refused', 'expired') THEN zupa.now() END
         WHERE d.source = NEW.event_id AND d.ordinal = 0 AND d.kind = 'inbound'
           AND d.state = 'reprocessing';
     END IF;

@@ -104,9 +104,13 @@ pub(super) fn follow(connection: &Connection) -> Result<()> {
         return Ok(());
     }
     connection.run(
-        "UPDATE dead_letters SET state = 'done', ended_at = max(redriven_at,
-             coalesce((SELECT t.ended_at FROM turns t WHERE t.id = b.turn_id),
-                      (SELECT i.heartbeat_at FROM installation i), 0))
+        "UPDATE dead_letters SET
+             state = iif(b.state IN ('refused', 'expired'), 'pending', 'done'),
+             reason = iif(b.state IN ('refused', 'expired'),
+                          b.state || ': ' || coalesce(b.reason, ''), NULL),
+             ended_at = iif(b.state IN ('refused', 'expired'), NULL, max(redriven_at,
+                 coalesce((SELECT t.ended_at FROM turns t WHERE t.id = b.turn_id),
+                          (SELECT i.heartbeat_at FROM installation i), 0)))
          FROM inbounds b
          WHERE dead_letters.state = 'reprocessing' AND dead_letters.kind = 'inbound'
            AND b.event_id = dead_letters.source AND b.state NOT IN ('queued', 'dead')",

@@ -164,6 +164,7 @@ macro_rules! each {
                 retry_blocks_later_inbounds_until_not_before
                 a_retry_keeps_its_time_over_a_death
                 split_then_one_by_one_then_normal_again
+                a_claim_says_what_a_turn_has_had_before
                 dead_only_the_failing_one_and_conversation_goes_on
                 release_counts_no_failure
                 a_model_that_is_back_hastens_what_waits_for_it
@@ -311,6 +312,7 @@ macro_rules! each {
             redrives {
                 the_others_of_a_burst_are_answered_and_the_dead_one_comes_back_at_the_end
                 what_dies_again_is_the_same_dead_letter
+                what_is_turned_away_waits_again
                 effects_that_matter_ask_for_a_confirmation
                 an_edit_changes_the_words
                 only_one_of_two_redrives_wins

@@ -113,6 +113,31 @@ pub async fn what_dies_again_is_the_same_dead_letter(harness: &dyn Harness) {
     assert_eq!(texts(&again), ["a"]);
 }
 
+/// What was tried again, and turned away, has not ended well: it waits as before.
+pub async fn what_is_turned_away_waits_again(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let (conversation, id) = world.dies("ana", "a").await;
+    for run in 1..=2 {
+        assert!(done(&world.redrive(id).await), "{run}");
+        let again = world.claim(conversation).await;
+        let refused = Verdict::Refused("too many messages".into());
+        world.end_anew(&again, wordless(refused)).await;
+        let letter = world.letter(id).await;
+        assert_eq!(
+            (letter.state, letter.ended_at),
+            (DeadLetterState::Pending, None)
+        );
+        assert_eq!(letter.reason.as_deref(), Some("refused: too many messages"));
+        assert_eq!(letter.attempts, 1, "it was not tried");
+        world.assert_balanced().await;
+    }
+    assert!(done(&world.redrive(id).await));
+    assert_eq!(world.letter(id).await.reason, None);
+    let again = world.claim(conversation).await;
+    world.end_anew(&again, wordless(Verdict::Answered)).await;
+    assert_eq!(world.stands(id).await, DeadLetterState::Done);
+}
+
 /// Where the journal holds an effect that matters, trying again has to be confirmed;
 /// until then nothing has changed.
 pub async fn effects_that_matter_ask_for_a_confirmation(harness: &dyn Harness) {
@@ -279,6 +304,48 @@ pub async fn a_failed_delivery_goes_out_late(harness: &dyn Harness) {
 
 /// What a human's hold keeps from going out is an operator's to try again.
 pub async fn a_late_delivery_that_is_held_back_waits_again(harness: &dyn Harness) {
+/// A delivery that failed, but may have left before, or has by a receipt, is sent again
+/// only with a confirmation, and says that it may be doubled.
+pub async fn what_may_have_left_asks_for_a_confirmation(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let resent = world.talk("ana", &[("one", QUEUED)]).await;
+    world.attempt(resent.rows[0], 1).await;
+    world.settle(resent.rows[0], 1, Settlement::Resend).await;
+    world.fails_on_the_wire(&resent, 2).await;
+    let proved = world.talk("bob", &[("one", QUEUED)]).await;
+    world.fails_on_the_wire(&proved, 1).await;
+    world.hear_level(&proved, ReceiptLevel::Sent).await;
+    let refused = world.talk("cyd", &[("one", QUEUED)]).await;
+    world.fails_on_the_wire(&refused, 1).await;
+    world.hear_level(&refused, ReceiptLevel::Failed).await;
+
+    for talk in [&resent, &proved] {
+        let (id, before) = (letter_of(talk), world.delivery(talk, 0).await.doubled);
+        assert_eq!(world.stands(id).await, DeadLetterState::Pending);
+        assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);
+        let confirmed = DeadLetterAct::Retry { confirmed: true };
+        assert!(done(&world.deal(id, confirmed).await));
+        assert_eq!(world.delivery(talk, 0).await.doubled, before + 1);
+    }
+    assert!(done(&world.redrive(letter_of(&refused)).await));
+    assert_eq!(world.delivery(&refused, 0).await.doubled, 0);
+}
+
+fn letter_of(talk: &Talk) -> DeadLetterId {
+    let turn = talk.turn.turn;
+    DeadLetterId::Delivery(DeliveryId { turn, ordinal: 0 })
+}
+
+impl World<'_> {
+    /// A receipt about the first row of a talk, by our key.
+    async fn hear_level(&self, talk: &Talk, level: ReceiptLevel) {
+        let key = Some(format!("{}.0", talk.turn.turn));
+        let about = format!("of {}", talk.turn.turn);
+        self.hear_of(&about, ReceiptNews::Status { level, key })
+            .await;
+    }
+}
+
     let world = World::open(harness).await;
     let mut talk = world.talk("ana", &[("one", QUEUED)]).await;
     world.fails_on_the_wire(&talk, 1).await;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use zupa_core::store::{ClaimOutcome, Finished, TurnEnd, Verdict};
-use zupa_core::{InboundState, TurnState};
+use zupa_core::store::{ClaimOutcome, ClaimedTurn, FailureNote, Finished, TurnEnd, Verdict};
+use zupa_core::{Coming, InboundState, TurnState};
 
 use super::Harness;
+use super::dead_letters::done;
 use super::world::path::{failure, outage, texts, wordless};
 use super::world::{World, count};
 
@@ -120,6 +121,47 @@ pub async fn split_then_one_by_one_then_normal_again(harness: &dyn Harness) {
         }
     }
     assert_eq!(texts(&world.claim(conversation).await), ["d", "e"]);
+}
+
+/// A claim says of each inbound whether a turn has had it before, so that whether its
+/// sender may ask so much is decided once.
+pub async fn a_claim_says_what_a_turn_has_had_before(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let conversation = world.hear("ana", "a").await;
+    world.hear("ana", "b").await;
+    let whole = world.claim(conversation).await;
+    assert_eq!(coming(&whole), [Coming::New, Coming::New]);
+    world.hear("ana", "c").await;
+    world
+        .end(&whole, TurnEnd::Split { failure: failure() })
+        .await;
+    let single = world.claim(conversation).await;
+    assert_eq!(coming(&single), [Coming::Divided]);
+    world.give_up(&single).await;
+    let (world, _) = world.die().await;
+    let single = world.claim(conversation).await;
+    assert_eq!(coming(&single), [Coming::Divided]);
+    world.answer(&single, "hi").await;
+    let dead = world.dead_letter().await.letter.id;
+    assert!(done(&world.redrive(dead).await));
+    let mixed = world.claim(conversation).await;
+    assert_eq!(texts(&mixed), ["c", "a"]);
+    assert_eq!(coming(&mixed), [Coming::New, Coming::Redriven]);
+    world.end(&mixed, TurnEnd::Release).await;
+    let again = world.claim(conversation).await;
+    assert_eq!(coming(&again), coming(&mixed));
+}
+
+/// A failure of a provider that says when to come again.
+fn asked() -> FailureNote {
+    FailureNote {
+        asked: true,
+        ..outage()
+    }
+}
+
+fn coming(turn: &ClaimedTurn) -> Vec<Coming> {
+    turn.inbounds.iter().map(|inbound| inbound.coming).collect()
 }
 
 /// Of a split range only the failing inbound dies, and the conversation goes

@@ -10,8 +10,8 @@ use zupa_core::store::{
     Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Offer, Renew, Renewed,
 };
 use zupa_core::{
-    Claimed, ConversationId, Epoch, InboundState, Number, ProcessId, Result, Timestamp, TurnId,
-    TurnState,
+    Claimed, Coming, ConversationId, Epoch, InboundState, Number, ProcessId, Result, Timestamp,
+    TurnId, TurnState,
 };
 
 use super::planted::Planted;
@@ -232,6 +232,11 @@ impl Conversation {
                     number: *number,
                     accepted_at: row.accepted_at,
                     content: row.content.clone(),
+                    coming: match row.redriven {
+                        true => Coming::Redriven,
+                        false if *number <= self.split_until => Coming::Divided,
+                        false => Coming::New,
+                    },
                 })
             })
             .collect();

@@ -233,18 +233,23 @@ impl Conversation {
     /// What has become of the row that a dead letter is about.
     fn fate(&self, id: DeadLetterId) -> Fate {
         match id {
-            DeadLetterId::Inbound(event) => match self.inbound(event).map(|(_, row)| row.state) {
-                Some(InboundState::Dead) => Fate::GaveUp,
-                Some(state) if state.has_ended() => Fate::Well,
-                _ => Fate::Open,
+            DeadLetterId::Inbound(event) => match self.inbound(event).map(|(_, row)| row) {
+                Some(row) => match row.state {
+                    InboundState::Dead => Fate::GaveUp,
+                    InboundState::Refused | InboundState::Expired => {
+                        Fate::nothing(row.state.as_str(), row.reason.as_deref())
+                    }
+                    state if state.has_ended() => Fate::Well,
+                    _ => Fate::Open,
+                },
+                None => Fate::Open,
             },
             DeadLetterId::Delivery(delivery) => match self.delivery_row(delivery) {
                 Some(row) => match row.state {
                     DeliveryState::Failed | DeliveryState::Unknown => Fate::GaveUp,
                     DeliveryState::Sent => Fate::Well,
                     DeliveryState::Cancelled => {
-                        let why = row.reason.as_deref().unwrap_or_default();
-                        Fate::CameToNothing(format!("{}: {why}", row.state.as_str()))
+                        Fate::nothing(row.state.as_str(), row.reason.as_deref())
                     }
                     _ => Fate::Open,
                 },
@@ -336,6 +341,7 @@ impl Conversation {
         let old = self.inbound(event).map(|(number, _)| number);
         if let Some(mut row) = old.and_then(|old| self.inbounds.remove(&old)) {
             (row.state, row.reason, row.turn) = (InboundState::Queued, None, None);
+            row.redriven = true;
             if let Some(words) = words {
                 row.content = Content::text(words);
             }
@@ -413,6 +419,12 @@ enum Fate {
     Open,
     GaveUp,
     Well,
-    /// It was cancelled.
+    /// It was cancelled, or turned away.
     CameToNothing(String),
+}
+
+impl Fate {
+    fn nothing(state: &str, why: Option<&str>) -> Self {
+        Self::CameToNothing(format!("{state}: {}", why.unwrap_or_default()))
+    }
 }

@@ -158,6 +158,8 @@ pub(super) struct InboundRow {
     /// The last turn that claimed it.
     pub turn: Option<TurnId>,
     pub duplicates: u64,
+    /// An operator has had it tried again.
+    pub redriven: bool,
 }
 
 #[derive(Debug)]
