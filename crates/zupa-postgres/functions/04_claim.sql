@@ -125,7 +125,7 @@ BEGIN
 END
 $$;
 
--- Makes due what waits for a provider. Those that somebody is writing to at this moment
+-- Makes due what waits for a provider that has not named the time. Those that somebody is writing to at this moment
 -- are passed over.
 CREATE FUNCTION zupa.hasten(bite bigint) RETURNS SETOF uuid LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$
@@ -137,7 +137,7 @@ BEGIN
     waiting := ARRAY(
         SELECT c.id FROM zupa.conversations c JOIN zupa.turns t ON t.id = c.open_turn
         WHERE c.due_at > at_time AND c.hold_kind IS NULL AND t.state = 'retry'
-          AND t.provider_failures > 0
+          AND t.provider_failures > 0 AND NOT t.asked
         ORDER BY c.due_at, c.id LIMIT bite FOR UPDATE OF c SKIP LOCKED);
     UPDATE zupa.turns t SET not_before = at_time
     FROM zupa.conversations c WHERE c.id = ANY (waiting) AND t.id = c.open_turn;

@@ -242,6 +242,13 @@ impl Breaker {
         }
     }
 
+    /// True for an error of a breaker that let no call through: the time to come again is
+    /// ours, not the other side's.
+    pub(crate) fn has_refused(error: &Error) -> bool {
+        let named = |(key, _): &(&str, String)| *key == "breaker";
+        error.kind() == ErrorKind::Unavailable && error.context().iter().any(named)
+    }
+
     fn refusal(&self, wait: Option<Duration>) -> Error {
         let wait = wait.unwrap_or(self.0.rules.reset);
         Error::new(

@@ -234,7 +234,7 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
     Ok(ClaimOutcome::Taken(Box::new(claimed)))
 }
 
-/// Makes due what waits for a provider.
+/// Makes due what waits for a provider that has not named the time.
 pub(super) fn hasten(
     connection: &Connection,
     now: Timestamp,
@@ -243,7 +243,7 @@ pub(super) fn hasten(
     let waiting: Vec<Blob> = connection.all(
         "SELECT c.id FROM conversations c JOIN turns t ON t.id = c.open_turn
          WHERE c.due_at > ?1 AND c.hold_kind IS NULL AND t.state = 'retry'
-           AND t.provider_failures > 0
+           AND t.provider_failures > 0 AND NOT t.asked
          ORDER BY c.due_at, c.id LIMIT ?2",
         params![now.0, limit as i64],
         one,

@@ -193,13 +193,14 @@ fn retry(
     connection.run(
         "UPDATE turns SET state = 'retry', reason = ?2, not_before = ?3,
              mode = 0, failures = failures + ?4,
-             provider_failures = CASE WHEN ?4 THEN 0 ELSE provider_failures + 1 END
+             provider_failures = CASE WHEN ?4 THEN 0 ELSE provider_failures + 1 END, asked = ?5
          WHERE id = ?1",
         params![
             item.turn.as_bytes(),
             reason(failure),
             not_before.0,
-            failure.counts
+            failure.counts,
+            failure.asked
         ],
     )?;
     Ok(())

@@ -214,7 +214,7 @@ pub async fn release_counts_no_failure(harness: &dyn Harness) {
 }
 
 /// When a model works again, what waits for it is due at once; what has failed by itself,
-/// is at work, or is a human's, is left as it is.
+/// was told its time by the provider, is at work, or is a human's, is left as it is.
 pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harness) {
     let mut world = World::open(harness).await;
     let (soon, late) = (world.after(40), world.after(60));
@@ -224,6 +224,7 @@ pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harnes
         ("bob", soon, outage()),
         ("cyd", soon, failure()),
         ("dan", soon, outage()),
+        ("fay", soon, asked()),
     ] {
         let conversation = world.hear(who, "hello").await;
         let turn = world.claim(conversation).await;
@@ -234,8 +235,8 @@ pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harnes
         world.end(&turn, end).await;
         conversations.push(conversation);
     }
-    let [ana, bob, cyd, dan] = conversations[..] else {
-        panic!("four have spoken");
+    let [ana, bob, cyd, dan, fay] = conversations[..] else {
+        panic!("five have spoken");
     };
     world.hold(dan).await;
     let at_work = world.hear("eve", "hello").await;
@@ -250,11 +251,26 @@ pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harnes
     let mut hastened = vec![ana, bob];
     hastened.sort();
     assert_eq!(due, hastened);
-    let outcome = world.try_claim(cyd).await;
-    assert!(matches!(outcome, ClaimOutcome::NotYet(at) if at == soon));
+    for left_alone in [cyd, fay] {
+        let outcome = world.try_claim(left_alone).await;
+        assert!(matches!(outcome, ClaimOutcome::NotYet(at) if at == soon));
+    }
     let outcome = world.try_claim(dan).await;
     assert!(matches!(outcome, ClaimOutcome::Paused));
     let again = world.claim(ana).await;
     assert_eq!((again.runs, again.provider_failures), (2, 1));
     assert_eq!(texts(&again), ["hello"]);
+    world.pass(Duration::from_secs(40));
+    let again = world.claim(fay).await;
+    let not_before = world.after(30);
+    let end = TurnEnd::Retry {
+        not_before,
+        failure: outage(),
+    };
+    world.end(&again, end).await;
+    assert_eq!(
+        world.store.hasten(world.now, 9).await.unwrap(),
+        [fay],
+        "this time nobody has named the time"
+    );
 }

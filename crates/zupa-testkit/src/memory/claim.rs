@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// Makes due what waits for a provider.
+    /// Makes due what waits for a provider that has not named the time.
     pub(super) fn hasten(&mut self, now: Timestamp, limit: usize) -> Vec<ConversationId> {
         self.now = self.now.max(now);
         let anything = self.planted == Some(Planted::HastensAnything);
@@ -134,8 +134,8 @@ impl State {
             .filter(|conversation| conversation.hold.is_none())
             .filter_map(|conversation| {
                 let turn = conversation.turns.get_mut(&conversation.open?)?;
-                let waits =
-                    turn.state == TurnState::Retry && (turn.provider_failures > 0 || anything);
+                let waits = turn.state == TurnState::Retry
+                    && (turn.provider_failures > 0 && !turn.asked || anything);
                 (waits && turn.not_before > Some(now)).then_some((turn, conversation.id))
             })
             .collect();
@@ -193,6 +193,7 @@ impl Conversation {
                 claimed_at: now,
                 ended_at: None,
                 not_before: None,
+                asked: false,
                 reason: None,
                 steps: Vec::new(),
                 said: 0,

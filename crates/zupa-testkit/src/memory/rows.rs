@@ -175,6 +175,8 @@ pub(super) struct TurnRow {
     pub claimed_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub not_before: Option<Timestamp>,
+    /// Of a retry: the provider has named the time.
+    pub asked: bool,
     pub reason: Option<String>,
     pub steps: Vec<Step>,
     /// Outbox rows that its steps have written.
