@@ -254,6 +254,7 @@ macro_rules! each {
                 history_follows_the_turns
                 lines_resume_after_a_number
                 turn_view_by_turn_event_and_platform_id
+                an_id_of_several_messages_answers_for_none
                 the_store_describes_itself
             }
             large {
