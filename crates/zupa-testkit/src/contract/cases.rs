@@ -282,6 +282,7 @@ macro_rules! each {
                 a_hand_back_leaves_what_nobody_has_said
                 what_has_begun_ends_in_silence
                 the_parts_of_a_silenced_turn_are_silent
+                the_parts_of_a_silenced_turn_are_silent_after_a_death
             }
             idle {
                 a_wake_comes_once_at_its_time

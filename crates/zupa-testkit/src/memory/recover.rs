@@ -264,6 +264,10 @@ impl Conversation {
         self.note_crash(turn, now);
         let reason = Some(reason.to_owned());
         let (turn_state, inbound) = match action {
+            // What a human has answered is not answered part by part, either.
+            "turn.split" if self.silenced == Some(turn) => {
+                (TurnState::Superseded, InboundState::AnsweredByHuman)
+            }
             "turn.split" => (TurnState::Superseded, InboundState::Queued),
             _ => (TurnState::Dead, InboundState::Dead),
         };
