@@ -164,8 +164,9 @@ BEGIN
     UPDATE zupa.conversations c SET last_number = c.last_number + 1, redriven = c.redriven + 1
     WHERE c.id = conv RETURNING c.last_number INTO fresh;
     UPDATE zupa.outbox o SET number = fresh, lane = 'late', state = 'queued', open = true,
-        late = true, reason = NULL, not_before = NULL, settled_at = NULL,
-        doubled = o.doubled + (o.state = 'unknown')::integer
+        late = true, reason = NULL, not_before = NULL, settled_at = NULL, attempts = 0,
+        doubled = o.doubled + (o.state = 'unknown' OR o.doubled > 0
+                               OR o.receipt NOT IN (0, 3))::integer
     WHERE o.conversation = conv AND o.number = old;
     UPDATE zupa.dead_letters d SET number = fresh WHERE d.place = the_place;
 END

@@ -195,7 +195,9 @@ fn find(connection: &Connection, id: DeadLetterId) -> Result<Option<Found>> {
                     EXISTS (SELECT 1 FROM failures f JOIN steps s ON s.turn_id = f.turn_id
                             WHERE f.source = d.source AND s.class <> 'pure')
                 ELSE EXISTS (SELECT 1 FROM outbox o WHERE o.conversation = d.conversation
-                             AND o.number = d.number AND o.state = 'unknown') END
+                             AND o.number = d.number
+                             AND (o.state = 'unknown' OR o.doubled > 0
+                                  OR o.receipt NOT IN (0, 3))) END
          FROM dead_letters d WHERE d.source = ?1 AND d.ordinal = ?2 AND d.kind = ?3",
         params![source.as_bytes(), ordinal, id.kind().as_str()],
         |row| {
@@ -284,8 +286,8 @@ fn send_late(connection: &Connection, found: &Found) -> Result<()> {
     )?;
     connection.run(
         "UPDATE outbox SET number = ?3, lane = ?4, state = 'queued', open = 1, late = 1,
-             reason = NULL, not_before = NULL, settled_at = NULL,
-             doubled = doubled + (state = 'unknown')
+             reason = NULL, not_before = NULL, settled_at = NULL, attempts = 0,
+             doubled = doubled + (state = 'unknown' OR doubled > 0 OR receipt NOT IN (0, 3))
          WHERE conversation = ?1 AND number = ?2",
         params![
             found.conversation,

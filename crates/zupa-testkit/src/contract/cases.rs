@@ -319,6 +319,7 @@ macro_rules! each {
                 an_edit_changes_the_words
                 only_one_of_two_redrives_wins
                 a_failed_delivery_goes_out_late
+                what_may_have_left_asks_for_a_confirmation
                 a_late_delivery_that_is_held_back_waits_again
                 what_a_human_answers_is_done
             }

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use tokio::sync::Barrier;
 use zupa_core::store::{ClaimedTurn, Record, Settlement, TurnEnd, Verdict};
 use zupa_core::{
-    DeadLetterAct, DeadLetterActed, DeadLetterKind, DeadLetterState, DeliveryState, EffectClass,
-    ErrorKind, Step, TurnState,
+    DeadLetterAct, DeadLetterActed, DeadLetterId, DeadLetterKind, DeadLetterState, DeliveryId,
+    DeliveryState, EffectClass, ErrorKind, ReceiptLevel, ReceiptNews, Step, TurnState,
 };
 
 use super::Harness;
@@ -284,7 +284,8 @@ pub async fn a_failed_delivery_goes_out_late(harness: &dyn Harness) {
     world.follow(&mut talk).await;
     assert!(world.delivery(&talk, 0).await.late);
     assert_eq!(world.listed().await, [(talk.rows[0].number, QUEUED)]);
-    world.fails_on_the_wire(&talk, 3).await;
+    // Its attempts begin anew.
+    world.fails_on_the_wire(&talk, 1).await;
     let letter = world.letter(id).await;
     assert_eq!(
         (letter.state, letter.attempts),
@@ -293,17 +294,16 @@ pub async fn a_failed_delivery_goes_out_late(harness: &dyn Harness) {
 
     assert!(done(&world.redrive(id).await));
     world.follow(&mut talk).await;
-    world.attempt(talk.rows[0], 4).await;
+    assert_eq!(world.delivery(&talk, 0).await.attempts, 0);
+    world.attempt(talk.rows[0], 1).await;
     assert_eq!(world.stands(id).await, DeadLetterState::Reprocessing);
-    world.settle(talk.rows[0], 4, sent("p1")).await;
+    world.settle(talk.rows[0], 1, sent("p1")).await;
     let letter = world.letter(id).await;
     assert_eq!(letter.state, DeadLetterState::Done);
     assert_eq!(letter.ended_at, Some(world.now));
     assert_eq!(world.delivery(&talk, 0).await.state, DeliveryState::Sent);
 }
 
-/// What a human's hold keeps from going out is an operator's to try again.
-pub async fn a_late_delivery_that_is_held_back_waits_again(harness: &dyn Harness) {
 /// A delivery that failed, but may have left before, or has by a receipt, is sent again
 /// only with a confirmation, and says that it may be doubled.
 pub async fn what_may_have_left_asks_for_a_confirmation(harness: &dyn Harness) {
@@ -346,6 +346,8 @@ impl World<'_> {
     }
 }
 
+/// What a human's hold keeps from going out is an operator's to try again.
+pub async fn a_late_delivery_that_is_held_back_waits_again(harness: &dyn Harness) {
     let world = World::open(harness).await;
     let mut talk = world.talk("ana", &[("one", QUEUED)]).await;
     world.fails_on_the_wire(&talk, 1).await;
@@ -358,8 +360,8 @@ impl World<'_> {
     world.release(talk.turn.conversation, None).await;
     assert!(done(&world.redrive(id).await));
     world.follow(&mut talk).await;
-    world.attempt(talk.rows[0], 2).await;
-    world.settle(talk.rows[0], 2, Settlement::Unknown).await;
+    world.attempt(talk.rows[0], 1).await;
+    world.settle(talk.rows[0], 1, Settlement::Unknown).await;
     assert_eq!(world.stands(id).await, DeadLetterState::Pending);
     // Nobody knows whether it has left.
     assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);

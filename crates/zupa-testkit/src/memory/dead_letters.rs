@@ -9,7 +9,7 @@ use zupa_core::{
     AuditEntry, Content, Correlation, DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed,
     DeadLetterFilter, DeadLetterId, DeadLetterStanding, DeadLetterState, DeadLetterStats,
     DeadLetterView, DeadLettersKept, DeliveryId, DeliveryState, EffectClass, Error, ErrorKind,
-    EventId, InboundState, Lane, Number, RawPayload, Result, Timestamp, TurnId,
+    EventId, InboundState, Lane, Number, RawPayload, ReceiptLevel, Result, Timestamp, TurnId,
 };
 
 use super::planted::Planted;
@@ -297,7 +297,7 @@ impl Conversation {
             }
             DeadLetterId::Delivery(delivery) => {
                 let row = self.delivery_row(delivery)?;
-                (false, row.state == DeliveryState::Unknown)
+                (false, row.may_have_left())
             }
         };
         Some(DeadLetterStanding {
@@ -358,7 +358,8 @@ impl Conversation {
         let Some(mut row) = old.and_then(|old| self.outbox.remove(&old)) else {
             return;
         };
-        row.doubled += u32::from(row.state == DeliveryState::Unknown);
+        row.doubled += u32::from(row.may_have_left());
+        row.attempts = 0;
         (row.state, row.reason, row.until) = (DeliveryState::Queued, None, None);
         (row.late, row.lane, row.settled_at) = (true, Lane::Late, None);
         let number = self.next_number();
@@ -410,6 +411,14 @@ impl Conversation {
             DeadLetterId::Inbound(event) => self.inbound(event).map(|(_, row)| row.content.clone()),
             DeadLetterId::Delivery(id) => self.delivery_row(id).map(|row| row.content.clone()),
         }
+    }
+}
+
+impl DeliveryRow {
+    /// Nobody knows whether it has left, or there is proof that it has.
+    fn may_have_left(&self) -> bool {
+        let proof = !matches!(self.receipt, ReceiptLevel::None | ReceiptLevel::Failed);
+        self.state == DeliveryState::Unknown || self.doubled > 0 || proof
     }
 }
 
