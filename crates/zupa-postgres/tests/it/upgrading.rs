@@ -146,5 +146,5 @@ async fn an_older_build_is_told_to_end() {
         .fetch_one(&pool)
         .await
         .unwrap();
-    assert_eq!(serves_from, 6, "which is above 1");
+    assert_eq!(serves_from, 7, "which is above 1");
 }

@@ -242,11 +242,11 @@ impl Breaker {
         }
     }
 
-    /// True for an error of a breaker that let no call through: the time to come again is
-    /// ours, not the other side's.
+    /// True where a breaker let no further call through: the time to come again is ours,
+    /// not the other side's.
     pub(crate) fn has_refused(error: &Error) -> bool {
-        let named = |(key, _): &(&str, String)| *key == "breaker";
-        error.kind() == ErrorKind::Unavailable && error.context().iter().any(named)
+        let mut context = error.context().iter();
+        context.any(|(key, _)| *key == "breaker")
     }
 
     fn refusal(&self, wait: Option<Duration>) -> Error {
