@@ -26,6 +26,9 @@ pub trait Desk: Debug + Send + Sync + 'static {
     /// Finds a turn by its id, or by one of its messages: our event id or the
     /// platform's id.
     ///
+    /// *Behaviour*: of a platform's id that several messages have, each of them, the
+    /// newest first, at most ten, and no turn. The ledger is asked first, then, for what
+    /// it has forgotten, the messages.
     /// *Errors*: none for an unknown id, that is `None`.
     /// *Cancel safety*: safe.
     async fn turn(&self, id: &str) -> Result<Option<TurnView>>;
@@ -263,9 +266,10 @@ pub struct TurnView {
     /// The turn; none when the message looked for has not been claimed yet, or
     /// never will be.
     pub turn: Option<TurnSummary>,
-    /// Its conversation.
+    /// Its conversation; of several messages that have one id, that of the first.
     pub conversation: ConversationId,
-    /// The inbounds it consumed, or the one looked for.
+    /// The inbounds it consumed, or the one looked for; or, without a turn, all that have
+    /// the id that was looked for.
     pub inbounds: Vec<InboundView>,
     /// Its journal, in order.
     pub steps: Vec<StepView>,

@@ -79,6 +79,6 @@ pub use time::Timestamp;
 pub use tool::{
     Effect, EffectClass, Probe, Reminder, Tool, ToolCall, ToolContext, ToolOutput, ToolSpec,
 };
-pub use turn::{Claimed, Fact, InboundState, Message, Step, StoredState, TurnState};
+pub use turn::{Claimed, Coming, Fact, InboundState, Message, Step, StoredState, TurnState};
 pub use wait::{Decision, NewWait, Resume, Wait, WaitKind, WaitState};
 pub use wakeup::{Nudge, Wakeup};

@@ -158,7 +158,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// turns, longest waiting first. Answers their conversations.
     ///
     /// *Behaviour*: one transaction, riding. What a human has, and what is claimed, stays
-    /// as it is, and so does what waits after a failure that counts.
+    /// as it is, and so does what waits after a failure that counts, or until a time that
+    /// the provider has named.
     /// *Errors*: as [`Self::write`].
     /// *Cancel safety*: safe to call again.
     async fn hasten(&self, now: Timestamp, limit: usize) -> Result<Vec<ConversationId>>;

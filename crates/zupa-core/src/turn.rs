@@ -127,6 +127,29 @@ pub struct Claimed {
     pub accepted_at: Timestamp,
     /// What it says.
     pub content: Content,
+    /// Whether a turn has had it before.
+    #[serde(default, skip_serializing_if = "Coming::is_new")]
+    pub coming: Coming,
+}
+
+/// How an inbound comes to its turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coming {
+    /// No turn has had it before.
+    #[default]
+    New,
+    /// Out of a turn that was divided.
+    Divided,
+    /// Out of the dead letters: an operator has it tried again.
+    Redriven,
+}
+
+impl Coming {
+    /// True for one that no turn has had before.
+    pub fn is_new(&self) -> bool {
+        *self == Self::New
+    }
 }
 
 /// An entry of a turn's journal: an effect that is about to start, or its result.

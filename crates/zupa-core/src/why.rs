@@ -14,7 +14,8 @@ pub struct Why {
     /// `dead`, `refused`, `expired`, `answered_by_human`); what is open is `queued`,
     /// `claimed`, `running`, `retry` or `superseded`, and `held` while a human has the
     /// conversation; a turn that waits is `parked`, and `resumed` once another has gone
-    /// on where it waited; a view that holds nothing is `unknown`.
+    /// on where it waited; a view that holds nothing is `unknown`, and one of an id that
+    /// several messages have `ambiguous`.
     pub code: &'static str,
     /// For people. Holds no customer text.
     pub sentence: String,
@@ -24,13 +25,27 @@ pub struct Why {
 pub fn why(view: &TurnView) -> Why {
     match &view.turn {
         Some(turn) => of_turn(turn, view),
-        None => match view.inbounds.first() {
-            Some(inbound) => of_inbound(inbound, view),
-            None => Why {
+        None => match &view.inbounds[..] {
+            [inbound] => of_inbound(inbound, view),
+            [] => Why {
                 code: "unknown",
                 sentence: "Nothing is known of it.".to_owned(),
             },
+            several => ambiguous(several),
         },
+    }
+}
+
+/// Nobody is told what became of another message.
+fn ambiguous(inbounds: &[InboundView]) -> Why {
+    let events = inbounds.iter().map(|inbound| inbound.event.to_string());
+    let events: Vec<_> = events.collect();
+    Why {
+        code: "ambiguous",
+        sentence: format!(
+            "Several messages have this id; ask for one of these: {}.",
+            events.join(", ")
+        ),
     }
 }
 

@@ -174,6 +174,9 @@ pub struct Retried {
     pub retried: u64,
     /// Those that need a confirmation of their own, or cannot be tried again.
     pub skipped: Vec<DeadLetterId>,
+    /// Where to go on: behind this one there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<DeadLetterId>,
 }
 
 /// Whether anything is changed.
@@ -286,15 +289,16 @@ pub async fn deal(
     })
 }
 
-/// Tries pending ones again, at most `limit`, those that gave up first first. What has
-/// to be confirmed is left out, and poison is never meant.
+/// Tries pending ones behind `after` again, at most `limit`, those that gave up first
+/// first. What has to be confirmed is left out, and poison is never meant.
 ///
-/// *Errors*: as [`Desk::act_on_dead_letter`]; what was tried before one stays so.
+/// *Errors*: as [`Desk::dead_letters`] and [`Desk::act_on_dead_letter`]; what was tried
+/// before one stays so.
 /// *Cancel safety*: some are tried again; ask again for the rest.
 pub async fn retry_all(
     desk: &dyn Desk,
     filter: &DeadLetterFilter,
-    limit: usize,
+    (after, limit): (Option<DeadLetterId>, usize),
     run: Run,
     act: &Act,
 ) -> Result<(Retried, Vec<DeadLetter>)> {
@@ -302,9 +306,13 @@ pub async fn retry_all(
         state: Some(DeadLetterState::Pending),
         ..filter.clone()
     };
-    let meant = desk.dead_letters(&filter, None, limit).await?;
+    let DeadLetters {
+        dead_letters: meant,
+        next,
+    } = list(desk, &filter, after, limit).await?;
     let mut retried = Retried {
         matched: meant.len() as u64,
+        next,
         ..Retried::default()
     };
     let mut moved = Vec::new();

@@ -43,7 +43,7 @@ CREATE TYPE zupa.fact_item AS (name text, payload text);
 CREATE TYPE zupa.finish_item AS (
     turn uuid, conversation uuid, epoch bigint,
     how text,                        -- release, retry, split; committed, dead or parked for a commit
-    not_before bigint, reason text, counts boolean, inbound_state text,
+    not_before bigint, reason text, counts boolean, asked boolean, inbound_state text,
     audit_number bigint, audit_hash bytea,  -- the head that the entries are chained to
     audit zupa.audit_item[], outbox zupa.outbound_item[],
     state_version bigint, state text,  -- NULL: stays as it is

@@ -125,7 +125,7 @@ BEGIN
 END
 $$;
 
--- Makes due what waits for a provider. Those that somebody is writing to at this moment
+-- Makes due what waits for a provider that has not named the time. Those that somebody is writing to at this moment
 -- are passed over.
 CREATE FUNCTION zupa.hasten(bite bigint) RETURNS SETOF uuid LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$
@@ -137,13 +137,20 @@ BEGIN
     waiting := ARRAY(
         SELECT c.id FROM zupa.conversations c JOIN zupa.turns t ON t.id = c.open_turn
         WHERE c.due_at > at_time AND c.hold_kind IS NULL AND t.state = 'retry'
-          AND t.provider_failures > 0
+          AND t.provider_failures > 0 AND NOT t.asked
         ORDER BY c.due_at, c.id LIMIT bite FOR UPDATE OF c SKIP LOCKED);
     UPDATE zupa.turns t SET not_before = at_time
     FROM zupa.conversations c WHERE c.id = ANY (waiting) AND t.id = c.open_turn;
     UPDATE zupa.conversations c SET due_at = at_time WHERE c.id = ANY (waiting);
     RETURN QUERY SELECT unnest(waiting);
 END
+$$;
+
+-- Whether a turn has had an inbound before: as one of several, or until it gave up.
+CREATE FUNCTION zupa.coming(redriven boolean, number bigint, split_until bigint) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN redriven THEN 'redriven' WHEN number <= split_until THEN 'divided'
+                ELSE 'new' END
 $$;
 
 -- The last number that the next turn may take where something internal is pending.
@@ -179,9 +186,10 @@ BEGIN
                    min(q.number) AS first, max(q.number) AS last,
                    (array_agg(q.request_id))[1] AS request_id, (array_agg(q.trace_id))[1] AS trace_id,
                    json_agg(json_build_object('event', q.event_id, 'number', q.number,
-                       'accepted_at', q.accepted_at - ahead, 'content', q.content)) AS inbounds
+                       'accepted_at', q.accepted_at - ahead, 'content', q.content,
+                       'coming', zupa.coming(q.redriven, q.number, k.split_until))) AS inbounds
             FROM (SELECT i.number, i.event_id, i.accepted_at, i.content, i.request_id, i.trace_id,
-                         i.origin
+                         i.origin, i.redriven
                   FROM zupa.inbounds i
                   WHERE i.conversation = w.conversation AND i.number > k.consumed
                     AND i.state = 'queued'
@@ -243,7 +251,8 @@ BEGIN
         'audit_number', k.audit_number, 'audit_hash', encode(k.audit_hash, 'hex'),
         'request_id', t.request_id, 'trace_id', t.trace_id,
         'inbounds', (SELECT json_agg(json_build_object('event', b.event_id, 'number', b.number,
-                'accepted_at', b.accepted_at - ahead, 'content', b.content) ORDER BY b.number)
+                'accepted_at', b.accepted_at - ahead, 'content', b.content,
+                'coming', zupa.coming(b.redriven, b.number, k.split_until)) ORDER BY b.number)
             FROM zupa.inbounds b WHERE b.conversation = k.id
                 AND b.number BETWEEN t.first AND t.last AND b.state = 'queued'),
         'steps', (SELECT json_agg(json_build_object('key', s.step_key, 'ordinal', s.ordinal,

@@ -134,7 +134,8 @@ BEGIN
         due := item.not_before + ahead;
         PERFORM zupa.note_failure(item.conversation, item.turn, item.reason, due, item.counts,
             at_time);
-        PERFORM zupa.end_in_retry(item.conversation, item.turn, due, item.reason, item.counts);
+        PERFORM zupa.end_in_retry(item.conversation, item.turn, due, item.reason, item.counts,
+            item.asked);
     ELSE
         PERFORM zupa.note_failure(item.conversation, item.turn, item.reason, NULL, true, at_time);
         PERFORM zupa.end_in_split(item.conversation, item.turn, f.first, f.last, item.reason,
@@ -187,11 +188,12 @@ $$;
 
 -- The turn runs again later. It came back, so it did not take the process down.
 CREATE FUNCTION zupa.end_in_retry(
-    conv uuid, the_turn uuid, not_before bigint, reason text, counts boolean
+    conv uuid, the_turn uuid, not_before bigint, reason text, counts boolean, asked boolean
 ) RETURNS void LANGUAGE sql AS $$
     UPDATE zupa.turns t SET state = 'retry', reason = end_in_retry.reason,
         not_before = end_in_retry.not_before, mode = 0, failures = t.failures + counts::integer,
-        provider_failures = CASE WHEN counts THEN 0 ELSE t.provider_failures + 1 END
+        provider_failures = CASE WHEN counts THEN 0 ELSE t.provider_failures + 1 END,
+        asked = end_in_retry.asked
     WHERE t.id = the_turn;
     SELECT zupa.end_run(conv, end_in_retry.not_before)
 $$;

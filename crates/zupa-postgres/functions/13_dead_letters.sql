@@ -62,7 +62,12 @@ BEGIN
         PERFORM zupa.gave_up('inbound', NEW.event_id, 0, NEW.conversation, NEW.number,
             NEW.content, NEW.request_id, NEW.trace_id);
     ELSE
-        UPDATE zupa.dead_letters d SET state = 'done', ended_at = zupa.now()
+        -- What was turned away has not ended well.
+        UPDATE zupa.dead_letters d SET
+            state = CASE WHEN NEW.state IN ('refused', 'expired') THEN 'pending' ELSE 'done' END,
+            reason = CASE WHEN NEW.state IN ('refused', 'expired')
+                          THEN NEW.state || ': ' || coalesce(NEW.reason, '') END,
+            ended_at = CASE WHEN NEW.state NOT IN ('refused', 'expired') THEN zupa.now() END
         WHERE d.source = NEW.event_id AND d.ordinal = 0 AND d.kind = 'inbound'
           AND d.state = 'reprocessing';
     END IF;
@@ -159,8 +164,9 @@ BEGIN
     UPDATE zupa.conversations c SET last_number = c.last_number + 1, redriven = c.redriven + 1
     WHERE c.id = conv RETURNING c.last_number INTO fresh;
     UPDATE zupa.outbox o SET number = fresh, lane = 'late', state = 'queued', open = true,
-        late = true, reason = NULL, not_before = NULL, settled_at = NULL,
-        doubled = o.doubled + (o.state = 'unknown')::integer
+        late = true, reason = NULL, not_before = NULL, settled_at = NULL, attempts = 0,
+        doubled = o.doubled + (o.state = 'unknown' OR o.doubled > 0
+                               OR o.receipt NOT IN (0, 3))::integer
     WHERE o.conversation = conv AND o.number = old;
     UPDATE zupa.dead_letters d SET number = fresh WHERE d.place = the_place;
 END

@@ -43,11 +43,14 @@ const KEYS: &str = include_str!("../migrations/0005/tables.sql");
 /// The sixth one: deliveries.
 const DELIVERIES: &str = include_str!("../migrations/0006/tables.sql");
 
+/// The seventh one: turns whose provider named the time.
+const ASKED: &str = include_str!("../migrations/0007/tables.sql");
+
 /// The newest migration as it runs: its changes of the tables, then every function
 /// anew. A migration that follows takes the functions over, and leaves its
 /// predecessor the tables alone, which is all that is remembered of it.
 const NEWEST: &str = concat!(
-    include_str!("../migrations/0006/tables.sql"),
+    include_str!("../migrations/0007/tables.sql"),
     include_str!("../functions/00_anew.sql"),
     include_str!("../functions/01_items.sql"),
     include_str!("../functions/02_shared.sql"),
@@ -78,7 +81,7 @@ pub fn migrations() -> Migrator {
     };
     let newest = Migration {
         sql: NEWEST.into_sql_str(),
-        ..migration(6, "deliveries", DELIVERIES)
+        ..migration(7, "asked", ASKED)
     };
     let mut migrator = Migrator::with_migrations(vec![
         migration(1, "path", PATH),
@@ -86,6 +89,7 @@ pub fn migrations() -> Migrator {
         migration(3, "holds", HOLDS),
         migration(4, "dead letters", DEAD_LETTERS),
         migration(5, "keys", KEYS),
+        migration(6, "deliveries", DELIVERIES),
         newest,
     ]);
     migrator.dangerous_set_table_name(HISTORY);
@@ -113,13 +117,13 @@ mod tests {
     /// only an empty one.
     #[test]
     fn functions_change_with_a_migration() {
-        let functions = NEWEST.strip_prefix(DELIVERIES).unwrap_or_default();
+        let functions = NEWEST.strip_prefix(ASKED).unwrap_or_default();
         let digest = zupa_core::Digest::of(functions.as_bytes()).to_hex();
         assert_eq!(
             (wanted_version(), digest.as_str()),
             (
-                6,
-                "9d33773d8341a431cdca58dbdc81f4673acbae83d3b5c9a3b0a56f4cf8b375c3"
+                7,
+                "5cea3c1fddd85e7ab0004f04268c7cf11fa00461962a3ace92b46048f021bb8e"
             )
         );
     }

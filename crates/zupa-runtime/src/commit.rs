@@ -21,7 +21,7 @@ use zupa_core::store::{
 };
 use zupa_core::{
     Acknowledges, Clock, Content, DeliveryState, EffectClass, Error, EventBus, Fact, Hint, Ids,
-    NewWait, Number, Outbound, StoredState, Timestamp, WaitId, WaitState, Wakeup,
+    NewWait, Number, Outbound, Retry, StoredState, Timestamp, WaitId, WaitState, Wakeup,
 };
 
 use crate::agent::Agent;
@@ -31,6 +31,7 @@ use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::graph::Engine;
 use crate::memory::Memory;
+use crate::resilience::Breaker;
 use crate::retry::{Pauses, may_pass};
 use crate::settings::Settings;
 use crate::telemetry;
@@ -246,6 +247,7 @@ impl Committer {
             // A provider's words; no store has to hold NUL.
             message: error.to_string().replace('\0', "\u{fffd}"),
             counts,
+            asked: matches!(error.retry(), Retry::After(_)) && !Breaker::has_refused(&error),
         };
         let in_a_row = 1 + if counts {
             turn.failures

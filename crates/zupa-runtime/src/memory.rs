@@ -130,8 +130,8 @@ fn is_said(inbound: &&Claimed) -> bool {
 mod tests {
     use zupa_core::store::OutboxRow;
     use zupa_core::{
-        Address, Alias, AuditHead, ChannelId, Content, Correlation, DeliveryState, EventId, Ids,
-        Outbound, TenantId, Timestamp, TurnId,
+        Address, Alias, AuditHead, ChannelId, Coming, Content, Correlation, DeliveryState, EventId,
+        Ids, Outbound, TenantId, Timestamp, TurnId,
     };
 
     use super::*;
@@ -155,6 +155,7 @@ mod tests {
                 number: Number(epoch * 2 - 1),
                 accepted_at: Timestamp(0),
                 content: Content::text(format!("q{epoch}")),
+                coming: Coming::New,
             }],
             steps: Vec::new(),
             said: 0,

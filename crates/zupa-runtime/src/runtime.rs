@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use zupa_core::store::Recovery;
-use zupa_core::{EventBus, Intake, Model, ProcessId, Result, Store};
+use zupa_core::{Clock, EventBus, Intake, Model, ProcessId, Result, Store};
 
 use crate::agent::Agent;
 use crate::claim::{Hiring, InFlight};
@@ -34,6 +34,7 @@ pub struct Runtime {
     recovery: Recovery,
     health: watch::Receiver<Health>,
     bus: EventBus,
+    clock: Arc<dyn Clock>,
     /// The bus's driver, unless somebody else has it.
     driving: Option<JoinHandle<()>>,
     in_flight: Arc<InFlight>,
@@ -76,6 +77,12 @@ impl Runtime {
     /// What the start found and mended.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// The clock that the runtime goes by, which believes no jump at once. Whoever writes
+    /// beside the runtime stamps what they do by it.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// Whether the store takes writes; changes are news for readiness. Once it

@@ -34,6 +34,7 @@ pub fn migrations() -> Migrator {
     let system_audit = include_str!("../migrations/0007_system_audit.sql");
     let keys = include_str!("../migrations/0008_keys.sql");
     let deliveries = include_str!("../migrations/0009_deliveries.sql");
+    let asked = include_str!("../migrations/0010_asked.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
@@ -44,6 +45,7 @@ pub fn migrations() -> Migrator {
         migration(7, "system audit", system_audit),
         migration(8, "keys", keys),
         migration(9, "deliveries", deliveries),
+        migration(10, "asked", asked),
     ])
 }
 

@@ -55,6 +55,8 @@ pub struct FailureNote {
     pub message: String,
     /// False when the provider is to blame.
     pub counts: bool,
+    /// Of a retry: the provider has named the time, so nothing brings it forward.
+    pub asked: bool,
 }
 
 /// What a turn leaves.

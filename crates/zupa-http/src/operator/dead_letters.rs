@@ -171,7 +171,8 @@ pub(crate) async fn act(
     }
 }
 
-/// `POST /api/v1/dead-letters/retry`: all that a filter means, at most `limit`.
+/// `POST /api/v1/dead-letters/retry`: all that a filter means behind `after`, at most
+/// `limit`.
 pub(crate) async fn retry_all(
     State(shared): State<Arc<Shared>>,
     _: Admin,
@@ -180,7 +181,7 @@ pub(crate) async fn retry_all(
     body::demand_json(request.headers())?;
     let body = body::read(request, BODY_BYTES).await?;
     let form = "{ \"filter\"?: { \"kind\"?, \"type\"?, \"class\"?, \"tag\"?, \"tenant\"?, \
-                \"older_than\"?, \"newer_than\"? }, \"limit\"?, \"dry_run\"?, \"by\"? }";
+                \"older_than\"?, \"newer_than\"? }, \"after\"?, \"limit\"?, \"dry_run\"?, \"by\"? }";
     let said: RetryAll = said(&body, form)?;
     let limit = limit(said.limit.map(|limit| limit.to_string()).as_deref())?;
     let filter = said.filter.filter(shared.clock.wall());
@@ -194,7 +195,8 @@ pub(crate) async fn retry_all(
         false => Run::Real,
     };
     let desk = shared.desk.as_ref();
-    let done = dead_letters::retry_all(desk, &filter, limit, run, &who).await;
+    let page = (said.after, limit);
+    let done = dead_letters::retry_all(desk, &filter, page, run, &who).await;
     let (retried, moved) = done.map_err(|error| Problem::from_error(&error))?;
     for letter in &moved {
         wake(&shared, letter);
@@ -242,6 +244,7 @@ struct Tag {
 struct RetryAll {
     #[serde(default)]
     filter: Wanted,
+    after: Option<DeadLetterId>,
     limit: Option<u64>,
     #[serde(default)]
     dry_run: bool,

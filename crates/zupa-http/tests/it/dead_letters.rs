@@ -183,6 +183,29 @@ async fn what_may_happen_twice_has_to_be_confirmed() {
     assert_eq!(done.status, 200, "{}", done.text);
 }
 
+/// What is left out hides nothing that comes behind it.
+#[tokio::test]
+async fn many_are_tried_again_page_by_page() {
+    let app = app();
+    app.desk
+        .matters
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let mut page = act(&app, "retry", json!({ "limit": 1 })).await;
+    let mut left_out = Vec::new();
+    for _ in 0..2 {
+        let next = page.json["next"].clone();
+        left_out.extend(page.json["skipped"].as_array().unwrap().clone());
+        assert_eq!(page.json["skipped"][0], next, "{}", page.text);
+        page = act(&app, "retry", json!({ "limit": 1, "after": next })).await;
+    }
+    left_out.extend(page.json["skipped"].as_array().unwrap().clone());
+    assert_eq!(page.json.get("next"), None, "{}", page.text);
+    left_out.dedup();
+    assert_eq!(left_out.len(), 3, "each once");
+    let wrong = act(&app, "retry", json!({ "after": "nothing" })).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
 #[tokio::test]
 async fn a_filter_tries_pending_ones_again_and_no_poison() {
     let app = app();

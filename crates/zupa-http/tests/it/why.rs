@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 use zupa_core::desk::{DeliveryView, InboundView, StepView, TurnSummary, TurnView, WaitView};
 use zupa_core::{
-    ConversationId, DeliveryId, DeliveryState, EffectClass, Epoch, Hold, HoldKind, InboundState,
-    Number, ReceiptLevel, Timestamp, TurnState, WaitId, WaitKind, WaitState,
+    ConversationId, DeliveryId, DeliveryState, EffectClass, Epoch, EventId, Hold, HoldKind,
+    InboundState, Number, ReceiptLevel, Timestamp, TurnState, WaitId, WaitKind, WaitState,
 };
 use zupa_http::why;
 
@@ -140,6 +140,19 @@ fn an_empty_view_is_no_panic() {
     let mut view = view(InboundState::Queued, None, None);
     view.inbounds.clear();
     assert_eq!(why(&view).code, "unknown");
+}
+
+#[test]
+fn an_id_of_several_messages_names_them_and_none_of_their_ends() {
+    let mut view = view(InboundState::Answered, None, None);
+    let mut other = view.inbounds[0].clone();
+    other.event = EventId(Uuid::from_u128(7));
+    view.inbounds.push(other);
+    let why = why(&view);
+    assert_eq!(why.code, "ambiguous");
+    for inbound in &view.inbounds {
+        assert!(why.sentence.contains(&inbound.event.to_string()));
+    }
 }
 
 /// A turn parked at second 1, with waits until second 5.

@@ -291,7 +291,9 @@ async fn stands(
                             JOIN zupa.steps s ON s.turn_id = f.turn_id
                             WHERE f.source = d.source AND s.class <> 'pure')
                 ELSE EXISTS (SELECT 1 FROM zupa.outbox o WHERE o.conversation = d.conversation
-                             AND o.number = d.number AND o.state = 'unknown') END
+                             AND o.number = d.number
+                             AND (o.state = 'unknown' OR o.doubled > 0
+                                  OR o.receipt NOT IN (0, 3))) END
          FROM zupa.dead_letters d WHERE d.source = $1 AND d.ordinal = $2 AND d.kind = $3",
     )
     .bind(source)

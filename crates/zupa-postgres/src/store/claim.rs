@@ -5,9 +5,9 @@ use uuid::Uuid;
 use zupa_core::packed;
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Renew};
 use zupa_core::{
-    Address, Alias, AuditHead, ChannelId, Claimed, Content, ConversationId, Correlation, Digest,
-    EffectClass, Epoch, Error, ErrorKind, EventId, Number, Result, Step, StoredState, TenantId,
-    Timestamp, TurnId,
+    Address, Alias, AuditHead, ChannelId, Claimed, Coming, Content, ConversationId, Correlation,
+    Digest, EffectClass, Epoch, Error, ErrorKind, EventId, Number, Result, Step, StoredState,
+    TenantId, Timestamp, TurnId,
 };
 
 use super::decode;
@@ -114,6 +114,7 @@ struct TakenInbound {
     number: u64,
     accepted_at: i64,
     content: String,
+    coming: Coming,
 }
 
 #[derive(Deserialize)]
@@ -197,6 +198,7 @@ fn claimed(inbound: TakenInbound) -> Result<Claimed> {
         number: Number(inbound.number),
         accepted_at: Timestamp(inbound.accepted_at),
         content,
+        coming: inbound.coming,
     })
 }
 

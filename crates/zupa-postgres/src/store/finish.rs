@@ -19,6 +19,7 @@ item! {
         not_before: Option<i64>,
         reason: Option<String>,
         counts: bool,
+        asked: bool,
         inbound_state: Option<&'static str>,
         audit_number: i64,
         audit_hash: Vec<u8>,
@@ -70,6 +71,7 @@ pub(super) fn finish(item: &Finish) -> Result<FinishItem> {
         not_before: None,
         reason: None,
         counts: false,
+        asked: false,
         inbound_state: None,
         audit_number: item.audit_head.number.cast_signed(),
         audit_hash: item.audit_head.hash.0.to_vec(),
@@ -92,6 +94,7 @@ pub(super) fn finish(item: &Finish) -> Result<FinishItem> {
             end.not_before = Some(not_before.0);
             end.reason = Some(reason(failure));
             end.counts = failure.counts;
+            end.asked = failure.asked;
         }
         TurnEnd::Split { failure } => {
             end.how = "split";

@@ -28,7 +28,7 @@ async fn many_start_at_once() {
             opened.await.unwrap().unwrap();
         }
         let known = schema_version(&database.config()).await.unwrap();
-        assert_eq!(known, Some(6));
+        assert_eq!(known, Some(7));
         let pool = database.pool().await;
         pool.execute("DROP SCHEMA zupa CASCADE").await.unwrap();
     }
@@ -98,9 +98,11 @@ async fn killed_at_each_statement_the_next_start_finishes() {
 /// Up to which migration there is something of each, and nothing of the next one.
 async fn whole_migrations(pool: &PgPool) -> i64 {
     sqlx::query_scalar(
-        "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('zupa')
-         AND relname IN ('conversations', 'waits', 'conversations_wake', 'dead_letters',
-                         'idempotency_keys', 'outbox_late')",
+        "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('zupa')
+                 AND relname IN ('conversations', 'waits', 'conversations_wake', 'dead_letters',
+                                 'idempotency_keys', 'outbox_late'))
+              + (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('zupa.turns')
+                 AND attname = 'asked')",
     )
     .fetch_one(pool)
     .await

@@ -89,7 +89,7 @@ async fn an_older_schema_is_brought_up_in_the_middle_of_its_work() {
     assert_eq!(unread.unwrap_err().kind(), ErrorKind::Unsupported);
 
     let process = Process::start(database.open().await, SeqIds::default(), NOW).await;
-    assert_eq!(schema_version(&database.config()).await.unwrap(), Some(6));
+    assert_eq!(schema_version(&database.config()).await.unwrap(), Some(7));
     let (ana, bob, cyd) = (
         of(&pool, "ana").await,
         of(&pool, "bob").await,
@@ -150,5 +150,5 @@ async fn an_older_build_is_told_to_end() {
         .fetch_one(&pool)
         .await
         .unwrap();
-    assert_eq!(serves_from, 6, "which is above 1");
+    assert_eq!(serves_from, 7, "which is above 1");
 }

@@ -106,7 +106,7 @@ fn short(text: &str) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use zupa_core::{EventId, Number, Wake};
+    use zupa_core::{Coming, EventId, Number, Wake};
 
     use super::*;
 
@@ -118,6 +118,7 @@ mod tests {
             number: Number(1),
             accepted_at: at,
             content,
+            coming: Coming::New,
         }
     }
 

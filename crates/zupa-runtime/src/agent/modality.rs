@@ -72,7 +72,7 @@ fn is_row(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use zupa_core::{EventId, Ids, Number, Timestamp};
+    use zupa_core::{Coming, EventId, Ids, Number, Timestamp};
 
     use super::*;
     use crate::system::SystemIds;
@@ -83,6 +83,7 @@ mod tests {
             number: Number(1),
             accepted_at: Timestamp(0),
             content,
+            coming: Coming::New,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lru::LruCache;
-use zupa_core::{ConversationId, Error};
+use zupa_core::{Coming, ConversationId, Error};
 
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Ending, Move};
@@ -57,9 +57,9 @@ impl Notices {
 }
 
 /// Ends a turn that has waited for its model for too long: nobody expects an answer any
-/// more.
+/// more, unless an operator has asked for it.
 pub(super) fn too_late(parts: &Parts, cx: &Cx) -> Option<Move<AgentTurn>> {
-    let has_waited = cx.run.turn.provider_failures > 0;
+    let has_waited = cx.run.turn.provider_failures > 0 && !is_redriven(cx);
     let answer_by = cx.run.at().plus(parts.agent.answer_within);
     (has_waited && cx.run.now() > answer_by)
         .then(|| Move::end(Ending::Silent("the model was down for too long".into())))
@@ -74,7 +74,11 @@ pub(super) async fn down(
 ) -> Result<Move<AgentTurn>, Stop> {
     let agent = &parts.agent;
     if agent.on_model_down == OnModelDown::Reply {
-        return Ok(Move::to("finalize").with(Update::ModelDown));
+        // An apology is no answer: the dead letter waits again.
+        return match is_redriven(cx) {
+            true => Err(Stop::Failed(error)),
+            false => Ok(Move::to("finalize").with(Update::ModelDown)),
+        };
     }
     let text = agent.language.model_down.trim();
     // Whoever was only woken has heard nothing that an answer is due to.
@@ -86,6 +90,12 @@ pub(super) async fn down(
         }
     }
     Err(Stop::Provider(error))
+}
+
+/// Whether an operator has had one of the turn's messages tried again.
+fn is_redriven(cx: &Cx) -> bool {
+    let mut inbounds = cx.run.turn.inbounds.iter();
+    inbounds.any(|inbound| inbound.coming == Coming::Redriven)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::{Content, Number, Wake};
+use zupa_core::{Coming, Content, Number, Wake};
 
 use super::session::{EndReason, Episode, Session};
 use super::state::Attached;
@@ -38,8 +38,12 @@ impl Node<AgentTurn> for SessionAttach {
             false => None,
         };
         let session = if open.is_open() && !is_over {
+            // One that is tried again may be older than the session; any other is its newest,
+            // also where the clock was set back.
+            let mut inbounds = claimed.inbounds.iter().rev();
+            let newest = inbounds.find(|inbound| inbound.coming != Coming::Redriven);
             Session {
-                last_at: last.accepted_at.max(open.last_at),
+                last_at: newest.map_or(open.last_at, |newest| newest.accepted_at),
                 ..open
             }
         } else {
@@ -84,7 +88,11 @@ impl SessionAttach {
             Wake::Due => EndReason::Idle,
             Wake::EndSession => EndReason::Operator,
         };
-        let its_time = why == Wake::EndSession || cx.now().since(open.last_at) >= longest;
+        let now = cx.now();
+        // Where the clock was set back, the store has moved the wake, and not this.
+        let was_set_back = open.last_at > now;
+        let its_time =
+            why == Wake::EndSession || was_set_back || now.since(open.last_at) >= longest;
         let is_over = open.is_open() && its_time;
         let end = cx.run.turn.first();
         let ended = match is_over {

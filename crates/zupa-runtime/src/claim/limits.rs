@@ -47,10 +47,11 @@ impl Limits {
         }
     }
 
-    /// Whether a turn may run. What runs again, and what nobody has said, always may.
+    /// Whether a turn may run. What a turn has had before, and what nobody has said, always
+    /// may.
     pub(crate) fn turn_away(&self, turn: &ClaimedTurn, now: Duration) -> Option<TurnedAway> {
         let said = turn.inbounds.iter();
-        let said = said.filter(|inbound| !inbound.content.is_internal());
+        let said = said.filter(|inbound| inbound.coming.is_new() && !inbound.content.is_internal());
         let said = said.count() as u32;
         if turn.runs > 1 || said == 0 {
             return None;

@@ -46,14 +46,15 @@ impl Quarantine {
             Ran::Ended(next) => return next,
             Ran::Suspected(mode) => mode,
         };
+        // Whoever waits for the lane, or for all others to end, keeps nobody else waiting.
+        drop(permit);
         if mode != ClaimMode::Alone {
             let _one_at_a_time = self.lane.lock().await;
+            let _permit = self.hiring.hire().await;
             if let Ran::Ended(next) = worker.run(conversation, ClaimMode::Suspect).await {
                 return next;
             }
         }
-        // Whoever waits for all others to end must not be one of them.
-        drop(permit);
         let _nothing_beside = self.hiring.hire_all().await;
         self.run_alone(worker, conversation).await
     }

@@ -242,6 +242,13 @@ impl Breaker {
         }
     }
 
+    /// True where a breaker let no further call through: the time to come again is ours,
+    /// not the other side's.
+    pub(crate) fn has_refused(error: &Error) -> bool {
+        let mut context = error.context().iter();
+        context.any(|(key, _)| *key == "breaker")
+    }
+
     fn refusal(&self, wait: Option<Duration>) -> Error {
         let wait = wait.unwrap_or(self.0.rules.reset);
         Error::new(

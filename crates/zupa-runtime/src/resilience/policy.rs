@@ -185,7 +185,7 @@ impl Policy {
             }
             let permit = match self.permit() {
                 Ok(permit) => permit,
-                Err(refusal) => return Err(tries.refused(refusal)),
+                Err(refusal) => return Err(tries.refused(refusal, &self.name)),
             };
             let error = match self.once(permit, time, attempt(time)).await {
                 Ok(value) => return Ok(value),
@@ -304,9 +304,9 @@ impl Tries {
     }
 
     /// The breaker has opened: what is known of the call is how its last try failed.
-    fn refused(&mut self, refusal: Error) -> Error {
+    fn refused(&mut self, refusal: Error, breaker: &str) -> Error {
         let error = match self.last.take() {
-            Some(last) => last.with_retry(refusal.retry()),
+            Some(last) => last.with_retry(refusal.retry()).with("breaker", breaker),
             None => refusal,
         };
         self.given_up(error)

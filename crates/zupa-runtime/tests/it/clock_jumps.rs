@@ -7,17 +7,20 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use zupa_core::{
-    Clock, Deduplicates, Desk, Effect, ErrorKind, InboundState, Reminder, Result, Retry, Timestamp,
-    ToolContext, ToolOutput, WaitState,
+    AuditEntry, Clock, DeadLetterAct, DeadLetterFilter, DeadLetterState, Deduplicates, Desk,
+    Effect, ErrorKind, InboundState, Reminder, Result, Retry, Timestamp, ToolContext, ToolOutput,
+    WaitState,
 };
 use zupa_runtime::resilience::Breaker;
 use zupa_runtime::tool;
 use zupa_testkit::ManualClock;
 
-use crate::support::{Act, Setup, Shop, World, error, pass, secs};
+use crate::support::{Act, Setup, Shop, World, act, error, kept, pass, secs};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Ten of them.
+const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// A new time is believed once it has lasted for so long.
 const STABLE: Duration = Duration::from_secs(5 * 60);
 
@@ -33,7 +36,7 @@ const JUMPS: [Jump; 4] = [
     Jump::Back(HOUR),
     Jump::Forward(HOUR),
     Jump::Forward(DAY),
-    Jump::Forward(Duration::from_secs(10 * 365 * 24 * 60 * 60)),
+    Jump::Forward(YEARS),
 ];
 
 impl Jump {
@@ -132,7 +135,10 @@ fn asked(world: &World) -> Vec<u64> {
 #[tokio::test(start_paused = true)]
 async fn a_retry_comes_at_its_time_also_when_the_new_time_is_believed_meanwhile() {
     for jump in JUMPS {
-        let world = Setup::phone(Deduplicates::Never).start().await;
+        let mut setup = Setup::phone(Deduplicates::Never);
+        // Also after ten years somebody waits for the answer.
+        setup.agent.answer_within = YEARS * 2;
+        let world = setup.start().await;
         let later = Retry::After(secs(90));
         let down = Act::Fail(error(ErrorKind::RateLimited).with_retry(later));
         world.model.on("hello", vec![down; 9]);
@@ -140,9 +146,7 @@ async fn a_retry_comes_at_its_time_also_when_the_new_time_is_believed_meanwhile(
         pass(secs(1)).await;
         jump.jump(&world);
         world.quiet().await;
-        // What nobody waits for any more is not answered.
-        let outdated = matches!(jump, Jump::Forward(by) if by >= DAY);
-        assert!(outdated || world.visible() == ["re: hello"], "{jump:?}");
+        assert_eq!(world.visible(), ["re: hello"], "{jump:?}");
         let asked = asked(&world);
         let pauses = asked.windows(2).map(|pair| pair[1] - pair[0]);
         let pauses: Vec<_> = pauses.collect();
@@ -223,6 +227,73 @@ async fn a_limit_is_over_after_its_minute() {
         world.quiet().await;
         let state = world.view("five").await.inbounds[0].state;
         assert_eq!(state, InboundState::Answered, "{jump:?} closes none");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_nobody_goes_on_with_ends_at_its_time() {
+    for jump in JUMPS {
+        let mut setup = Setup::web();
+        setup.agent.session_idle = STABLE * 2;
+        let world = setup.start().await;
+        world.say("ana", "hello").await;
+        world.quiet().await;
+        jump.jump(&world);
+        pass(STABLE - secs(10)).await;
+        assert!(kept(&world, "ana").await.session.is_open(), "{jump:?}");
+        pass(STABLE + secs(20)).await;
+        let session = kept(&world, "ana").await.session;
+        assert!(!session.is_open(), "{jump:?}: {session:?}");
+    }
+}
+
+/// Of two messages in one session the second may be stamped before the first.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_goes_on_after_a_jump_ends_at_its_time() {
+    let mut setup = Setup::web();
+    setup.agent.session_idle = STABLE * 2;
+    let world = setup.start().await;
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    Jump::Back(HOUR).jump(&world);
+    pass(STABLE + secs(10)).await;
+    world.say("ana", "still there?").await;
+    world.quiet().await;
+    pass(STABLE * 2 - secs(20)).await;
+    let session = kept(&world, "ana").await.session;
+    assert!(session.is_open() && session.number == 1, "{session:?}");
+    pass(secs(40)).await;
+    assert!(!kept(&world, "ana").await.session.is_open());
+}
+
+/// What operators do is stamped by the clock that is believed, too.
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_during_a_jump_is_due_at_once() {
+    for jump in JUMPS {
+        let world = Setup::phone(Deduplicates::Never).start().await;
+        let fails = Act::Fail(error(ErrorKind::ContentFilter));
+        world.model.on("bad", [fails]);
+        world.say("ana", "bad").await;
+        world.quiet().await;
+        let all = DeadLetterFilter::default();
+        let id = world.memory.dead_letters(&all, None, 9).await.unwrap()[0].id;
+        let began = (world.clock.wall(), world.clock.monotonic());
+        jump.jump(&world);
+        let entry = AuditEntry {
+            at: world.runtime().clock().wall(),
+            ..act(&world, "dead_letter.retried")
+        };
+        let again = DeadLetterAct::Retry { confirmed: false };
+        world
+            .memory
+            .act_on_dead_letter(id, again, entry)
+            .await
+            .unwrap();
+        let went_by = world.clock.monotonic() - began.1;
+        world.clock.jump_to(began.0.plus(went_by));
+        pass(secs(5)).await;
+        let letter = world.memory.dead_letter(id).await.unwrap().unwrap().letter;
+        assert_eq!(letter.state, DeadLetterState::Done, "{jump:?}");
     }
 }
 

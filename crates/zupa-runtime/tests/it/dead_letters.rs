@@ -9,6 +9,7 @@ use zupa_core::{
     DeadLetterState, DeadLetterView, Deduplicates, Desk, Digest, ErrorKind, IdempotencyKey,
     IdempotencyKeys, InboundState, IntakeBatch, Retry,
 };
+use zupa_runtime::OnModelDown;
 
 use crate::support::{Act, Setup, World, act, error, inbound, pass, secs};
 
@@ -116,6 +117,112 @@ async fn poison_in_a_burst_dies_alone_and_comes_back_behind_what_came_in_the_bac
     let counts = world.accounting().await;
     assert!(counts.is_balanced(), "{counts:?}");
     assert_eq!((counts.accepted, counts.ended["answered"]), (4, 4));
+}
+
+/// As many as are allowed, one of them poison: the others are answered, none is turned
+/// away, and nobody is charged twice.
+#[tokio::test(start_paused = true)]
+async fn of_as_many_as_are_allowed_only_the_poison_is_not_answered() {
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.settings.per_user_per_minute = 17;
+    let world = setup.start().await;
+    let texts: Vec<_> = (1..=16).map(|number| format!("m{number:02}")).collect();
+    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+    let poison = Act::Fail(error(ErrorKind::ContentFilter));
+    world.model.always("m07", poison);
+    say_at_once(&world, &texts).await;
+    world.quiet().await;
+    let counts = world.accounting().await;
+    assert!(counts.is_balanced(), "{counts:?}");
+    assert_eq!(counts.ended.get("refused"), None, "{counts:?}");
+    assert_eq!((counts.ended["answered"], counts.ended["dead"]), (15, 1));
+    world.say("ana", "one more").await;
+    world.say("ana", "too much").await;
+    world.quiet().await;
+    let state = world.view("too much").await.inbounds[0].state;
+    assert_eq!(state, InboundState::Refused, "each was charged once");
+}
+
+/// Whether they may ask was decided when they were said.
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_is_not_charged_again() {
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.settings.per_user_per_minute = 3;
+    let world = setup.start().await;
+    for text in ["bad 1", "bad 2", "bad 3"] {
+        let fails = Act::Fail(error(ErrorKind::ContentFilter));
+        world.model.on(text, [fails]);
+        world.say("ana", text).await;
+        world.quiet().await;
+    }
+    let found = letters(&world).await;
+    assert_eq!(found.len(), 3);
+    for view in found {
+        redrive(&world, view.letter.id).await;
+    }
+    for view in letters(&world).await {
+        assert_eq!(view.letter.state, DeadLetterState::Done);
+    }
+    let counts = world.accounting().await;
+    assert_eq!(counts.ended["answered"], 3, "{counts:?}");
+}
+
+/// Said together with one message too many, it is turned away with it, and waits again.
+#[tokio::test(start_paused = true)]
+async fn what_is_turned_away_with_others_waits_again() {
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.settings.per_user_per_minute = 2;
+    setup.model.on("slow", [Act::Take(secs(5))]);
+    let world = setup.start().await;
+    world
+        .model
+        .on("bad", [Act::Fail(error(ErrorKind::ContentFilter))]);
+    world.say("ana", "bad").await;
+    world.quiet().await;
+    let id = letters(&world).await[0].letter.id;
+    world.say("ana", "slow").await;
+    world.say("ana", "too much").await;
+    let entry = act(&world, "dead_letter.retried");
+    let again = DeadLetterAct::Retry { confirmed: false };
+    let acted = world.memory.act_on_dead_letter(id, again, entry).await;
+    assert!(matches!(acted.unwrap(), DeadLetterActed::Done { .. }));
+    world.quiet().await;
+    let letter = &letters(&world).await[0].letter;
+    assert_eq!(letter.state, DeadLetterState::Pending);
+    let reason = letter.reason.as_deref();
+    assert_eq!(reason, Some("refused: too many messages in a minute"));
+}
+
+/// While the model is down nothing leaves the dead letters: neither with an apology, nor
+/// because it was said long ago.
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_while_the_model_is_down_is_not_done() {
+    for on_model_down in [OnModelDown::Reply, OnModelDown::Hold] {
+        let mut setup = Setup::phone(Deduplicates::Never);
+        setup.agent.on_model_down = on_model_down;
+        setup.agent.answer_within = secs(60);
+        let world = setup.start().await;
+        let mut acts = vec![Act::Fail(error(ErrorKind::ContentFilter))];
+        let down = error(ErrorKind::Unavailable).with_retry(Retry::Now);
+        acts.extend(vec![Act::Fail(down); 4]);
+        world.model.on("bad", acts);
+        world.say("ana", "bad").await;
+        world.quiet().await;
+        pass(secs(600)).await;
+        let id = letters(&world).await[0].letter.id;
+        redrive(&world, id).await;
+        let letter = letters(&world).await[0].letter.clone();
+        match on_model_down {
+            OnModelDown::Reply => assert_eq!(
+                (letter.state, letter.class.as_str()),
+                (DeadLetterState::Pending, "unavailable")
+            ),
+            OnModelDown::Hold => {
+                assert_eq!(letter.state, DeadLetterState::Done);
+                assert_eq!(world.visible().last().map(String::as_str), Some("re: bad"));
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

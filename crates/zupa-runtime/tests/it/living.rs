@@ -171,6 +171,34 @@ fn a_suspect_that_hangs_alone_holds_the_others_up_no_longer_than_its_deadline() 
     });
 }
 
+/// Whoever waits to run as a suspect takes no place from the others meanwhile.
+#[test]
+fn suspects_leave_room_for_new_work() {
+    let mut setup = Setup::phone(Deduplicates::ByKey);
+    setup.settings.turns_in_flight = 3;
+    setup.model.always("slow", Act::Hang);
+    let suspects = ["eve", "fay", "gil"];
+    for death in 0..3 {
+        life(async {
+            let (world, calls) = (setup.start().await, setup.model.calls());
+            for who in suspects.iter().filter(|_| death == 0) {
+                world.say(who, &format!("slow {who}")).await;
+            }
+            setup.model.called(calls + suspects.len()).await;
+        });
+    }
+    life(async {
+        let calls = setup.model.calls();
+        let world = setup.start().await;
+        assert_eq!(world.runtime().recovery().suspects.len(), suspects.len());
+        setup.model.called(calls + 1).await;
+        world.say("ana", "hello").await;
+        pass(secs(2)).await;
+        assert_eq!(world.replies("ana").await, ["re: hello"]);
+        assert_eq!(setup.model.calls(), calls + 2, "one suspect, one at a time");
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_sent_again_where_the_channel_deduplicates() {
     let setup = Setup::phone(Deduplicates::ByKey);

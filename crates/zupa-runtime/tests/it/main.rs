@@ -20,6 +20,7 @@ mod clock_jumps;
 mod commands;
 mod crash_matrix;
 mod dead_letters;
+mod dead_letters_killed;
 mod deadlines;
 mod deliveries;
 mod drawing;

@@ -73,21 +73,32 @@ async fn a_breaker_that_closes_by_its_probes_brings_the_others_back() {
     let fails = error(ErrorKind::Unavailable).with_retry(Retry::Now);
     world.model.on("ana", vec![Act::Fail(fails); 5]);
     world.say("ana", "ana").await;
-    // It is open by now; whoever is told to wait by the provider waits longer.
+    // It is open by now.
     pass(secs(30)).await;
     let held_at = world.clock.wall();
-    let wait = error(ErrorKind::Unavailable).with_retry(Retry::After(secs(600)));
     breaker(&world).close();
+    pass(secs(1)).await;
+    breaker(&world).open();
+    breaker(&world).close();
+    world.quiet().await;
+    assert!(world.clock.wall().since(held_at) < secs(30));
+    assert_eq!(world.replies("ana").await, ["re: ana"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_told_a_time_by_the_provider_waits_for_it() {
+    let world = guarded().start().await;
+    let wait = error(ErrorKind::Unavailable).with_retry(Retry::After(secs(500)));
     world.model.on("bia", [Act::Fail(wait)]);
     world.say("bia", "bia").await;
     pass(secs(1)).await;
     assert_eq!(explained(&world, "bia").await.0, "retry");
     breaker(&world).open();
     breaker(&world).close();
-    world.quiet().await;
-    assert!(world.clock.wall().since(held_at) < secs(30));
+    pass(secs(490)).await;
+    assert_eq!(world.model.calls(), 1, "not before its time");
+    pass(secs(20)).await;
     assert_eq!(world.replies("bia").await, ["re: bia"]);
-    assert_eq!(world.replies("ana").await, ["re: ana"]);
 }
 
 #[tokio::test(start_paused = true)]

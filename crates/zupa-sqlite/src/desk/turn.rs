@@ -21,22 +21,31 @@ pub(super) async fn turn(readers: &SqlitePool, id: &str) -> Result<Option<TurnVi
         return Ok(None);
     };
     let view = match found {
-        Found::Turn(turn) => of_turn(&mut snapshot, turn).await?,
-        Found::Inbound {
-            conversation,
-            number,
-        } => of_inbound(&mut snapshot, conversation, number).await?,
+        Found::Turn(turn) => Some(of_turn(&mut snapshot, turn).await?),
+        Found::Inbounds(places) => of_inbounds(&mut snapshot, &places).await?,
     };
-    Ok(Some(view))
+    Ok(view)
 }
 
 enum Found {
     Turn(Uuid),
-    /// An inbound that no turn has taken, or ever will.
-    Inbound {
-        conversation: Uuid,
-        number: i64,
-    },
+    /// One inbound that no turn has taken, or ever will; or several that have one id.
+    /// Conversations and numbers.
+    Inbounds(Vec<(Uuid, i64)>),
+}
+
+/// Inbounds that an id may mean, newest first, and the turn of each.
+macro_rules! named {
+    ($which:literal) => {
+        concat!(
+            "SELECT b.conversation, b.number, coalesce(b.turn_id, t.id)
+             FROM inbounds b JOIN conversations c ON c.id = b.conversation
+             LEFT JOIN turns t ON t.id = c.open_turn AND b.number BETWEEN t.first AND t.last
+             WHERE ",
+            $which,
+            " ORDER BY b.accepted_at DESC, b.event_id LIMIT 10"
+        )
+    };
 }
 
 async fn find(snapshot: &mut SqliteConnection, id: &str) -> Result<Option<Found>> {
@@ -51,29 +60,57 @@ async fn find(snapshot: &mut SqliteConnection, id: &str) -> Result<Option<Found>
             return Ok(Some(Found::Turn(uuid)));
         }
     }
-    let row = sqlx::query(
-        "SELECT b.conversation, b.number, coalesce(b.turn_id, t.id)
-         FROM inbounds b JOIN conversations c ON c.id = b.conversation
-         LEFT JOIN turns t ON t.id = c.open_turn AND b.number BETWEEN t.first AND t.last
-         WHERE b.event_id = $1 OR b.event_id =
-               (SELECT event_id FROM processed_events WHERE platform_id = $2
-                ORDER BY accepted_at DESC LIMIT 1)
-         LIMIT 1",
-    )
-    .bind(uuid.map(|uuid| uuid.as_bytes().to_vec()))
-    .bind(id)
-    .fetch_optional(snapshot)
-    .await
-    .map_err(failed)?;
-    let Some(row) = row else { return Ok(None) };
-    let turn: Option<Vec<u8>> = row.try_get(2).map_err(decode::broken)?;
-    Ok(Some(match turn {
-        Some(turn) => Found::Turn(decode::uuid_of(&turn)?),
-        None => Found::Inbound {
-            conversation: decode::uuid(&row, 0)?,
-            number: row.try_get(1).map_err(decode::broken)?,
-        },
-    }))
+    // First by our id, then by what the ledger knows, and, once that has forgotten it, by
+    // the platform's id in the rows, which no index has.
+    let named = [
+        sqlx::query(named!("b.event_id = $1")).bind(uuid.map(|uuid| uuid.as_bytes().to_vec())),
+        sqlx::query(named!(
+            "b.event_id IN (SELECT event_id FROM processed_events WHERE platform_id = $1)"
+        ))
+        .bind(id),
+        sqlx::query(named!("b.platform_id = $1 AND b.origin = 'external'")).bind(id),
+    ];
+    for by in named {
+        let rows = by.fetch_all(&mut *snapshot).await.map_err(failed)?;
+        if !rows.is_empty() {
+            return found(&rows).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn found(rows: &[SqliteRow]) -> Result<Found> {
+    if let [row] = rows
+        && let Some(turn) = row
+            .try_get::<Option<Vec<u8>>, _>(2)
+            .map_err(decode::broken)?
+    {
+        return Ok(Found::Turn(decode::uuid_of(&turn)?));
+    }
+    let place = |row| {
+        let number = SqliteRow::try_get(row, 1).map_err(decode::broken)?;
+        Ok((decode::uuid(row, 0)?, number))
+    };
+    rows.iter()
+        .map(place)
+        .collect::<Result<_>>()
+        .map(Found::Inbounds)
+}
+
+/// Of several that have one id, each is told.
+async fn of_inbounds(
+    snapshot: &mut SqliteConnection,
+    places: &[(Uuid, i64)],
+) -> Result<Option<TurnView>> {
+    let mut all: Option<TurnView> = None;
+    for (conversation, number) in places {
+        let one = of_inbound(snapshot, *conversation, *number).await?;
+        match &mut all {
+            Some(all) => all.inbounds.extend(one.inbounds),
+            None => all = Some(one),
+        }
+    }
+    Ok(all)
 }
 
 async fn of_inbound(

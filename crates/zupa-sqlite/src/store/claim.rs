@@ -130,7 +130,7 @@ fn start(
     let one_by_one = seen.split_until > seen.consumed;
     let limit = if one_by_one { 1 } else { -1 };
     let pending = (seen.consumed + 1, i64::MAX, limit);
-    let mut range = Range::read(connection, wish.conversation, pending)?;
+    let mut range = Range::read(connection, wish.conversation, pending, seen.split_until)?;
     range.end_before_an_internal();
     let (taken, internals) = (range.len(), i64::from(range.is_internal()));
     let turn = Handed {
@@ -225,7 +225,7 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
         ],
     )?;
     let all = (open.first, open.last, -1);
-    let range = Range::read(connection, wish.conversation, all)?;
+    let range = Range::read(connection, wish.conversation, all, seen.split_until)?;
     let mut claimed = Handed { turn, range }.over(connection, wish, seen)?;
     (claimed.runs, claimed.failures) = (open.runs + 1, open.failures);
     claimed.provider_failures = open.provider_failures;
@@ -234,7 +234,7 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
     Ok(ClaimOutcome::Taken(Box::new(claimed)))
 }
 
-/// Makes due what waits for a provider.
+/// Makes due what waits for a provider that has not named the time.
 pub(super) fn hasten(
     connection: &Connection,
     now: Timestamp,
@@ -243,7 +243,7 @@ pub(super) fn hasten(
     let waiting: Vec<Blob> = connection.all(
         "SELECT c.id FROM conversations c JOIN turns t ON t.id = c.open_turn
          WHERE c.due_at > ?1 AND c.hold_kind IS NULL AND t.state = 'retry'
-           AND t.provider_failures > 0
+           AND t.provider_failures > 0 AND NOT t.asked
          ORDER BY c.due_at, c.id LIMIT ?2",
         params![now.0, limit as i64],
         one,

@@ -104,9 +104,13 @@ pub(super) fn follow(connection: &Connection) -> Result<()> {
         return Ok(());
     }
     connection.run(
-        "UPDATE dead_letters SET state = 'done', ended_at = max(redriven_at,
-             coalesce((SELECT t.ended_at FROM turns t WHERE t.id = b.turn_id),
-                      (SELECT i.heartbeat_at FROM installation i), 0))
+        "UPDATE dead_letters SET
+             state = iif(b.state IN ('refused', 'expired'), 'pending', 'done'),
+             reason = iif(b.state IN ('refused', 'expired'),
+                          b.state || ': ' || coalesce(b.reason, ''), NULL),
+             ended_at = iif(b.state IN ('refused', 'expired'), NULL, max(redriven_at,
+                 coalesce((SELECT t.ended_at FROM turns t WHERE t.id = b.turn_id),
+                          (SELECT i.heartbeat_at FROM installation i), 0)))
          FROM inbounds b
          WHERE dead_letters.state = 'reprocessing' AND dead_letters.kind = 'inbound'
            AND b.event_id = dead_letters.source AND b.state NOT IN ('queued', 'dead')",
@@ -191,7 +195,9 @@ fn find(connection: &Connection, id: DeadLetterId) -> Result<Option<Found>> {
                     EXISTS (SELECT 1 FROM failures f JOIN steps s ON s.turn_id = f.turn_id
                             WHERE f.source = d.source AND s.class <> 'pure')
                 ELSE EXISTS (SELECT 1 FROM outbox o WHERE o.conversation = d.conversation
-                             AND o.number = d.number AND o.state = 'unknown') END
+                             AND o.number = d.number
+                             AND (o.state = 'unknown' OR o.doubled > 0
+                                  OR o.receipt NOT IN (0, 3))) END
          FROM dead_letters d WHERE d.source = ?1 AND d.ordinal = ?2 AND d.kind = ?3",
         params![source.as_bytes(), ordinal, id.kind().as_str()],
         |row| {
@@ -280,8 +286,8 @@ fn send_late(connection: &Connection, found: &Found) -> Result<()> {
     )?;
     connection.run(
         "UPDATE outbox SET number = ?3, lane = ?4, state = 'queued', open = 1, late = 1,
-             reason = NULL, not_before = NULL, settled_at = NULL,
-             doubled = doubled + (state = 'unknown')
+             reason = NULL, not_before = NULL, settled_at = NULL, attempts = 0,
+             doubled = doubled + (state = 'unknown' OR doubled > 0 OR receipt NOT IN (0, 3))
          WHERE conversation = ?1 AND number = ?2",
         params![
             found.conversation,

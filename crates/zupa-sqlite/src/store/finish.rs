@@ -11,7 +11,7 @@ use zupa_core::{AuditHead, Digest, Number, Result, Timestamp};
 
 use super::failures::{self, Failed};
 use super::outbox::{self, Place};
-use super::row::{Sql, one};
+use super::row::{Blob, Sql, one};
 use super::{audit, dead_letters, hold, kept, waits};
 use crate::faults::Planted;
 
@@ -193,13 +193,14 @@ fn retry(
     connection.run(
         "UPDATE turns SET state = 'retry', reason = ?2, not_before = ?3,
              mode = 0, failures = failures + ?4,
-             provider_failures = CASE WHEN ?4 THEN 0 ELSE provider_failures + 1 END
+             provider_failures = CASE WHEN ?4 THEN 0 ELSE provider_failures + 1 END, asked = ?5
          WHERE id = ?1",
         params![
             item.turn.as_bytes(),
             reason(failure),
             not_before.0,
-            failure.counts
+            failure.counts,
+            failure.asked
         ],
     )?;
     Ok(())
@@ -225,18 +226,9 @@ fn split(
             item.audit.len() as i64
         ],
     )?;
-    // What a human has answered is not answered part by part, either.
-    connection.run(
-        "UPDATE inbounds SET state = 'answered_by_human', turn_id = ?4
-         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'
-           AND EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND silenced_turn = ?4)",
-        params![
-            item.conversation.as_bytes(),
-            fenced.first,
-            fenced.last,
-            item.turn.as_bytes()
-        ],
-    )?;
+    let range = (fenced.first, fenced.last);
+    let (conversation, turn) = (*item.conversation.as_bytes(), *item.turn.as_bytes());
+    silence(connection, conversation, turn, range)?;
     let split = connection.one(
         "SELECT count(*), coalesce(sum(origin = 'internal'), 0) FROM inbounds
          WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'",
@@ -256,6 +248,22 @@ fn split(
         due_at: due.then_some(now.0),
         ..Next::open()
     })
+}
+
+/// What a human has answered is not answered part by part, either: ends the inbounds of a
+/// turn that is divided, if it was silenced. Answers how many.
+pub(super) fn silence(
+    connection: &Connection,
+    conversation: Blob,
+    turn: Blob,
+    (first, last): (i64, i64),
+) -> Result<usize> {
+    connection.run(
+        "UPDATE inbounds SET state = 'answered_by_human', turn_id = ?4
+         WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'
+           AND EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND silenced_turn = ?4)",
+        params![conversation, first, last, turn],
+    )
 }
 
 fn commit(

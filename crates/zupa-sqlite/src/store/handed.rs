@@ -6,9 +6,9 @@ use uuid::Uuid;
 use zupa_core::packed;
 use zupa_core::store::{Claim, ClaimedTurn};
 use zupa_core::{
-    Address, Alias, AuditHead, ChannelId, Claimed, Content, ConversationId, Correlation, Digest,
-    EffectClass, Epoch, Error, ErrorKind, EventId, Number, Result, Step, TenantId, Timestamp,
-    TurnId, Wait,
+    Address, Alias, AuditHead, ChannelId, Claimed, Coming, Content, ConversationId, Correlation,
+    Digest, EffectClass, Epoch, Error, ErrorKind, EventId, Number, Result, Step, TenantId,
+    Timestamp, TurnId, Wait,
 };
 
 use super::claim::Seen;
@@ -27,23 +27,30 @@ struct Taken {
 
 impl Range {
     /// Reads what is queued from a number to another, at most so many; a negative
-    /// limit is none.
+    /// limit is none. Up to `split_until` a turn has had it that was divided.
     pub(super) fn read(
         connection: &Connection,
         conversation: ConversationId,
         (first, last, limit): (i64, i64, i64),
+        split_until: i64,
     ) -> Result<Self> {
         let rows = connection.all(
             "SELECT event_id, number, accepted_at, content, request_id, trace_id,
-                    origin = 'internal'
+                    origin = 'internal', redriven
              FROM inbounds
              WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'
              ORDER BY number LIMIT ?4",
             params![conversation.as_bytes(), first, last, limit],
             |row: &Row<'_>| {
                 let event = EventId(Uuid::from_bytes(row.get(0)?));
-                let number = Number(row.get::<_, i64>(1)?.cast_unsigned());
-                let place = (event, number, Timestamp(row.get(2)?));
+                let number: i64 = row.get(1)?;
+                let coming = match row.get(7)? {
+                    true => Coming::Redriven,
+                    false if number <= split_until => Coming::Divided,
+                    false => Coming::New,
+                };
+                let number = Number(number.cast_unsigned());
+                let place = (event, number, Timestamp(row.get(2)?), coming);
                 let correlation = Correlation {
                     request_id: row.get(4)?,
                     trace_id: row.get(5)?,
@@ -54,13 +61,14 @@ impl Range {
         )?;
         rows.into_iter()
             .map(
-                |((event, number, accepted_at), content, correlation, is_internal)| {
+                |((event, number, accepted_at, coming), content, correlation, is_internal)| {
                     Ok(Taken {
                         claimed: Claimed {
                             event,
                             number,
                             accepted_at,
                             content: from_json(&content)?,
+                            coming,
                         },
                         is_internal,
                         correlation,

@@ -14,7 +14,7 @@ use zupa_core::{AuditEntry, ConversationId, Digest, ProcessId, Result, Timestamp
 
 use super::failures::{self, Failed};
 use super::row::{Blob, Sql, one};
-use super::{audit, claim, dead_letters, set_back};
+use super::{audit, claim, dead_letters, finish, set_back};
 
 /// A turn that was running at this many starts is suspected of the deaths.
 const SUSPECT_RUNS: u32 = 3;
@@ -136,11 +136,13 @@ fn divide(
 ) -> Result<()> {
     say_why(connection, turn, conversation, "turn.split", now)?;
     failures::of_turn(connection, TurnId(Uuid::from_bytes(turn)), &CRASH, now)?;
-    let (_, last) = end(connection, turn, "superseded", now)?;
+    let (first, last) = end(connection, turn, "superseded", now)?;
+    let answered = finish::silence(connection, conversation, turn, (first, last))?;
     connection.run(
         "UPDATE conversations SET holder = NULL, open_turn = NULL, split_until = ?2,
-             pending = pending + ?3, due_at = ?4 WHERE id = ?1",
-        params![conversation, last, inbounds, now.0],
+             pending = pending + ?3, due_at = CASE WHEN pending + ?3 > 0 THEN ?4 END
+         WHERE id = ?1",
+        params![conversation, last, inbounds - answered as i64, now.0],
     )?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A wall clock that was set back, while a process served or between two of them.
 //!
 //! *Arrives*: a sign of life from before the one that is on record.
-//! *Leaves*: what waits a certain time (claims, retries, bursts, sends in doubt) waits no
+//! *Leaves*: what waits a certain time (claims, retries, bursts, sends in doubt, wakes) waits no
 //! longer than it would have. Times that people gave, as those of reminders and
 //! approvals, stay what they are.
 //! *If the process dies here*: it is in the transaction of the sign of life, so both are
@@ -42,6 +42,11 @@ pub(super) fn notice(connection: &Connection, now: Timestamp) -> Result<()> {
              closes_at = closes_at - iif(closes_at > ?1, ?2, 0),
              expires_at = expires_at - iif(expires_at > ?1, ?2, 0)
          WHERE due_at IS NOT NULL",
+        moved,
+    )?;
+    connection.run(
+        "UPDATE conversations INDEXED BY conversations_wake SET wake_at = wake_at - ?2
+         WHERE wake_at > ?1",
         moved,
     )?;
     Ok(())

@@ -70,6 +70,11 @@ mod set_back {
     async fn small_steps_move_nothing() {
         set_back::small_steps_move_nothing(&Files::healthy()).await;
     }
+
+    #[tokio::test]
+    async fn a_wake_is_not_held_up() {
+        set_back::a_wake_is_not_held_up(&Files::healthy()).await;
+    }
 }
 
 /// The suite is worth something only if it fails when it should.

@@ -164,6 +164,7 @@ macro_rules! each {
                 retry_blocks_later_inbounds_until_not_before
                 a_retry_keeps_its_time_over_a_death
                 split_then_one_by_one_then_normal_again
+                a_claim_says_what_a_turn_has_had_before
                 dead_only_the_failing_one_and_conversation_goes_on
                 release_counts_no_failure
                 a_model_that_is_back_hastens_what_waits_for_it
@@ -254,6 +255,7 @@ macro_rules! each {
                 history_follows_the_turns
                 lines_resume_after_a_number
                 turn_view_by_turn_event_and_platform_id
+                an_id_of_several_messages_answers_for_none
                 the_store_describes_itself
             }
             large {
@@ -281,6 +283,7 @@ macro_rules! each {
                 a_hand_back_leaves_what_nobody_has_said
                 what_has_begun_ends_in_silence
                 the_parts_of_a_silenced_turn_are_silent
+                the_parts_of_a_silenced_turn_are_silent_after_a_death
             }
             idle {
                 a_wake_comes_once_at_its_time
@@ -312,10 +315,12 @@ macro_rules! each {
             redrives {
                 the_others_of_a_burst_are_answered_and_the_dead_one_comes_back_at_the_end
                 what_dies_again_is_the_same_dead_letter
+                what_is_turned_away_waits_again
                 effects_that_matter_ask_for_a_confirmation
                 an_edit_changes_the_words
                 only_one_of_two_redrives_wins
                 a_failed_delivery_goes_out_late
+                what_may_have_left_asks_for_a_confirmation
                 a_late_delivery_that_is_held_back_waits_again
                 what_a_human_answers_is_done
             }

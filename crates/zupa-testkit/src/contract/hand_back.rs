@@ -2,7 +2,7 @@
 //! again, and what nobody has answered is.
 
 use zupa_core::desk::{Holding, Releasing};
-use zupa_core::store::{Batch, ClaimOutcome, ClaimedTurn, Finished, TurnEnd};
+use zupa_core::store::{Batch, ClaimMode, ClaimOutcome, ClaimedTurn, Finished, TurnEnd};
 use zupa_core::{
     ConversationId, DeliveryState, EffectClass, HoldKind, InboundState, TurnState, WaitKind,
 };
@@ -183,6 +183,27 @@ pub async fn the_parts_of_a_silenced_turn_are_silent(harness: &dyn Harness) {
     world.hear("ana", "three").await;
     let next = world.claim(conversation).await;
     assert_eq!(texts(&next), ["three"]);
+}
+
+/// Nor is it where the turn is divided because it was running at several deaths.
+pub async fn the_parts_of_a_silenced_turn_are_silent_after_a_death(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let conversation = world.hear("ana", "one").await;
+    world.hear("ana", "two").await;
+    for _ in 0..2 {
+        world = world.killed_by(conversation, ClaimMode::Normal).await.0;
+    }
+    world.claim(conversation).await;
+    world.hold(conversation).await;
+    world.release(conversation, Some(world.now)).await;
+    world.hear("ana", "three").await;
+    let (world, _) = world.die().await;
+    assert_eq!(count(&world.counts().await.ended, "answered_by_human"), 2);
+    world.assert_balanced().await;
+    let next = world.claim(conversation).await;
+    assert_eq!(texts(&next), ["three"]);
+    world.answer(&next, "hi").await;
+    assert!(world.due().await.is_empty());
 }
 
 /// A turn that has failed once; its one step is of this class.

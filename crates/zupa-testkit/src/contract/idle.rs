@@ -162,7 +162,7 @@ pub async fn an_operator_ends_a_session(harness: &dyn Harness) {
 }
 
 /// A conversation whose last commit wants a wake in so many seconds.
-async fn rests(world: &World<'_>, alias: &str, seconds: u64) -> ConversationId {
+pub(super) async fn rests(world: &World<'_>, alias: &str, seconds: u64) -> ConversationId {
     let conversation = world.hear(alias, "hello").await;
     let turn = world.claim(conversation).await;
     world.leave(&turn, stays(Some(world.after(seconds)))).await;

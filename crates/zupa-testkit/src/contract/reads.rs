@@ -1,9 +1,11 @@
 //! What readers see: the model's history, the committed lines, a turn and all
 //! that belongs to it.
 
+use std::time::Duration;
+
 use zupa_core::desk::Speaker;
 use zupa_core::store::Verdict;
-use zupa_core::{Correlation, DeliveryState, Number, Role};
+use zupa_core::{Correlation, DeliveryState, Number, Role, Timestamp};
 
 use super::Harness;
 use super::world::path::{failure, keys, queued, wordless};
@@ -174,6 +176,46 @@ pub async fn turn_view_by_turn_event_and_platform_id(harness: &dyn Harness) {
         let none = world.desk.turn(unknown).await.unwrap();
         assert!(none.is_none(), "{unknown}");
     }
+}
+
+/// Where an id of the platform names several messages each is told, and no turn: nobody
+/// is told what became of another. One that the ledger has forgotten is found all the
+/// same.
+pub async fn an_id_of_several_messages_answers_for_none(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let mut events = Vec::new();
+    for who in ["ana", "bob"] {
+        let mut message = world.message(who, "m1", "hello");
+        message.inbound.scope = who.into();
+        let event = message.event;
+        let (conversation, _) = queued(&world.accept_one(message).await);
+        let turn = world.claim(conversation).await;
+        world.answer(&turn, "hi").await;
+        events.push(event);
+        world.pass(Duration::from_secs(1));
+    }
+    let view = world.desk.turn("m1").await.unwrap().unwrap();
+    assert_eq!(view.turn, None);
+    let told: Vec<_> = view.inbounds.iter().map(|row| row.event).collect();
+    assert_eq!(told, [events[1], events[0]], "the newest first");
+    for event in &events {
+        let view = world.desk.turn(&event.to_string()).await.unwrap().unwrap();
+        assert!(view.turn.is_some());
+        assert_eq!(view.inbounds[0].event, *event);
+    }
+
+    let mut alone = world.message("ana", "m2", "hello");
+    alone.inbound.scope = "ana".into();
+    let (conversation, _) = queued(&world.accept_one(alone).await);
+    let turn = world.claim(conversation).await;
+    world.answer(&turn, "hi").await;
+    world.pass(Duration::from_secs(1));
+    let never = Timestamp(0);
+    world.store.purge(world.now, never, 100).await.unwrap();
+    let view = world.desk.turn("m2").await.unwrap().unwrap();
+    assert_eq!(view.turn.unwrap().id, turn.turn);
+    let view = world.desk.turn("m1").await.unwrap().unwrap();
+    assert_eq!((view.turn, view.inbounds.len()), (None, 2));
 }
 
 /// The store describes itself, without a secret, in the schema it wants.

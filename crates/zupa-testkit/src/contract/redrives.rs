@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use tokio::sync::Barrier;
 use zupa_core::store::{ClaimedTurn, Record, Settlement, TurnEnd, Verdict};
 use zupa_core::{
-    DeadLetterAct, DeadLetterActed, DeadLetterKind, DeadLetterState, DeliveryState, EffectClass,
-    ErrorKind, Step, TurnState,
+    DeadLetterAct, DeadLetterActed, DeadLetterId, DeadLetterKind, DeadLetterState, DeliveryId,
+    DeliveryState, EffectClass, ErrorKind, ReceiptLevel, ReceiptNews, Step, TurnState,
 };
 
 use super::Harness;
@@ -111,6 +111,31 @@ pub async fn what_dies_again_is_the_same_dead_letter(harness: &dyn Harness) {
     assert!(done(&world.redrive(id).await), "and once more");
     let again = world.claim(conversation).await;
     assert_eq!(texts(&again), ["a"]);
+}
+
+/// What was tried again, and turned away, has not ended well: it waits as before.
+pub async fn what_is_turned_away_waits_again(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let (conversation, id) = world.dies("ana", "a").await;
+    for run in 1..=2 {
+        assert!(done(&world.redrive(id).await), "{run}");
+        let again = world.claim(conversation).await;
+        let refused = Verdict::Refused("too many messages".into());
+        world.end_anew(&again, wordless(refused)).await;
+        let letter = world.letter(id).await;
+        assert_eq!(
+            (letter.state, letter.ended_at),
+            (DeadLetterState::Pending, None)
+        );
+        assert_eq!(letter.reason.as_deref(), Some("refused: too many messages"));
+        assert_eq!(letter.attempts, 1, "it was not tried");
+        world.assert_balanced().await;
+    }
+    assert!(done(&world.redrive(id).await));
+    assert_eq!(world.letter(id).await.reason, None);
+    let again = world.claim(conversation).await;
+    world.end_anew(&again, wordless(Verdict::Answered)).await;
+    assert_eq!(world.stands(id).await, DeadLetterState::Done);
 }
 
 /// Where the journal holds an effect that matters, trying again has to be confirmed;
@@ -259,7 +284,8 @@ pub async fn a_failed_delivery_goes_out_late(harness: &dyn Harness) {
     world.follow(&mut talk).await;
     assert!(world.delivery(&talk, 0).await.late);
     assert_eq!(world.listed().await, [(talk.rows[0].number, QUEUED)]);
-    world.fails_on_the_wire(&talk, 3).await;
+    // Its attempts begin anew.
+    world.fails_on_the_wire(&talk, 1).await;
     let letter = world.letter(id).await;
     assert_eq!(
         (letter.state, letter.attempts),
@@ -268,13 +294,56 @@ pub async fn a_failed_delivery_goes_out_late(harness: &dyn Harness) {
 
     assert!(done(&world.redrive(id).await));
     world.follow(&mut talk).await;
-    world.attempt(talk.rows[0], 4).await;
+    assert_eq!(world.delivery(&talk, 0).await.attempts, 0);
+    world.attempt(talk.rows[0], 1).await;
     assert_eq!(world.stands(id).await, DeadLetterState::Reprocessing);
-    world.settle(talk.rows[0], 4, sent("p1")).await;
+    world.settle(talk.rows[0], 1, sent("p1")).await;
     let letter = world.letter(id).await;
     assert_eq!(letter.state, DeadLetterState::Done);
     assert_eq!(letter.ended_at, Some(world.now));
     assert_eq!(world.delivery(&talk, 0).await.state, DeliveryState::Sent);
+}
+
+/// A delivery that failed, but may have left before, or has by a receipt, is sent again
+/// only with a confirmation, and says that it may be doubled.
+pub async fn what_may_have_left_asks_for_a_confirmation(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let resent = world.talk("ana", &[("one", QUEUED)]).await;
+    world.attempt(resent.rows[0], 1).await;
+    world.settle(resent.rows[0], 1, Settlement::Resend).await;
+    world.fails_on_the_wire(&resent, 2).await;
+    let proved = world.talk("bob", &[("one", QUEUED)]).await;
+    world.fails_on_the_wire(&proved, 1).await;
+    world.hear_level(&proved, ReceiptLevel::Sent).await;
+    let refused = world.talk("cyd", &[("one", QUEUED)]).await;
+    world.fails_on_the_wire(&refused, 1).await;
+    world.hear_level(&refused, ReceiptLevel::Failed).await;
+
+    for talk in [&resent, &proved] {
+        let (id, before) = (letter_of(talk), world.delivery(talk, 0).await.doubled);
+        assert_eq!(world.stands(id).await, DeadLetterState::Pending);
+        assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);
+        let confirmed = DeadLetterAct::Retry { confirmed: true };
+        assert!(done(&world.deal(id, confirmed).await));
+        assert_eq!(world.delivery(talk, 0).await.doubled, before + 1);
+    }
+    assert!(done(&world.redrive(letter_of(&refused)).await));
+    assert_eq!(world.delivery(&refused, 0).await.doubled, 0);
+}
+
+fn letter_of(talk: &Talk) -> DeadLetterId {
+    let turn = talk.turn.turn;
+    DeadLetterId::Delivery(DeliveryId { turn, ordinal: 0 })
+}
+
+impl World<'_> {
+    /// A receipt about the first row of a talk, by our key.
+    async fn hear_level(&self, talk: &Talk, level: ReceiptLevel) {
+        let key = Some(format!("{}.0", talk.turn.turn));
+        let about = format!("of {}", talk.turn.turn);
+        self.hear_of(&about, ReceiptNews::Status { level, key })
+            .await;
+    }
 }
 
 /// What a human's hold keeps from going out is an operator's to try again.
@@ -291,8 +360,8 @@ pub async fn a_late_delivery_that_is_held_back_waits_again(harness: &dyn Harness
     world.release(talk.turn.conversation, None).await;
     assert!(done(&world.redrive(id).await));
     world.follow(&mut talk).await;
-    world.attempt(talk.rows[0], 2).await;
-    world.settle(talk.rows[0], 2, Settlement::Unknown).await;
+    world.attempt(talk.rows[0], 1).await;
+    world.settle(talk.rows[0], 1, Settlement::Unknown).await;
     assert_eq!(world.stands(id).await, DeadLetterState::Pending);
     // Nobody knows whether it has left.
     assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use zupa_core::store::{ClaimOutcome, Finished, TurnEnd, Verdict};
-use zupa_core::{InboundState, TurnState};
+use zupa_core::store::{ClaimOutcome, ClaimedTurn, FailureNote, Finished, TurnEnd, Verdict};
+use zupa_core::{Coming, InboundState, TurnState};
 
 use super::Harness;
+use super::dead_letters::done;
 use super::world::path::{failure, outage, texts, wordless};
 use super::world::{World, count};
 
@@ -122,6 +123,47 @@ pub async fn split_then_one_by_one_then_normal_again(harness: &dyn Harness) {
     assert_eq!(texts(&world.claim(conversation).await), ["d", "e"]);
 }
 
+/// A claim says of each inbound whether a turn has had it before, so that whether its
+/// sender may ask so much is decided once.
+pub async fn a_claim_says_what_a_turn_has_had_before(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let conversation = world.hear("ana", "a").await;
+    world.hear("ana", "b").await;
+    let whole = world.claim(conversation).await;
+    assert_eq!(coming(&whole), [Coming::New, Coming::New]);
+    world.hear("ana", "c").await;
+    world
+        .end(&whole, TurnEnd::Split { failure: failure() })
+        .await;
+    let single = world.claim(conversation).await;
+    assert_eq!(coming(&single), [Coming::Divided]);
+    world.give_up(&single).await;
+    let (world, _) = world.die().await;
+    let single = world.claim(conversation).await;
+    assert_eq!(coming(&single), [Coming::Divided]);
+    world.answer(&single, "hi").await;
+    let dead = world.dead_letter().await.letter.id;
+    assert!(done(&world.redrive(dead).await));
+    let mixed = world.claim(conversation).await;
+    assert_eq!(texts(&mixed), ["c", "a"]);
+    assert_eq!(coming(&mixed), [Coming::New, Coming::Redriven]);
+    world.end(&mixed, TurnEnd::Release).await;
+    let again = world.claim(conversation).await;
+    assert_eq!(coming(&again), coming(&mixed));
+}
+
+/// A failure of a provider that says when to come again.
+fn asked() -> FailureNote {
+    FailureNote {
+        asked: true,
+        ..outage()
+    }
+}
+
+fn coming(turn: &ClaimedTurn) -> Vec<Coming> {
+    turn.inbounds.iter().map(|inbound| inbound.coming).collect()
+}
+
 /// Of a split range only the failing inbound dies, and the conversation goes
 /// on.
 pub async fn dead_only_the_failing_one_and_conversation_goes_on(harness: &dyn Harness) {
@@ -172,7 +214,7 @@ pub async fn release_counts_no_failure(harness: &dyn Harness) {
 }
 
 /// When a model works again, what waits for it is due at once; what has failed by itself,
-/// is at work, or is a human's, is left as it is.
+/// was told its time by the provider, is at work, or is a human's, is left as it is.
 pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harness) {
     let mut world = World::open(harness).await;
     let (soon, late) = (world.after(40), world.after(60));
@@ -182,6 +224,7 @@ pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harnes
         ("bob", soon, outage()),
         ("cyd", soon, failure()),
         ("dan", soon, outage()),
+        ("fay", soon, asked()),
     ] {
         let conversation = world.hear(who, "hello").await;
         let turn = world.claim(conversation).await;
@@ -192,8 +235,8 @@ pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harnes
         world.end(&turn, end).await;
         conversations.push(conversation);
     }
-    let [ana, bob, cyd, dan] = conversations[..] else {
-        panic!("four have spoken");
+    let [ana, bob, cyd, dan, fay] = conversations[..] else {
+        panic!("five have spoken");
     };
     world.hold(dan).await;
     let at_work = world.hear("eve", "hello").await;
@@ -208,11 +251,26 @@ pub async fn a_model_that_is_back_hastens_what_waits_for_it(harness: &dyn Harnes
     let mut hastened = vec![ana, bob];
     hastened.sort();
     assert_eq!(due, hastened);
-    let outcome = world.try_claim(cyd).await;
-    assert!(matches!(outcome, ClaimOutcome::NotYet(at) if at == soon));
+    for left_alone in [cyd, fay] {
+        let outcome = world.try_claim(left_alone).await;
+        assert!(matches!(outcome, ClaimOutcome::NotYet(at) if at == soon));
+    }
     let outcome = world.try_claim(dan).await;
     assert!(matches!(outcome, ClaimOutcome::Paused));
     let again = world.claim(ana).await;
     assert_eq!((again.runs, again.provider_failures), (2, 1));
     assert_eq!(texts(&again), ["hello"]);
+    world.pass(Duration::from_secs(40));
+    let again = world.claim(fay).await;
+    let not_before = world.after(30);
+    let end = TurnEnd::Retry {
+        not_before,
+        failure: outage(),
+    };
+    world.end(&again, end).await;
+    assert_eq!(
+        world.store.hasten(world.now, 9).await.unwrap(),
+        [fay],
+        "this time nobody has named the time"
+    );
 }

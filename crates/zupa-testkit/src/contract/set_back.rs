@@ -8,6 +8,7 @@ use zupa_core::store::{ClaimOutcome, Settlement, TurnEnd};
 use zupa_core::{Burst, DeliveryState, ErrorKind, Timestamp, WaitKind, WaitState};
 
 use super::Harness;
+use super::idle::rests;
 use super::world::World;
 use super::world::path::failure;
 
@@ -84,6 +85,19 @@ async fn held_up(harness: &dyn Harness, restart: bool) {
     world.now = before.plus(HALF_A_MINUTE);
     world.expire().await;
     assert_eq!(world.wait_state(parked).await, WaitState::Expired);
+}
+
+/// The agent is woken after as long a silence as it would have been.
+pub async fn a_wake_is_not_held_up(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    world.store.heartbeat(world.life()).await.unwrap();
+    let conversation = rests(&world, "ana", 60).await;
+    world.now = world.now.minus(HOUR);
+    world.store.heartbeat(world.life()).await.unwrap();
+    world.pass(Duration::from_secs(59));
+    assert!(world.expire().await.is_empty());
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.expire().await, [conversation]);
 }
 
 /// Clocks are corrected in small steps all the time: those move nothing.

@@ -57,6 +57,7 @@ impl State {
                 reason: None,
                 turn: None,
                 duplicates: 0,
+                redriven: false,
             },
         );
         let due_at = conversation.due_at().unwrap_or(now);

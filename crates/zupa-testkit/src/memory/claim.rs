@@ -10,8 +10,8 @@ use zupa_core::store::{
     Accepted, Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Offer, Renew, Renewed,
 };
 use zupa_core::{
-    Claimed, ConversationId, Epoch, InboundState, Number, ProcessId, Result, Timestamp, TurnId,
-    TurnState,
+    Claimed, Coming, ConversationId, Epoch, InboundState, Number, ProcessId, Result, Timestamp,
+    TurnId, TurnState,
 };
 
 use super::planted::Planted;
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// Makes due what waits for a provider.
+    /// Makes due what waits for a provider that has not named the time.
     pub(super) fn hasten(&mut self, now: Timestamp, limit: usize) -> Vec<ConversationId> {
         self.now = self.now.max(now);
         let anything = self.planted == Some(Planted::HastensAnything);
@@ -134,8 +134,8 @@ impl State {
             .filter(|conversation| conversation.hold.is_none())
             .filter_map(|conversation| {
                 let turn = conversation.turns.get_mut(&conversation.open?)?;
-                let waits =
-                    turn.state == TurnState::Retry && (turn.provider_failures > 0 || anything);
+                let waits = turn.state == TurnState::Retry
+                    && (turn.provider_failures > 0 && !turn.asked || anything);
                 (waits && turn.not_before > Some(now)).then_some((turn, conversation.id))
             })
             .collect();
@@ -193,6 +193,7 @@ impl Conversation {
                 claimed_at: now,
                 ended_at: None,
                 not_before: None,
+                asked: false,
                 reason: None,
                 steps: Vec::new(),
                 said: 0,
@@ -232,6 +233,11 @@ impl Conversation {
                     number: *number,
                     accepted_at: row.accepted_at,
                     content: row.content.clone(),
+                    coming: match row.redriven {
+                        true => Coming::Redriven,
+                        false if *number <= self.split_until => Coming::Divided,
+                        false => Coming::New,
+                    },
                 })
             })
             .collect();

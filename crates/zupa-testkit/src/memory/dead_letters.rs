@@ -9,7 +9,7 @@ use zupa_core::{
     AuditEntry, Content, Correlation, DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed,
     DeadLetterFilter, DeadLetterId, DeadLetterStanding, DeadLetterState, DeadLetterStats,
     DeadLetterView, DeadLettersKept, DeliveryId, DeliveryState, EffectClass, Error, ErrorKind,
-    EventId, InboundState, Lane, Number, RawPayload, Result, Timestamp, TurnId,
+    EventId, InboundState, Lane, Number, RawPayload, ReceiptLevel, Result, Timestamp, TurnId,
 };
 
 use super::planted::Planted;
@@ -233,18 +233,23 @@ impl Conversation {
     /// What has become of the row that a dead letter is about.
     fn fate(&self, id: DeadLetterId) -> Fate {
         match id {
-            DeadLetterId::Inbound(event) => match self.inbound(event).map(|(_, row)| row.state) {
-                Some(InboundState::Dead) => Fate::GaveUp,
-                Some(state) if state.has_ended() => Fate::Well,
-                _ => Fate::Open,
+            DeadLetterId::Inbound(event) => match self.inbound(event).map(|(_, row)| row) {
+                Some(row) => match row.state {
+                    InboundState::Dead => Fate::GaveUp,
+                    InboundState::Refused | InboundState::Expired => {
+                        Fate::nothing(row.state.as_str(), row.reason.as_deref())
+                    }
+                    state if state.has_ended() => Fate::Well,
+                    _ => Fate::Open,
+                },
+                None => Fate::Open,
             },
             DeadLetterId::Delivery(delivery) => match self.delivery_row(delivery) {
                 Some(row) => match row.state {
                     DeliveryState::Failed | DeliveryState::Unknown => Fate::GaveUp,
                     DeliveryState::Sent => Fate::Well,
                     DeliveryState::Cancelled => {
-                        let why = row.reason.as_deref().unwrap_or_default();
-                        Fate::CameToNothing(format!("{}: {why}", row.state.as_str()))
+                        Fate::nothing(row.state.as_str(), row.reason.as_deref())
                     }
                     _ => Fate::Open,
                 },
@@ -292,7 +297,7 @@ impl Conversation {
             }
             DeadLetterId::Delivery(delivery) => {
                 let row = self.delivery_row(delivery)?;
-                (false, row.state == DeliveryState::Unknown)
+                (false, row.may_have_left())
             }
         };
         Some(DeadLetterStanding {
@@ -336,6 +341,7 @@ impl Conversation {
         let old = self.inbound(event).map(|(number, _)| number);
         if let Some(mut row) = old.and_then(|old| self.inbounds.remove(&old)) {
             (row.state, row.reason, row.turn) = (InboundState::Queued, None, None);
+            row.redriven = true;
             if let Some(words) = words {
                 row.content = Content::text(words);
             }
@@ -352,7 +358,8 @@ impl Conversation {
         let Some(mut row) = old.and_then(|old| self.outbox.remove(&old)) else {
             return;
         };
-        row.doubled += u32::from(row.state == DeliveryState::Unknown);
+        row.doubled += u32::from(row.may_have_left());
+        row.attempts = 0;
         (row.state, row.reason, row.until) = (DeliveryState::Queued, None, None);
         (row.late, row.lane, row.settled_at) = (true, Lane::Late, None);
         let number = self.next_number();
@@ -407,12 +414,26 @@ impl Conversation {
     }
 }
 
+impl DeliveryRow {
+    /// Nobody knows whether it has left, or there is proof that it has.
+    fn may_have_left(&self) -> bool {
+        let proof = !matches!(self.receipt, ReceiptLevel::None | ReceiptLevel::Failed);
+        self.state == DeliveryState::Unknown || self.doubled > 0 || proof
+    }
+}
+
 /// What has become of what failed.
 enum Fate {
     /// It is tried, or waits to be.
     Open,
     GaveUp,
     Well,
-    /// It was cancelled.
+    /// It was cancelled, or turned away.
     CameToNothing(String),
+}
+
+impl Fate {
+    fn nothing(state: &str, why: Option<&str>) -> Self {
+        Self::CameToNothing(format!("{state}: {}", why.unwrap_or_default()))
+    }
 }

@@ -23,26 +23,36 @@ impl State {
         if let Some((conversation, turn)) = by_turn {
             return Some(conversation.view(turn));
         }
-        self.find_inbound(|row| Some(row.event.0) == ours)
-            .or_else(|| {
-                self.find_inbound(|row| {
-                    row.origin == Origin::External && row.platform_id.as_str() == id
-                })
-            })
-            .map(|(conversation, number, row)| conversation.view_by_inbound(number, row))
+        let by_event = self.find_inbounds(|row| Some(row.event.0) == ours);
+        let mut named = match by_event.is_empty() {
+            false => by_event,
+            true => self.find_inbounds(|row| {
+                row.origin == Origin::External && row.platform_id.as_str() == id
+            }),
+        };
+        if let [(conversation, number, row)] = named[..] {
+            return Some(conversation.view_by_inbound(number, row));
+        }
+        named.sort_by_key(|(_, _, row)| (std::cmp::Reverse(row.accepted_at), row.event));
+        let mut each = named.into_iter();
+        let (conversation, number, row) = each.next()?;
+        let mut view = conversation.view_without_turn(number, row);
+        let others = each.map(|(_, number, row)| row.view(number));
+        view.inbounds.extend(others);
+        Some(view)
     }
 
-    fn find_inbound(
+    fn find_inbounds(
         &self,
         wanted: impl Fn(&InboundRow) -> bool,
-    ) -> Option<(&Conversation, Number, &InboundRow)> {
-        self.conversations.values().find_map(|conversation| {
-            conversation
-                .inbounds
-                .iter()
-                .find(|(_, row)| wanted(row))
-                .map(|(number, row)| (conversation, *number, row))
-        })
+    ) -> Vec<(&Conversation, Number, &InboundRow)> {
+        let mut found = Vec::new();
+        for conversation in self.conversations.values() {
+            let rows = conversation.inbounds.iter();
+            let rows = rows.filter(|(_, row)| wanted(row));
+            found.extend(rows.map(|(number, row)| (conversation, *number, row)));
+        }
+        found
     }
 
     pub(super) fn accounting(&self) -> Accounting {
@@ -179,6 +189,10 @@ impl Conversation {
         if let Some(turn) = row.turn.and_then(|turn| self.turns.get(&turn)) {
             return self.view(turn);
         }
+        self.view_without_turn(number, row)
+    }
+
+    fn view_without_turn(&self, number: Number, row: &InboundRow) -> TurnView {
         TurnView {
             turn: None,
             conversation: self.id,

@@ -240,7 +240,7 @@ impl Conversation {
             turn.state = TurnState::Retry;
             // It came back, so it did not take the process down.
             turn.mode = ClaimMode::Normal;
-            turn.not_before = Some(not_before);
+            (turn.not_before, turn.asked) = (Some(not_before), failure.asked);
             turn.reason = Some(line(failure));
         }
     }

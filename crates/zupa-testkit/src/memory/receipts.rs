@@ -49,7 +49,7 @@ impl State {
         // Only our key proves that the row left; the platform's id is known
         // for rows that were settled.
         let proves = level >= ReceiptLevel::Accepted && level != ReceiptLevel::Failed;
-        if proves && row.attempts > 0 {
+        if proves && (row.attempts > 0 || row.late) {
             row.sent(now);
         }
         row.platform_id.get_or_insert(about);

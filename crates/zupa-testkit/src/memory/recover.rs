@@ -125,6 +125,7 @@ impl State {
                 .into_iter()
                 .flat_map(|turn| [Some(&mut turn.claimed_at), turn.not_before.as_mut()]);
             of_turn.flatten().for_each(earlier);
+            conversation.wake_at.iter_mut().for_each(earlier);
             let holder = conversation.holder.iter_mut();
             holder.for_each(|holder| earlier(&mut holder.expires_at));
             let pending = conversation.inbounds.values_mut();
@@ -264,6 +265,10 @@ impl Conversation {
         self.note_crash(turn, now);
         let reason = Some(reason.to_owned());
         let (turn_state, inbound) = match action {
+            // What a human has answered is not answered part by part, either.
+            "turn.split" if self.silenced == Some(turn) => {
+                (TurnState::Superseded, InboundState::AnsweredByHuman)
+            }
             "turn.split" => (TurnState::Superseded, InboundState::Queued),
             _ => (TurnState::Dead, InboundState::Dead),
         };

@@ -158,6 +158,8 @@ pub(super) struct InboundRow {
     /// The last turn that claimed it.
     pub turn: Option<TurnId>,
     pub duplicates: u64,
+    /// An operator has had it tried again.
+    pub redriven: bool,
 }
 
 #[derive(Debug)]
@@ -173,6 +175,8 @@ pub(super) struct TurnRow {
     pub claimed_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub not_before: Option<Timestamp>,
+    /// Of a retry: the provider has named the time.
+    pub asked: bool,
     pub reason: Option<String>,
     pub steps: Vec<Step>,
     /// Outbox rows that its steps have written.

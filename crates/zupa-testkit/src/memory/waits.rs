@@ -284,6 +284,7 @@ impl Conversation {
                 reason: None,
                 turn: None,
                 duplicates: 0,
+                redriven: false,
             },
         );
         Ok(())

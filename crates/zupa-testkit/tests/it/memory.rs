@@ -91,4 +91,9 @@ mod set_back {
     async fn small_steps_move_nothing() {
         set_back::small_steps_move_nothing(&Memory::healthy()).await;
     }
+
+    #[tokio::test]
+    async fn a_wake_is_not_held_up() {
+        set_back::a_wake_is_not_held_up(&Memory::healthy()).await;
+    }
 }

@@ -218,7 +218,7 @@ fn parts(
         intake: runtime.intake(),
         desk,
         ids: Arc::new(SystemIds),
-        clock: Arc::new(SystemClock::default()),
+        clock: runtime.clock(),
         wakeup,
         config: Digest(config.hash()),
         chats,

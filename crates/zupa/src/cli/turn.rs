@@ -57,7 +57,9 @@ fn show(view: &TurnView, wanted: &Id) -> Result<Code, Failure> {
         print::json(&Versioned { version: 1, view })?;
         return Ok(Code::Ok);
     }
-    print::line(format_args!("conversation {}", view.conversation));
+    if view.turn.is_some() || view.inbounds.len() == 1 {
+        print::line(format_args!("conversation {}", view.conversation));
+    }
     if let Some(turn) = &view.turn {
         print::line(format_args!(
             "turn         {} {:?}, inbounds {} to {}, {} starts, {} failures",

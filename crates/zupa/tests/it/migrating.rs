@@ -145,6 +145,7 @@ const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; 
      ALTER TABLE outbox DROP COLUMN aside; \
      ALTER TABLE outbox DROP COLUMN said; \
      ALTER TABLE turns DROP COLUMN said; \
+     ALTER TABLE turns DROP COLUMN asked; \
      ALTER TABLE turns DROP COLUMN inbounds; \
      ALTER TABLE conversations DROP COLUMN internals; \
      ALTER TABLE conversations DROP COLUMN open_replies; \

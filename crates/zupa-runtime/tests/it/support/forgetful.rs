@@ -11,7 +11,7 @@ use zupa_core::store::{
     Accept, Accepted, Applied, Batch, Claim, ClaimOutcome, ClaimedTurn, Delivery, Due, Finish,
     Finished, Life, Recorded, Recovery, Renew, Renewed, Store, TurnEnd,
 };
-use zupa_core::turn::{Claimed, Message};
+use zupa_core::turn::{Claimed, Coming, Message};
 use zupa_core::{
     AuditHead, ChannelId, Content, ConversationId, Epoch, Number, ProcessId, Result, Timestamp,
     TurnId,
@@ -213,6 +213,7 @@ impl Open {
                 number: Number(1),
                 accepted_at: self.accepted_at,
                 content: self.accept.inbound.content.clone(),
+                coming: Coming::New,
             }],
             steps: Vec::new(),
             said: 0,

@@ -223,6 +223,7 @@ pub(in crate::contract) fn failure() -> FailureNote {
         kind: ErrorKind::ContextLength,
         message: "the prompt is too long".into(),
         counts: true,
+        asked: false,
     }
 }
 
@@ -232,6 +233,7 @@ pub(in crate::contract) fn outage() -> FailureNote {
         kind: ErrorKind::Unavailable,
         message: "the model cannot be reached".into(),
         counts: false,
+        asked: false,
     }
 }
 

@@ -110,21 +110,7 @@ async fn retry_all(config: &Config, wanted: &RetryDeadLetters) -> Result<Code, F
         }
     } else {
         agree(&format!("try {count} dead letters again"), wanted.yes)?;
-        match &source {
-            Source::Store(opened) => {
-                let filter = filter.filter(who.at).map_err(unusable)?;
-                let (desk, limit) = (opened.desk.as_ref(), usize::from(wanted.limit));
-                shared::retry_all(desk, &filter, limit, Run::Real, &who)
-                    .await?
-                    .0
-            }
-            Source::Server(server) => {
-                let filter = json!(wanted_of(&wanted.filter, None));
-                let body = json!({ "filter": filter, "limit": wanted.limit, "by": who.by });
-                let answer = operator::post(server, "/api/v1/dead-letters/retry", &body).await?;
-                understood(answer)?
-            }
-        }
+        until_the_limit(&source, wanted, &who).await?
     };
     if wanted.output.json {
         versioned(&retried)?;
@@ -134,6 +120,7 @@ async fn retry_all(config: &Config, wanted: &RetryDeadLetters) -> Result<Code, F
         matched,
         retried: again,
         skipped,
+        next: _,
     } = &retried;
     if wanted.dry_run {
         print::line(format_args!("would try {matched} dead letters again"));
@@ -146,6 +133,53 @@ async fn retry_all(config: &Config, wanted: &RetryDeadLetters) -> Result<Code, F
         eprintln!("left out: {id}; see `zupa dlq retry {id}`");
     }
     Ok(Code::Ok)
+}
+
+/// Page by page, until as many are tried again as were asked for: those that are left out
+/// keep none of the others from it.
+async fn until_the_limit(
+    source: &Source,
+    wanted: &RetryDeadLetters,
+    who: &Act,
+) -> Result<Retried, Failure> {
+    let mut all = Retried::default();
+    loop {
+        let left = u64::from(wanted.limit).saturating_sub(all.retried);
+        let page = retry_page(source, wanted, who, (all.next, left)).await?;
+        all.matched += page.matched;
+        all.retried += page.retried;
+        all.skipped.extend(page.skipped);
+        all.next = page.next;
+        if all.next.is_none() || all.retried >= u64::from(wanted.limit) {
+            return Ok(all);
+        }
+    }
+}
+
+async fn retry_page(
+    source: &Source,
+    wanted: &RetryDeadLetters,
+    who: &Act,
+    (after, limit): (Option<DeadLetterId>, u64),
+) -> Result<Retried, Failure> {
+    match source {
+        Source::Store(opened) => {
+            let filter = wanted_of(&wanted.filter, Some("pending"));
+            let filter = filter.filter(who.at).map_err(unusable)?;
+            let (desk, page) = (opened.desk.as_ref(), (after, limit as usize));
+            let retried = shared::retry_all(desk, &filter, page, Run::Real, who).await?;
+            Ok(retried.0)
+        }
+        Source::Server(server) => {
+            let filter = json!(wanted_of(&wanted.filter, None));
+            let mut body = json!({ "filter": filter, "limit": limit, "by": who.by });
+            if let Some(after) = after {
+                body["after"] = json!(after);
+            }
+            let answer = operator::post(server, "/api/v1/dead-letters/retry", &body).await?;
+            understood(answer)
+        }
+    }
 }
 
 /// Does something with one, and tells what has become of it.
