@@ -27,6 +27,7 @@ mod duplicates;
 mod effects;
 mod ends;
 mod engine_matrix;
+mod failover;
 mod fairness;
 mod found;
 mod giving_up;
