@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use zupa_core::{Deduplicates, DeliveryState, Effect, Result, ToolContext, ToolOutput};
 use zupa_runtime::resilience::CallPolicy;
@@ -98,6 +99,21 @@ async fn a_tool_that_never_answers() {
         world.model.called(calls - 1).await;
         in_time(until_called(&world, calls).await, deadline);
         world.quiet().await;
+        let tool = ask.trim_end_matches('?');
+        let told = world.model.asked().pop().unwrap();
+        let told = told.messages.last().unwrap().text().to_owned();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(
+            (&told["error"], &told["tool"]),
+            (&json!("timeout"), &json!(tool))
+        );
+        in_time(
+            Duration::from_millis(told["ms"].as_u64().unwrap()),
+            deadline,
+        );
+        let audit = world.view(ask).await.audit;
+        let said = format!("{tool}: pure, timeout, unknown");
+        assert!(audit.iter().any(|entry| entry.reason == said), "{audit:?}");
     }
 }
 

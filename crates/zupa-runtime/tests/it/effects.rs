@@ -106,7 +106,7 @@ async fn the_audit_shows_each_call_with_its_class_and_its_end() {
     assert_eq!(
         said,
         [
-            "tool.called reserve: idempotent, unknown",
+            "tool.called reserve: idempotent, timeout, unknown",
             "tool.called a tool that is unknown: not made, unknown_tool",
             "turn.answered "
         ]
