@@ -13,6 +13,8 @@ use zupa_core::{
 };
 
 use super::called::{Failed, outcome};
+use super::cx::Noted;
+use super::effects::evidence;
 use super::{Called, Cx, Review, Run, Stop};
 use crate::faults::Phase;
 use crate::resilience::GuardedTool;
@@ -135,8 +137,18 @@ impl Run {
             EffectClass::Pure | EffectClass::Idempotent => {
                 self.note(key, input, call, Called::of(failed)).await
             }
-            EffectClass::Reconcile => self.probe(key, input, call).await,
-            EffectClass::AtMostOnce => self.decided(key, input, call).await,
+            class => {
+                let called = Called::of(failed);
+                let reason = evidence(&call.tool.spec().name, Some(class), &called, true);
+                self.audit(Noted {
+                    action: "call.unanswered",
+                    reason,
+                });
+                match class {
+                    EffectClass::Reconcile => self.probe(key, input, call).await,
+                    _ => self.decided(key, input, call).await,
+                }
+            }
         }
     }
 
