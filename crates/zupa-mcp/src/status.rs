@@ -12,7 +12,7 @@ use zupa_core::{Error, ErrorKind, Outcome, Retry};
 /// A limit without a delay: long enough to matter, short enough to be tried.
 const RATE_LIMIT_DELAY: Duration = Duration::from_secs(1);
 /// A server that asks for more is asked again anyway.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The one mapping. A refusal (4xx) did nothing. A failure (5xx) may come after
 /// the work, 503 included: behind a gateway nobody can tell, and a tool that
@@ -121,8 +121,10 @@ mod tests {
             );
         }
         assert_eq!(into_error(404, Some(asked)).retry(), Retry::Never);
-        assert_eq!(seconds("86400"), Some(LONGEST));
-        assert_eq!(seconds("inf"), Some(LONGEST));
+        let day = Some(Duration::from_secs(86_400));
+        assert_eq!(seconds("7200"), Some(Duration::from_secs(7_200)));
+        assert_eq!(seconds("86401"), day);
+        assert_eq!(seconds("inf"), day);
         for nonsense in ["", "-1", "soon", "NaN"] {
             assert_eq!(seconds(nonsense), None, "{nonsense}");
         }

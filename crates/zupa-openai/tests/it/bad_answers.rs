@@ -87,7 +87,8 @@ async fn rate_limits_keep_the_servers_delay() {
         ("", 1),
         ("retry-after: 7\r\n", 7),
         (date, 30),
-        ("retry-after: 86400\r\n", 600),
+        ("retry-after: 7200\r\n", 7_200),
+        ("retry-after: 864000\r\n", 86_400),
         ("retry-after: soon\r\n", 1),
     ] {
         let script = answer(429, &format!("{JSON}{headers}"), &body);
