@@ -60,6 +60,7 @@ mod talk;
 mod telemetry;
 mod tenants;
 mod tools;
+mod traffic;
 mod two_versions;
 mod unheard;
 mod versions;
