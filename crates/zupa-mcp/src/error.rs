@@ -316,6 +316,16 @@ mod tests {
     }
 
     #[test]
+    fn every_status_of_a_server_is_judged_as_that_of_a_tool() {
+        let of = |error: Error| (error.kind(), error.retry(), error.outcome());
+        for status in 400..600 {
+            let failure = sent(Http::HttpStatus(HttpStatusError::new(status, None)));
+            let judged = of(into_error(failure, "s"));
+            assert_eq!(judged, of(status::into_error(status, None)), "{status}");
+        }
+    }
+
+    #[test]
     fn the_servers_delay_is_kept() {
         let limited = HttpStatusError::new(429, Some("7".into()));
         let error = into_error(sent(Http::HttpStatus(limited)), "s");

@@ -12,7 +12,7 @@ use zupa_core::{Error, ErrorKind, Outcome, Retry};
 /// A limit without a delay: long enough to matter, short enough to be tried.
 const RATE_LIMIT_DELAY: Duration = Duration::from_secs(1);
 /// A server that asks for more is asked again anyway.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The one mapping. A refusal (4xx) did nothing. A failure (5xx) may come after
 /// the work, 503 included: behind a gateway nobody can tell, and a tool that
@@ -83,30 +83,30 @@ fn until(value: &str, date: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    /// No status of an error is left to chance.
     #[test]
-    fn every_class_of_status_has_its_meaning() {
+    fn every_status_has_its_meaning() {
         use ErrorKind::*;
         use Outcome::{NotApplied, Unknown};
-        for (status, kind, outcome, transient) in [
-            (302, Protocol, Unknown, false),
-            (400, Invalid, NotApplied, false),
-            (401, Unauthorized, NotApplied, false),
-            (403, Unauthorized, NotApplied, false),
-            (404, NotFound, NotApplied, false),
-            (408, Timeout, NotApplied, true),
-            (409, Conflict, NotApplied, true),
-            (422, Invalid, NotApplied, false),
-            (429, RateLimited, NotApplied, true),
-            (500, Unavailable, Unknown, true),
-            (501, Unsupported, NotApplied, false),
-            (503, Unavailable, Unknown, true),
-            (504, Timeout, Unknown, true),
-            (600, Protocol, Unknown, false),
-        ] {
+        let second = Retry::After(RATE_LIMIT_DELAY);
+        for status in [302].into_iter().chain(400..=600) {
+            let expected = match status {
+                401 | 403 => (Unauthorized, Retry::Never, NotApplied),
+                402 => (QuotaExceeded, Retry::Never, NotApplied),
+                404 | 410 => (NotFound, Retry::Never, NotApplied),
+                408 => (Timeout, Retry::Now, NotApplied),
+                409 => (Conflict, Retry::Now, NotApplied),
+                413 => (Full, Retry::Never, NotApplied),
+                425 | 429 => (RateLimited, second, NotApplied),
+                501 => (Unsupported, Retry::Never, NotApplied),
+                504 => (Timeout, Retry::Now, Unknown),
+                302 | 600 => (Protocol, Retry::Never, Unknown),
+                ..500 => (Invalid, Retry::Never, NotApplied),
+                500.. => (Unavailable, Retry::Now, Unknown),
+            };
             let error = into_error(status, None);
-            assert_eq!(error.kind(), kind, "{status}");
-            assert_eq!(error.outcome(), outcome, "{status}");
-            assert_eq!(error.is_transient(), transient, "{status}");
+            let said = (error.kind(), error.retry(), error.outcome());
+            assert_eq!(said, expected, "{status}");
         }
     }
 
@@ -121,8 +121,10 @@ mod tests {
             );
         }
         assert_eq!(into_error(404, Some(asked)).retry(), Retry::Never);
-        assert_eq!(seconds("86400"), Some(LONGEST));
-        assert_eq!(seconds("inf"), Some(LONGEST));
+        let day = Some(Duration::from_secs(86_400));
+        assert_eq!(seconds("7200"), Some(Duration::from_secs(7_200)));
+        assert_eq!(seconds("86401"), day);
+        assert_eq!(seconds("inf"), day);
         for nonsense in ["", "-1", "soon", "NaN"] {
             assert_eq!(seconds(nonsense), None, "{nonsense}");
         }

@@ -150,11 +150,14 @@ pub(crate) fn into_error(failure: Failure, model: &str) -> Error {
             ErrorKind::Protocol,
             "the model's answer made no sense",
         )),
-        Failure::TooLong => again(about(ErrorKind::Protocol, "the model's answer had no end")),
-        Failure::TooManyCalls(limit) => again(about(
-            ErrorKind::Protocol,
+        // The same prompt would be answered so again, and nobody else's would.
+        Failure::TooLong => about(ErrorKind::Invalid, "the model's answer had no end")
+            .with_outcome(Outcome::Applied),
+        Failure::TooManyCalls(limit) => about(
+            ErrorKind::Invalid,
             "the model asked for more calls of tools than any turn needs",
-        ))
+        )
+        .with_outcome(Outcome::Applied)
         .with("limit", limit),
         Failure::Answer(answer) => of_answer(answer, model),
     }

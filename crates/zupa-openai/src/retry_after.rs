@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 /// A server that asks for more is asked again anyway.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// `retry-after-ms` (OpenAI), or `Retry-After` in seconds or as a date.
 pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
@@ -81,10 +81,19 @@ mod tests {
     }
 
     #[test]
-    fn no_server_makes_us_wait_longer_than_ten_minutes() {
+    fn hours_are_waited_out_and_no_more_than_a_day() {
         let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
-        for value in ["86400", "1e300", "inf", "Thu, 22 Oct 2026 07:28:00 GMT"] {
-            check(&[date, ("retry-after", value)], Some(LONGEST));
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 60 * 60));
+        for (value, wait) in [
+            ("7200", hours(2)),
+            ("Wed, 21 Oct 2026 19:28:00 GMT", hours(12)),
+            ("86400", hours(24)),
+            ("86401", hours(24)),
+            ("1e300", hours(24)),
+            ("inf", hours(24)),
+            ("Fri, 23 Oct 2026 07:28:00 GMT", hours(24)),
+        ] {
+            check(&[date, ("retry-after", value)], wait);
         }
     }
 

@@ -20,8 +20,8 @@ use zupa_core::store::{
     ClaimedTurn, Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
-    Acknowledges, Clock, Content, DeliveryState, EffectClass, Error, EventBus, Fact, Hint, Ids,
-    NewWait, Number, Outbound, Retry, StoredState, Timestamp, WaitId, WaitState, Wakeup,
+    Acknowledges, Clock, Content, DeliveryState, EffectClass, Error, ErrorKind, EventBus, Fact,
+    Hint, Ids, NewWait, Number, Outbound, Retry, StoredState, Timestamp, WaitId, WaitState, Wakeup,
 };
 
 use crate::agent::Agent;
@@ -124,6 +124,10 @@ impl Committer {
         let end = match end {
             End::Done(done) => self.done(run, done),
             End::Failed(error) => self.failed(run, error, Counts::Yes),
+            // Nonsense may be the doing of one input: it gets the ordinary attempts.
+            End::Held(error) if error.kind() == ErrorKind::Protocol => {
+                self.failed(run, error.with_retry(Retry::Now), Counts::Yes)
+            }
             End::Held(error) => self.failed(run, error, Counts::No),
             End::Release => TurnEnd::Release,
             End::Lost => {

@@ -53,6 +53,6 @@ pub use scripted::{
 pub use settings::{JournalMode, Settings};
 pub use system::{SystemClock, SystemIds, SystemSecrets};
 pub use tools::{Confirm, ToolFn, Tools, tool};
-pub use turn::{Called, Cx, Review, Stop};
+pub use turn::{Called, Cx, Late, Review, Stop};
 pub use wakeup::InProcessWakeup;
 pub use writer::Health;

@@ -11,6 +11,7 @@
 //! on.
 
 mod call;
+mod called;
 mod cx;
 mod effects;
 mod given;
@@ -20,8 +21,8 @@ mod run;
 mod say;
 mod stop;
 
-pub use call::Called;
 pub(crate) use call::{PlannedCall, Which};
+pub use called::{Called, Late};
 pub use cx::Cx;
 pub(crate) use cx::{Gathered, Noted};
 pub(crate) use effects::{MAX_CALLS, evidence};

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 use zupa_core::{Effect, Error, ErrorKind, Outcome, Result, Retry, Tool, ToolOutput};
 use zupa_mcp::{HttpMethod, HttpTool, HttpToolConfig};
 
@@ -96,6 +96,27 @@ async fn statuses_say_what_became_of_the_call() {
     }
 }
 
+/// No status of an error is left to chance on the way here, either.
+#[tokio::test]
+async fn every_status_arrives_as_itself() {
+    let server = MockServer::start().await;
+    let as_asked = |request: &Request| {
+        let status = request.url.path().trim_start_matches('/').parse::<u16>();
+        ResponseTemplate::new(status.unwrap()).set_body_string(CANARY)
+    };
+    Mock::given(any())
+        .respond_with(as_asked)
+        .mount(&server)
+        .await;
+    for status in 400..600 {
+        let error = call(format!("{}/{status}", server.uri()), PATIENCE).await;
+        let error = error.unwrap_err();
+        let said = ("status", status.to_string());
+        assert!(error.context().contains(&said), "{error:?}");
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 200);
+}
+
 #[tokio::test]
 async fn the_servers_delay_is_kept() {
     for (status, kind) in [(429, ErrorKind::RateLimited), (503, ErrorKind::Unavailable)] {
@@ -125,6 +146,36 @@ async fn without_a_connection_nothing_happened() {
     let error = call(url, PATIENCE).await.unwrap_err();
     assert_error(&error, ErrorKind::Unavailable, Outcome::NotApplied);
     assert_eq!(error.retry(), Retry::Now);
+}
+
+#[tokio::test]
+async fn without_a_name_nothing_happened() {
+    let url = "http://nobody.invalid/".to_owned();
+    let error = call(url, PATIENCE).await.unwrap_err();
+    assert_error(&error, ErrorKind::Unavailable, Outcome::NotApplied);
+    assert_eq!(error.retry(), Retry::Now);
+}
+
+/// A server that speaks no TLS where it is expected.
+#[tokio::test]
+async fn without_a_handshake_nothing_happened() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await
+    });
+    let error = call(url, PATIENCE).await.unwrap_err();
+    assert_error(&error, ErrorKind::Unavailable, Outcome::NotApplied);
+    assert_eq!(error.retry(), Retry::Now);
+}
+
+/// What is no HTTP may be the answer to a request that was carried out.
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_leaves_the_outcome_unknown() {
+    let error = call(raw("not http at all\r\n\r\n", true).await, PATIENCE).await;
+    let error = error.unwrap_err();
+    assert_error(&error, ErrorKind::Unavailable, Outcome::Unknown);
 }
 
 /// A server that reads a request, answers these bytes, and then hangs up or

@@ -3,7 +3,7 @@
 use super::*;
 use crate::fault::Fault;
 use ErrorKind::*;
-use Outcome::{NotApplied, Unknown};
+use Outcome::{Applied, NotApplied, Unknown};
 use Retry::{After, Never, Now};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -128,8 +128,6 @@ fn a_servers_delay_is_kept_where_trying_again_helps() {
 fn what_happens_without_an_answer_may_be_tried_again() {
     check(Failure::CutOff, Unavailable, Now, Unknown);
     check(Failure::Undecodable, Protocol, Now, Unknown);
-    check(Failure::TooLong, Protocol, Now, Unknown);
-    check(Failure::TooManyCalls("64 calls"), Protocol, Now, Unknown);
     check(
         Failure::NotEvents("text/html".to_owned()),
         Protocol,
@@ -144,4 +142,13 @@ fn what_happens_without_an_answer_may_be_tried_again() {
         check(Failure::Silence(silence), Timeout, Now, Unknown);
     }
     check(Failure::Request, Internal, Never, NotApplied);
+}
+
+/// One person's words may lead to it, so it keeps nobody else from the model.
+#[test]
+fn an_answer_beyond_all_measure_is_about_its_input() {
+    for failure in [Failure::TooLong, Failure::TooManyCalls("64 calls")] {
+        assert!(!into_error(failure.clone(), "m").is_about_provider());
+        check(failure, Invalid, Never, Applied);
+    }
 }

@@ -167,7 +167,7 @@ async fn a_split_anywhere_changes_no_call() {
 }
 
 #[tokio::test]
-async fn calls_without_end_are_a_matter_of_protocol() {
+async fn calls_without_end_are_about_the_input_and_nameless_ones_a_matter_of_protocol() {
     let call = |index: usize, name: &str, arguments: &str| {
         let function = json!({"name": name, "arguments": arguments});
         event(
@@ -178,12 +178,15 @@ async fn calls_without_end_are_a_matter_of_protocol() {
     let large = CANARY.repeat(10_000);
     let long: Vec<_> = (0..6).map(|_| call(0, "a", &large)).collect();
     let nameless = vec![call(0, "", CANARY), finish("tool_calls")];
-    for (name, script) in [("many", many), ("long", long), ("nameless", nameless)] {
+    let endless = (ErrorKind::Invalid, Retry::Never, Outcome::Applied);
+    let nonsense = (ErrorKind::Protocol, Retry::Now, Outcome::Unknown);
+    for (name, script, expected) in [
+        ("many", many, endless),
+        ("long", long, endless),
+        ("nameless", nameless, nonsense),
+    ] {
         let error = failure_on(stream_of(&script)).await;
-        assert_eq!(
-            (error.kind(), error.retry(), error.outcome()),
-            (ErrorKind::Protocol, Retry::Now, Outcome::Unknown),
-            "{name}: {error:?}"
-        );
+        let said = (error.kind(), error.retry(), error.outcome());
+        assert_eq!(said, expected, "{name}: {error:?}");
     }
 }

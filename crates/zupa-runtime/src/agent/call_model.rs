@@ -77,7 +77,7 @@ impl CallModel {
 
     fn request(&self, turn: &AgentTurn, cx: &Cx, may_call: bool) -> ModelRequest {
         let agent = &self.0.agent;
-        let mut request = ModelRequest::new(turn.prompt.clone(), cx.run.left());
+        let mut request = ModelRequest::new(turn.prompt.clone(), cx.run.left_for_model());
         if may_call {
             request.tools = agent.tools.specs();
         }
@@ -132,19 +132,19 @@ impl CallModel {
             may_go_on: &may_go_on,
         };
         let began = run.path.clock.monotonic();
+        run.waits_for_model(true);
         let usable = self.0.model.complete(request, watch).await;
+        let is_down = matches!(&usable, Err(error) if error.is_about_provider());
+        run.waits_for_model(is_down);
         let took = run.path.clock.monotonic().saturating_sub(began);
         let called = telemetry::model_called(&run.turn, took, usable.as_ref());
         run.path.bus.emit(called);
         if usable.is_err() {
             run.hint(Hint::End { turn });
         }
-        usable.map_err(|error| {
-            if error.is_about_provider() {
-                Stop::Provider(error)
-            } else {
-                Stop::Failed(error)
-            }
+        usable.map_err(|error| match is_down {
+            true => Stop::Provider(error),
+            false => Stop::Failed(error),
         })
     }
 }

@@ -99,7 +99,7 @@ impl Summarize {
             Prompt::line(Role::System, INSTRUCTION),
             Prompt::line(Role::User, spoken(lines)),
         ];
-        let mut request = ModelRequest::new(messages, run.left());
+        let mut request = ModelRequest::new(messages, run.left_for_model());
         request.max_tokens = Some(TOKENS);
         run.claim.check()?;
         let watch = Watch {

@@ -170,10 +170,14 @@ impl Worker {
                 self.faults.mark(turn.turn.0, Phase::Ended).await;
                 End::Failed(Error::internal("a node panicked"))
             }
-            Err(_elapsed) => End::Failed(
-                Error::new(ErrorKind::Timeout, "the turn ran into its deadline")
-                    .with_retry(zupa_core::Retry::Now),
-            ),
+            Err(_elapsed) => {
+                let error = Error::new(ErrorKind::Timeout, "the turn ran into its deadline")
+                    .with_retry(zupa_core::Retry::Now);
+                match run.is_waiting_for_model() {
+                    true => End::Held(error),
+                    false => End::Failed(error),
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::time::Instant;
 use zupa_core::model::collect;
 use zupa_core::{Completion, Model, ModelRequest, Result};
 
@@ -39,8 +40,9 @@ impl Models {
     ///
     /// *Behaviour*: a model is tried again as its policy says, with short waits only. The
     /// next one is asked after an error about the provider of the one before, its open
-    /// breaker among them. Once a piece was shown there is no further try: nobody sees
-    /// two beginnings of one answer.
+    /// breaker among them; each has an equal share of the time that is left, so that
+    /// whoever hangs leaves theirs to those behind. Once a piece was shown there is no
+    /// further try: nobody sees two beginnings of one answer.
     /// *Errors*: those of the model that was asked last.
     /// *Cancel safety*: cancels the call.
     pub(crate) async fn complete(
@@ -50,13 +52,16 @@ impl Models {
     ) -> Result<Completion> {
         let shown = AtomicBool::new(false);
         let may_go_on = || !shown.load(Ordering::Relaxed) && (watch.may_go_on)();
-        let call = Call {
-            patience: Some(IN_TURN),
-            may_go_on: &may_go_on,
-            ..Call::within(Repeat::Safe, request.timeout)
-        };
+        let until = Instant::now() + request.timeout;
         let mut failed = None;
-        for (model, policy) in &self.0 {
+        for (place, (model, policy)) in self.0.iter().enumerate() {
+            let models_left = (self.0.len() - place) as u32;
+            let share = until.saturating_duration_since(Instant::now()) / models_left;
+            let call = Call {
+                patience: Some(IN_TURN),
+                may_go_on: &may_go_on,
+                ..Call::within(Repeat::Safe, share)
+            };
             let answer = policy
                 .call(call, |timeout| {
                     let request = ModelRequest {

@@ -1,20 +1,21 @@
 //! Calling tools through the journal: an effect that matters leaves an intent before
 //! it starts, and what a crash or a lost answer means is decided by its class.
 
-use std::fmt::{self, Debug};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zupa_core::{
     Decision, Digest, EffectClass, Error, ErrorKind, Outcome, Probe, Step, Tool, ToolContext,
     ToolOutput, WaitState,
 };
 
-use super::{Cx, Review, Run, Stop};
+use super::called::{Failed, outcome};
+use super::cx::Noted;
+use super::effects::evidence;
+use super::{Called, Cx, Review, Run, Stop};
 use crate::faults::Phase;
 use crate::resilience::GuardedTool;
 use crate::telemetry;
@@ -41,23 +42,6 @@ pub(crate) enum Which {
     Equal(u32),
     /// Its place in the journal.
     Place,
-}
-
-/// How a call ended, or why it was not made.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Called {
-    /// With an output.
-    Output(ToolOutput),
-    /// With an error, which the model is told.
-    Error {
-        /// A word for it: `timeout`, `rejected`, `not_done`.
-        kind: String,
-        /// What went wrong. May repeat what a tool said: not for logs.
-        message: String,
-        /// True when nobody knows whether it happened.
-        unknown: bool,
-    },
 }
 
 impl Cx {
@@ -112,10 +96,10 @@ impl Run {
     ) -> Result<Called, Stop> {
         match self.attempt(key, call).await? {
             Ok(called) => self.note(key, input, call, called).await,
-            Err(error) if outcome(&error) == Outcome::Unknown => {
-                self.without_answer(key, input, call, error).await
+            Err(failed) if outcome(&failed.error) == Outcome::Unknown => {
+                self.without_answer(key, input, call, failed).await
             }
-            Err(error) => self.note(key, input, call, Called::of(error)).await,
+            Err(failed) => self.note(key, input, call, Called::of(failed)).await,
         }
     }
 
@@ -146,15 +130,25 @@ impl Run {
         key: &str,
         input: Digest,
         call: &PlannedCall,
-        error: Error,
+        failed: Failed,
     ) -> Result<Called, Stop> {
         match call.tool.effect().class {
             // The model may ask again: equal arguments get the same key.
             EffectClass::Pure | EffectClass::Idempotent => {
-                self.note(key, input, call, Called::of(error)).await
+                self.note(key, input, call, Called::of(failed)).await
             }
-            EffectClass::Reconcile => self.probe(key, input, call).await,
-            EffectClass::AtMostOnce => self.decided(key, input, call).await,
+            class => {
+                let called = Called::of(failed);
+                let reason = evidence(&call.tool.spec().name, Some(class), &called, true);
+                self.audit(Noted {
+                    action: "call.unanswered",
+                    reason,
+                });
+                match class {
+                    EffectClass::Reconcile => self.probe(key, input, call).await,
+                    _ => self.decided(key, input, call).await,
+                }
+            }
         }
     }
 
@@ -205,7 +199,7 @@ impl Run {
 
     /// The call, tried again as its policy and its class allow. The outer error ends the
     /// run.
-    async fn attempt(&self, key: &str, call: &PlannedCall) -> Result<Result<Called, Error>, Stop> {
+    async fn attempt(&self, key: &str, call: &PlannedCall) -> Result<Result<Called, Failed>, Stop> {
         let (guard, context) = (self.guard(call)?, self.context(key, call));
         self.mark(Phase::Tool).await;
         // The last moment: what comes now is felt outside.
@@ -216,14 +210,19 @@ impl Run {
         let answer = AssertUnwindSafe(calling).catch_unwind().await;
         // It may have acted before.
         let answer = answer.unwrap_or_else(|_panic| Err(panicked(call)));
+        let took = self.path.clock.monotonic().saturating_sub(began);
         if self.path.bus.is_watched() {
-            let took = self.path.clock.monotonic().saturating_sub(began);
             let (tool, failed) = (&call.tool.spec().name, answer.as_ref().err());
             self.path
                 .bus
                 .emit(telemetry::tool_called(&self.turn, tool, took, failed));
         }
-        Ok(answer.map(|output| Called::Output(bounded(output))))
+        let answer = answer.map(|output| Called::Output(bounded(output)));
+        Ok(answer.map_err(|error| Failed {
+            error,
+            tool: call.tool.spec().name.clone(),
+            took,
+        }))
     }
 
     /// Records how the call ended; side messages go out with it.
@@ -279,79 +278,6 @@ impl Run {
             decision: call.decision.clone(),
         }
     }
-}
-
-impl Called {
-    /// The output, if there is one.
-    pub fn output(&self) -> Option<&ToolOutput> {
-        match self {
-            Self::Output(output) => Some(output),
-            Self::Error { .. } => None,
-        }
-    }
-
-    /// As a model is told of it.
-    pub fn for_model(&self) -> String {
-        match self {
-            Self::Output(output) => match &output.result {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            },
-            Self::Error { kind, message, .. } => {
-                json!({ "error": kind, "message": message }).to_string()
-            }
-        }
-    }
-
-    /// An error for the model that is none of a call: nothing was tried.
-    pub(crate) fn refused(kind: &str, message: impl Into<String>) -> Self {
-        Self::Error {
-            kind: kind.to_owned(),
-            message: message.into(),
-            unknown: false,
-        }
-    }
-
-    fn of(error: Error) -> Self {
-        let message = match outcome(&error) {
-            Outcome::Applied => format!("it took place, but: {}", error.message()),
-            Outcome::NotApplied | Outcome::Unknown => error.message().to_owned(),
-        };
-        Self::Error {
-            kind: error.kind().as_str().to_owned(),
-            message,
-            unknown: outcome(&error) == Outcome::Unknown,
-        }
-    }
-
-    fn did_not() -> Self {
-        Self::refused("not_done", "the call did not take place")
-    }
-
-    /// True when nobody knows whether it happened.
-    pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Error { unknown: true, .. })
-    }
-}
-
-impl Debug for Called {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Output(output) => write!(f, "Called({output:?})"),
-            Self::Error { kind, .. } => write!(f, "Called({kind})"),
-        }
-    }
-}
-
-/// Whether a call took place. An error that does not say so and sounds like a lost answer
-/// is one.
-fn outcome(error: &Error) -> Outcome {
-    error.said_outcome().unwrap_or(match error.kind() {
-        ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Protocol | ErrorKind::Internal => {
-            Outcome::Unknown
-        }
-        _ => Outcome::NotApplied,
-    })
 }
 
 /// An output that fits into the journal. What it changes and says is kept.

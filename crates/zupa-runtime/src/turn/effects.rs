@@ -259,13 +259,14 @@ pub(crate) fn evidence(
     made: bool,
 ) -> String {
     let class = class.map_or("unknown", EffectClass::as_str);
-    let end = match called {
-        Called::Output(_) => "done",
-        Called::Error { unknown: true, .. } => "unknown",
-        Called::Error { kind, .. } if made => kind,
-        Called::Error { kind, .. } => return format!("{name}: not made, {kind}"),
-    };
-    format!("{name}: {class}, {end}")
+    match called {
+        Called::Output(_) => format!("{name}: {class}, done"),
+        Called::Error { kind, .. } if !made => format!("{name}: not made, {kind}"),
+        Called::Error { kind, .. } if called.is_unknown() => {
+            format!("{name}: {class}, {kind}, unknown")
+        }
+        Called::Error { kind, .. } => format!("{name}: {class}, {kind}"),
+    }
 }
 
 /// An effect of a graph's own, as a tool that no model knows.

@@ -1,6 +1,6 @@
 //! One run of one turn: what all its nodes share.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use crate::retry::{Pauses, may_pass};
 use crate::settings::{JournalMode, Settings};
 use crate::telemetry;
 use crate::writer::Writer;
+
+/// How long it takes to tell a person that the answer has to wait.
+const TO_TELL: Duration = Duration::from_millis(200);
 
 /// What every run of the process shares.
 pub(crate) struct Path {
@@ -59,6 +62,8 @@ pub(crate) struct Run {
     /// Approvals that were taken, each for one step.
     used: Mutex<Vec<(WaitId, String)>>,
     said: AtomicU32,
+    /// A model was asked and has not answered.
+    waits_for_model: AtomicBool,
     until: Duration,
 }
 
@@ -99,6 +104,7 @@ impl Run {
             noted: Mutex::default(),
             used: Mutex::default(),
             said: AtomicU32::new(turn.said),
+            waits_for_model: AtomicBool::new(false),
             purse: Purse::of(&path.settings),
             journal: Journal::default(),
             until: path.clock.monotonic() + path.settings.turn_timeout,
@@ -232,6 +238,22 @@ impl Run {
     /// What is left of the turn's time.
     pub(crate) fn left(&self) -> Duration {
         self.until.saturating_sub(self.path.clock.monotonic())
+    }
+
+    /// What a model may take of it: the turn outlives the answer, so that a person can be
+    /// told that there is none yet.
+    pub(crate) fn left_for_model(&self) -> Duration {
+        self.left().saturating_sub(TO_TELL)
+    }
+
+    /// Notes that a model is asked, or what came of it.
+    pub(crate) fn waits_for_model(&self, waits: bool) {
+        self.waits_for_model.store(waits, Ordering::Relaxed);
+    }
+
+    /// True from when a model is asked until it answers, and for as long as it fails.
+    pub(crate) fn is_waiting_for_model(&self) -> bool {
+        self.waits_for_model.load(Ordering::Relaxed)
     }
 
     /// How long the run has been at work.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use zupa_core::{Deduplicates, DeliveryState, Effect, Result, ToolContext, ToolOutput};
 use zupa_runtime::resilience::CallPolicy;
@@ -38,16 +39,16 @@ fn in_time(took: Duration, deadline: Duration) {
 #[tokio::test(start_paused = true)]
 async fn a_model_that_never_answers() {
     let mut setup = phone();
-    setup.settings.policies.model.timeout = secs(3);
-    setup.settings.policies.turn.backoff.base = Duration::ZERO;
+    let policy = &mut setup.settings.policies.model;
+    (policy.timeout, policy.retries) = (secs(3), 1);
+    policy.backoff.base = Duration::ZERO;
     setup.model.on("hello", [Act::Hang]);
     let world = setup.start().await;
     world.say("ana", "hello").await;
     world.model.called(1).await;
-    // The turn's row is due at once, and is taken by the next poll at the latest.
-    let took = until_called(&world, 2).await;
-    assert!((secs(3)..=secs(4) + SLACK).contains(&took), "{took:?}");
+    in_time(until_called(&world, 2).await, secs(3));
     world.quiet().await;
+    assert_eq!(world.view("hello").await.turn.unwrap().runs, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,6 +99,21 @@ async fn a_tool_that_never_answers() {
         world.model.called(calls - 1).await;
         in_time(until_called(&world, calls).await, deadline);
         world.quiet().await;
+        let tool = ask.trim_end_matches('?');
+        let told = world.model.asked().pop().unwrap();
+        let told = told.messages.last().unwrap().text().to_owned();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(
+            (&told["error"], &told["tool"]),
+            (&json!("timeout"), &json!(tool))
+        );
+        in_time(
+            Duration::from_millis(told["ms"].as_u64().unwrap()),
+            deadline,
+        );
+        let audit = world.view(ask).await.audit;
+        let said = format!("{tool}: pure, timeout, unknown");
+        assert!(audit.iter().any(|entry| entry.reason == said), "{audit:?}");
     }
 }
 

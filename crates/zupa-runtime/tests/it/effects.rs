@@ -77,6 +77,9 @@ async fn a_call_of_unknown_outcome_that_must_not_be_made_again_goes_to_a_review(
         // The model has not heard of it, and nobody has called again.
         assert_eq!(world.model.calls(), 1);
         assert_eq!(shop.done(), ["order soup"]);
+        let audit = world.view("go").await.audit;
+        let why = audit.iter().find(|entry| entry.action == "call.unanswered");
+        assert_eq!(why.unwrap().reason, "order: at_most_once, timeout, unknown");
         decide(&world, it_did).await;
         let last = world.model.asked().pop().unwrap();
         let told = last.messages.last().unwrap().text().to_owned();
@@ -106,7 +109,7 @@ async fn the_audit_shows_each_call_with_its_class_and_its_end() {
     assert_eq!(
         said,
         [
-            "tool.called reserve: idempotent, unknown",
+            "tool.called reserve: idempotent, timeout, unknown",
             "tool.called a tool that is unknown: not made, unknown_tool",
             "turn.answered "
         ]

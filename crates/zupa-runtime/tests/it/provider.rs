@@ -70,13 +70,31 @@ async fn no_failure_of_the_provider_counts_even_one_that_is_never_to_be_tried_ag
     for kind in [
         ErrorKind::Unauthorized,
         ErrorKind::QuotaExceeded,
-        ErrorKind::Protocol,
         ErrorKind::Timeout,
     ] {
         let world = Setup::phone(Deduplicates::Never).start().await;
         let fails = Act::Fail(error(kind).with_retry(Retry::Never));
         let runs = answered_after(&world, vec![fails; 5]).await;
         assert_eq!(runs, (6, 0), "{kind:?}");
+    }
+}
+
+/// What makes no sense may be the doing of one message: it is not held for hours.
+#[tokio::test(start_paused = true)]
+async fn nonsense_is_a_dead_letter_after_the_ordinary_attempts() {
+    for retry in [Retry::Now, Retry::Never] {
+        let world = Setup::phone(Deduplicates::Never).start().await;
+        let nonsense = error(ErrorKind::Protocol).with_retry(retry);
+        world.model.always("hello", Act::Fail(nonsense));
+        world.say("ana", "hello").await;
+        world.quiet().await;
+        let view = world.view("hello").await;
+        assert_eq!(view.inbounds[0].state, InboundState::Dead, "{retry:?}");
+        let turn = view.turn.unwrap();
+        assert_eq!((turn.runs, turn.failures), (4, 4), "{retry:?}");
+        world.say("ana", "again").await;
+        world.quiet().await;
+        assert_eq!(world.visible().last().unwrap(), "re: again");
     }
 }
 

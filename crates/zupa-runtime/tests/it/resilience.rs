@@ -10,7 +10,7 @@ use serde_json::json;
 use zupa_core::model::ModelStream;
 use zupa_core::{
     Deduplicates, DeliveryState, Digest, Effect, EffectClass, Error, ErrorKind, Model,
-    ModelRequest, Outcome, Retry, ToolContext, ToolOutput,
+    ModelRequest, Outcome, Probe, Retry, ToolContext, ToolOutput,
 };
 use zupa_runtime::resilience::{Breaker, BreakerState, Jitter, Policies};
 use zupa_runtime::{Script, ScriptedModel, tool};
@@ -193,7 +193,12 @@ async fn a_turn_has_retries_and_waits_of_its_own() {
 async fn only_tools_that_may_be_called_twice_are() {
     let keys: Arc<std::sync::Mutex<Vec<(String, Digest)>>> = Arc::default();
     let mut setup = guarded(Setup::web());
-    let effects = [Effect::PURE, Effect::IDEMPOTENT, Effect::AT_MOST_ONCE];
+    let effects = [
+        Effect::PURE,
+        Effect::IDEMPOTENT,
+        Effect::RECONCILE,
+        Effect::AT_MOST_ONCE,
+    ];
     for effect in effects {
         let name = effect.class.as_str();
         let keys = keys.clone();
@@ -209,9 +214,16 @@ async fn only_tools_that_may_be_called_twice_are() {
                 Err(error.with_outcome(Outcome::NotApplied))
             }
         };
-        setup.agent = setup.agent.tool(tool(name, "", effect, call).into_tool());
+        let probe = |_: Nothing, _: ToolContext| async { Ok(Probe::Unknown) };
+        let tool = tool(name, "", effect, call).probed_by(probe);
+        setup.agent = setup.agent.tool(tool.into_tool());
     }
-    let all = Act::Call(&[("pure", "{}"), ("idempotent", "{}"), ("at_most_once", "{}")]);
+    let all = Act::Call(&[
+        ("pure", "{}"),
+        ("idempotent", "{}"),
+        ("reconcile", "{}"),
+        ("at_most_once", "{}"),
+    ]);
     setup.settings.policies.tool.backoff.base = Duration::from_millis(100);
     setup.model.on("go", [all, Act::Say("done")]);
     let world = setup.start().await;
@@ -223,6 +235,7 @@ async fn only_tools_that_may_be_called_twice_are() {
         of.map(|(_, key)| *key).collect()
     };
     assert_eq!(of(EffectClass::Pure).len(), 2);
+    assert_eq!(of(EffectClass::Reconcile).len(), 1);
     assert_eq!(of(EffectClass::AtMostOnce).len(), 1);
     let idempotent = of(EffectClass::Idempotent);
     assert_eq!((idempotent.len(), idempotent[0]), (2, idempotent[1]));

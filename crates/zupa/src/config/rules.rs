@@ -27,6 +27,9 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.one_password();
     rules.backoffs();
     rules.total_timeouts();
+    rules.first_byte();
+    rules.model_within_turn();
+    rules.rates();
     rules.named_tools();
     rules.channel_ids();
     rules.modality();

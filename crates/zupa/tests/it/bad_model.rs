@@ -68,6 +68,8 @@ fn start(home: &Home, model: &FakeModel) -> Server {
         .set("policy.model.cap_ms", 80)
         .set("policy.turn.base_ms", 40)
         .set("policy.turn.cap_ms", 80)
+        // A page instead of an answer is held for as long as these last.
+        .set("policy.turn.retries", 20)
         // The model is asked again soon, however often it has failed.
         .set("policy.model.breaker.enabled", false)
         .set("telemetry.log", "trace")

@@ -6,7 +6,7 @@ use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-const ALL: [Call; 12] = [
+const ALL: [Call; 13] = [
     Call::Recover,
     Call::Write,
     Call::Heartbeat,
@@ -17,6 +17,7 @@ const ALL: [Call; 12] = [
     Call::History,
     Call::Backlog,
     Call::Purge,
+    Call::PurgeFailures,
     Call::Checkpoint,
     Call::Close,
 ];

@@ -1,6 +1,6 @@
-//! Rules for policies: what of a port's times fits together, and whose they are.
+//! Rules for policies and limits: what of their numbers fits together, and whose they are.
 
-use super::super::problem::{Flaw, Problem};
+use super::super::problem::{Flaw, Origin, Problem};
 use super::super::{Config, RetriedPolicy, suggest};
 use super::Rules;
 
@@ -30,7 +30,7 @@ impl Rules<'_> {
                     "the wait before a retry grows from base_ms to cap_ms",
                     "lower base_ms or raise cap_ms",
                 );
-                self.report_pair(&keys, flaw);
+                self.report_pair(keys.each_ref().map(String::as_str), flaw);
             }
         }
     }
@@ -50,8 +50,60 @@ impl Rules<'_> {
                     "no try could take as long as it may",
                     "lower timeout_ms or raise total_timeout_ms",
                 );
-                self.report_pair(&keys, flaw);
+                self.report_pair(keys.each_ref().map(String::as_str), flaw);
             }
+        }
+    }
+
+    /// The first byte comes within the try. Where only the try was made shorter, it ends
+    /// the wait.
+    pub(super) fn first_byte(&mut self) {
+        let keys = [
+            "policy.model.first_byte_timeout_ms",
+            "policy.model.timeout_ms",
+        ];
+        let model = &self.config.policy.model;
+        let (first, whole) = (model.first_byte_timeout_ms, model.timeout_ms);
+        if first > whole && *self.config.origin(keys[0]) != Origin::Default {
+            let flaw = Flaw::new(
+                format!("first_byte_timeout_ms, {first}, is more than timeout_ms, {whole}"),
+                "the try would be over before its first byte is late",
+                "lower first_byte_timeout_ms or raise timeout_ms",
+            );
+            self.report_pair(keys, flaw);
+        }
+    }
+
+    /// A try of the model fits into the turn.
+    pub(super) fn model_within_turn(&mut self) {
+        let keys = ["policy.turn.timeout_ms", "policy.model.timeout_ms"];
+        let policy = &self.config.policy;
+        let (turn, model) = (policy.turn.timeout_ms, policy.model.timeout_ms);
+        if model > turn {
+            let [turn_key, model_key] = keys;
+            let flaw = Flaw::new(
+                format!("{turn_key}, {turn}, is less than {model_key}, {model}"),
+                "the turn would be over before the model may take as long as it may",
+                format!("raise {turn_key} or lower {model_key}"),
+            );
+            self.report_pair(keys, flaw);
+        }
+    }
+
+    /// A person is not allowed more than everybody together; 0 sets no limit.
+    pub(super) fn rates(&mut self) {
+        let keys = ["limits.per_user_per_minute", "limits.per_tenant_per_minute"];
+        let limits = &self.config.limits;
+        let (person, tenant) = (limits.per_user_per_minute, limits.per_tenant_per_minute);
+        if tenant > 0 && person > tenant {
+            let flaw = Flaw::new(
+                format!(
+                    "per_user_per_minute, {person}, is more than per_tenant_per_minute, {tenant}"
+                ),
+                "nobody could write as much as one person may",
+                "lower per_user_per_minute or raise per_tenant_per_minute",
+            );
+            self.report_pair(keys, flaw);
         }
     }
 
@@ -90,8 +142,7 @@ impl Rules<'_> {
         ports.into_iter().chain(tools).collect()
     }
 
-    fn report_pair(&mut self, keys: &[String; 2], flaw: Flaw) {
-        let keys = keys.each_ref().map(String::as_str);
+    fn report_pair(&mut self, keys: [&str; 2], flaw: Flaw) {
         if self.sound(&keys) {
             self.report(self.later_set(keys), flaw);
         }

@@ -118,3 +118,49 @@ fn a_turn_has_retries_of_its_own() {
         ],
     );
 }
+
+#[test]
+fn times_of_the_model_that_do_not_fit_are_refused() {
+    check_refused(
+        "[policy.model]\nfirst_byte_timeout_ms = 90000",
+        &[
+            "zupa.toml:2:25: policy.model.first_byte_timeout_ms: first_byte_timeout_ms, 90000, is more than timeout_ms, 30000 | the try would be over before its first byte is late | lower first_byte_timeout_ms or raise timeout_ms",
+        ],
+    );
+    check_refused(
+        "[policy.turn]\ntimeout_ms = 1000",
+        &[
+            "zupa.toml:2:14: policy.turn.timeout_ms: policy.turn.timeout_ms, 1000, is less than policy.model.timeout_ms, 30000 | the turn would be over before the model may take as long as it may | raise policy.turn.timeout_ms or lower policy.model.timeout_ms",
+        ],
+    );
+    let refused = lines(&file("policy.model.timeout_ms = 120001").unwrap_err());
+    assert!(
+        refused[0].starts_with("zupa.toml:1:27: policy.model.timeout_ms: "),
+        "{refused:?}"
+    );
+    // A shorter try needs no word about its first byte.
+    for fits in [
+        "policy.model.timeout_ms = 5000",
+        "policy.model.timeout_ms = 120000",
+        "[policy.model]\ntimeout_ms = 9\nfirst_byte_timeout_ms = 9",
+    ] {
+        assert!(file(fits).is_ok(), "{fits}");
+    }
+}
+
+#[test]
+fn a_person_is_not_allowed_more_than_the_whole_tenant() {
+    check_refused(
+        "[limits]\nper_user_per_minute = 50\nper_tenant_per_minute = 10",
+        &[
+            "zupa.toml:3:25: limits.per_tenant_per_minute: per_user_per_minute, 50, is more than per_tenant_per_minute, 10 | nobody could write as much as one person may | lower per_user_per_minute or raise per_tenant_per_minute",
+        ],
+    );
+    for fits in [
+        "limits.per_user_per_minute = 50",
+        "[limits]\nper_user_per_minute = 0\nper_tenant_per_minute = 10",
+        "limits.per_tenant_per_minute = 20",
+    ] {
+        assert!(file(fits).is_ok(), "{fits}");
+    }
+}
