@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use zupa_core::store::Recovery;
-use zupa_core::{EventBus, Intake, Model, ProcessId, Result, Store};
+use zupa_core::{Clock, EventBus, Intake, Model, ProcessId, Result, Store};
 
 use crate::agent::Agent;
 use crate::claim::{Hiring, InFlight};
@@ -34,6 +34,7 @@ pub struct Runtime {
     recovery: Recovery,
     health: watch::Receiver<Health>,
     bus: EventBus,
+    clock: Arc<dyn Clock>,
     /// The bus's driver, unless somebody else has it.
     driving: Option<JoinHandle<()>>,
     in_flight: Arc<InFlight>,
@@ -71,6 +72,13 @@ impl Runtime {
     /// Where the runtime tells what happens.
     pub fn bus(&self) -> EventBus {
         self.bus.clone()
+    }
+
+    /// The clock of the path, which does not follow a jump of wall time before that is
+    /// sure. Whoever writes times into the same store takes them from here: leases and
+    /// ends of [`zupa_core::IdempotencyKeys`], above all.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// What the start found and mended.

@@ -118,11 +118,10 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     // Before the start, of which there are figures, too.
     let (metrics, counting) = Metrics::of(&bus)?;
     tokio::spawn(counting);
-    let idempotency = assemble::idempotency(&config, keys.clone()).bus(bus.clone());
     let mut builder = Runtime::builder(store, chosen.model, agent)
         .settings(settings)
         .desk(desk.clone())
-        .idempotency_keys(keys)
+        .idempotency_keys(keys.clone())
         .wakeup(wakeup.clone())
         .machine_load(machine_load())
         .bus(bus);
@@ -150,6 +149,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     }
     let runtime = builder.start().await?;
 
+    let idempotency = assemble::idempotency(&config, keys, &runtime);
     let readiness = Readiness::default();
     let stop = CancellationToken::new();
     let mode = if dev {
