@@ -234,6 +234,7 @@ fn parts(
         admin_token,
         idempotency,
         overdue_after: assemble::overdue_after(config),
+        bus: runtime.bus(),
         metrics,
         breakers: breakers::of(runtime.breaker_list()),
         readiness: readiness.clone(),
