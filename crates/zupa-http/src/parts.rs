@@ -26,7 +26,8 @@ pub const DEFAULT_PAYLOAD_BYTES: usize = 65_536;
 pub struct Parts {
     /// Where messages go.
     pub intake: Intake,
-    /// What readers and operators see.
+    /// What readers and operators see. Best behind a deadline of its own, as
+    /// `GuardedDesk` of the runtime is: the routes' is thirty seconds.
     pub desk: Arc<dyn Desk>,
     /// Makes request ids.
     pub ids: Arc<dyn Ids>,
