@@ -14,6 +14,9 @@
 //! process dies between its own commit and [`IdempotencyKeys::keep`] is begun again by
 //! the next try once its lease is over, so an act that must not be made twice even then
 //! has to see by itself that it was made.
+//!
+//! A key whose time is over is free by itself, but stays written until
+//! [`IdempotencyKeys::forget`] takes it away: somebody has to call that now and then.
 
 use std::fmt::{self, Debug};
 use std::ops::RangeInclusive;

@@ -3,7 +3,8 @@
 //!
 //! *Arrives*: a request with an `Idempotency-Key`, from somebody who is known.
 //! *Leaves*: what the route answered, now or the first time; a 2xx is on disk before it
-//! is sent.
+//! is sent. Where it cannot be written it is sent all the same, since the act is done; the
+//! next try then acts anew, once the lease is over.
 //! *If the process dies here*: the try ends with its lease, after [`LEASE`]; the next one
 //! begins the act anew. See [`zupa_core::idempotency`] for what that promises.
 //!
@@ -16,6 +17,7 @@
 //! | without a key | 400 `missing_idempotency_key` |
 //! | with a key that is not 16 to 255 printable characters | 400 `invalid_idempotency_key` |
 //! | a new key | the route's; kept if it is a 2xx, else the key is free again |
+//! | a new key, and a 2xx whose body is too large, breaks off, or takes too long | its status with an empty body, which is kept: the act is done |
 //! | a kept key | the kept one, byte for byte, with `Idempotent-Replayed: true` |
 //! | the same key, another path, query or body | 422 `idempotency_key_reused` |
 //! | the same key, while the first is at work | 409 `idempotency_key_in_use`, `Retry-After` |
@@ -23,8 +25,13 @@
 //!
 //! Keys are scoped by principal, tenant and operation, which is the method and the route.
 //! Requests that change nothing (GET, HEAD, OPTIONS) pass. Bodies of requests have at most
-//! 1 MiB of UTF-8, answers at most 4 MiB; both are held in memory whole. A client that goes
-//! away does not stop an act: its answer is there for the next try.
+//! 1 MiB of UTF-8, answers at most 4 MiB; both are held in memory whole. An act, the body of
+//! its answer included, has 55 seconds. A client that goes away does not stop it: its answer
+//! is there for the next try.
+//!
+//! A key whose time is over is free, but stays written until [`IdempotencyKeys::forget`]
+//! takes it away. The runtime does so each minute (`Builder::idempotency_keys`); whoever
+//! uses the layer alone calls it now and then, or the keys grow for ever.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -37,7 +44,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, debug, warn};
 use uuid::Uuid;
 use zupa_core::bus::{Draft, names};
@@ -49,12 +56,15 @@ use zupa_core::{
 use crate::body;
 use crate::problem::{Fault, Problem};
 
-/// How long a try may be at work. Twice the deadline of a handler, so that an act that is
-/// not cut short by a crash has always ended before.
+/// How long a try may be at work, from the moment in which it asks for its key. An act that
+/// is not cut short by a crash has always ended before, and its answer is kept.
 pub const LEASE: Duration = Duration::from_secs(60);
 
 /// How long a look at the keys may take, as any call of a store.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What of its lease a try may act: the rest is for its answer to be kept.
+const ACT: Duration = Duration::from_secs(55);
 
 /// How long an answer is kept, unless it is said otherwise.
 const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -132,7 +142,7 @@ impl Idempotency {
         })?;
         let (request, digest) = whole(request).await?;
         let holder = self.ids.fresh();
-        let now = self.clock.wall();
+        let (until, now) = (Instant::now() + ACT, self.clock.wall());
         let begin = Begin {
             key,
             request: digest,
@@ -144,7 +154,8 @@ impl Idempotency {
             Ok(Begun::Fresh) => {
                 self.bus.emit(Draft::of(names::IDEMPOTENCY_MISS));
                 // Not dropped with the connection: half an act helps nobody.
-                let acting = self.act(request, next, key, holder).in_current_span();
+                let acting = self.act(request, next, key, holder, until);
+                let acting = acting.in_current_span();
                 let acted = tokio::spawn(acting).await;
                 acted.unwrap_or_else(|_ended| Err(Problem::internal("an act ended early")))
             }
@@ -163,40 +174,40 @@ impl Idempotency {
             }
             Err(error) => {
                 self.failed("store");
+                if error.outcome() == Outcome::Unknown {
+                    // What was begun without a word would be at work until its lease ends.
+                    let freeing = async move { self.free(key, holder).await };
+                    tokio::spawn(freeing.in_current_span());
+                }
                 Err(Problem::from_error(&error))
             }
         }
     }
 
-    /// Has the route act, keeps its answer if it went well, and else frees the key.
+    /// Has the route act, keeps its answer if it went well, and else frees the key. Once the
+    /// route has said that it went well the key is never freed: the act is done.
     async fn act(
         self,
         request: Request,
         next: Next,
         key: IdempotencyKey,
         holder: Uuid,
+        until: Instant,
     ) -> Result<Response, Problem> {
         // A panic frees the key, too.
         let acting = AssertUnwindSafe(next.run(request)).catch_unwind();
-        let answered = match timeout(LEASE, acting).await {
-            Ok(Ok(response)) if response.status().is_success() => taken(response).await,
-            Ok(Ok(response)) => {
-                self.free(key, holder).await;
+        let failed = match timeout_at(until, acting).await {
+            Ok(Ok(response)) if response.status().is_success() => {
+                let (response, answer) = taken(response, until).await;
+                self.kept(key, holder, answer).await;
                 return Ok(response);
             }
+            Ok(Ok(response)) => Ok(response),
             Ok(Err(_panicked)) => Err(Problem::internal("a handler panicked")),
             Err(_elapsed) => Err(Problem::later("timeout", "no answer in time", SOON)),
         };
-        match answered {
-            Ok((response, answer)) => {
-                self.kept(key, holder, answer).await;
-                Ok(response)
-            }
-            Err(problem) => {
-                self.free(key, holder).await;
-                Err(problem)
-            }
-        }
+        self.free(key, holder).await;
+        failed
     }
 
     /// Keeps an answer. The act is done whether that works or not, so its caller hears so;
@@ -308,19 +319,30 @@ async fn whole(request: Request) -> Result<(Request, Digest), Problem> {
     Ok((Request::from_parts(head, Body::from(body)), digest))
 }
 
-/// An answer as it leaves, and as it is kept.
-async fn taken(response: Response) -> Result<(Response, KeptAnswer), Problem> {
+/// The answer to an act that went well, as it leaves and as it is kept. Of one whose body
+/// cannot be had the status is left.
+async fn taken(response: Response, until: Instant) -> (Response, KeptAnswer) {
     let (head, body) = response.into_parts();
-    let body = to_bytes(body, ANSWER_BYTES)
-        .await
-        .map_err(|_| Problem::internal("an answer was too large to be kept, or broke off"))?;
-    let content_type = head.headers.get(CONTENT_TYPE);
-    let answer = KeptAnswer {
-        status: head.status.as_u16(),
-        content_type: content_type.and_then(|kind| kind.to_str().ok().map(str::to_owned)),
-        body: body.to_vec(),
+    let status = head.status;
+    let reading = AssertUnwindSafe(to_bytes(body, ANSWER_BYTES)).catch_unwind();
+    let Ok(Ok(Ok(body))) = timeout_at(until, reading).await else {
+        warn!(%status, "the body of an answer was too large, broke off or took too long");
+        let mut bare = Response::new(Body::empty());
+        *bare.status_mut() = status;
+        return (bare, kept_answer(status, None, Vec::new()));
     };
-    Ok((Response::from_parts(head, Body::from(body)), answer))
+    let content_type = head.headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|kind| kind.to_str().ok().map(str::to_owned));
+    let answer = kept_answer(status, content_type, body.to_vec());
+    (Response::from_parts(head, Body::from(body)), answer)
+}
+
+fn kept_answer(status: StatusCode, content_type: Option<String>, body: Vec<u8>) -> KeptAnswer {
+    KeptAnswer {
+        status: status.as_u16(),
+        content_type,
+        body,
+    }
 }
 
 fn replayed(answer: KeptAnswer) -> Result<Response, Problem> {

@@ -16,6 +16,7 @@ use axum::http::header::HeaderMap;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use zupa_core::bus::{Draft, names};
 use zupa_core::{Clock, Digest};
 
 use crate::operator::bearer;
@@ -110,6 +111,7 @@ pub(crate) async fn limit(
         None => return Ok(next.run(request).await),
         Some(Taken::Yes(standing)) => standing,
         Some(Taken::No(standing, wait)) => {
+            shared.bus.emit(Draft::of(names::REQUEST_LIMITED));
             let refused = Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limited",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use zupa_core::{ChannelId, Clock, Desk, Digest, Ids, Intake, Wakeup};
+use zupa_core::{ChannelId, Clock, Desk, Digest, EventBus, Ids, Intake, Wakeup};
 
 use crate::breakers::Breakers;
 use crate::gate::AllowedHosts;
@@ -26,7 +26,8 @@ pub const DEFAULT_PAYLOAD_BYTES: usize = 65_536;
 pub struct Parts {
     /// Where messages go.
     pub intake: Intake,
-    /// What readers and operators see.
+    /// What readers and operators see. Best behind a deadline of its own, as
+    /// `GuardedDesk` of the runtime is: the routes' is thirty seconds.
     pub desk: Arc<dyn Desk>,
     /// Makes request ids.
     pub ids: Arc<dyn Ids>,
@@ -56,6 +57,8 @@ pub struct Parts {
     pub idempotency: Idempotency,
     /// How long a review may be open before it is shown as overdue.
     pub overdue_after: Duration,
+    /// Told of requests that are turned away because there are too many.
+    pub bus: EventBus,
     /// What `/metrics` says of the process.
     pub metrics: Metrics,
     /// The breakers of the process.
@@ -109,6 +112,7 @@ pub(crate) struct Shared {
     pub(crate) admin: AdminToken,
     pub(crate) idempotency: Idempotency,
     pub(crate) overdue_after: Duration,
+    pub(crate) bus: EventBus,
     pub(crate) metrics: Metrics,
     pub(crate) breakers: Breakers,
     pub(crate) readiness: Readiness,
@@ -134,6 +138,7 @@ impl Shared {
             mode: parts.mode,
             payload_bytes: parts.payload_bytes,
             overdue_after: parts.overdue_after,
+            bus: parts.bus,
             metrics: parts.metrics,
             breakers: parts.breakers,
             readiness: parts.readiness,

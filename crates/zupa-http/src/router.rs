@@ -47,6 +47,7 @@ pub fn router(parts: Parts) -> Router {
             get(operator::dead_letter_stats),
         )
         .route("/api/v1/dead-letters/{id}", get(operator::dead_letter))
+        .route("/api/v1/audit", get(operator::audit))
         .route("/api/v1/breakers", get(operator::breakers))
         .route("/api/v1/accounting", get(operator::accounting))
         .route("/api/v1/status", get(operator::status))

@@ -102,7 +102,7 @@ impl Housekeeper {
 
     async fn keep_accounts(&self, stop: &CancellationToken) {
         let Some(desk) = &self.desk else { return };
-        let mut accounts = Accounts::new(desk.clone(), &*self.clock);
+        let mut accounts = Accounts::new(desk.clone(), self.bus.clone(), &*self.clock);
         let mut count = every(COUNT);
         let counts = async {
             loop {

@@ -11,7 +11,9 @@ mod policy;
 mod window;
 
 mod channel;
+mod desk;
 mod guards;
+mod keys;
 mod model;
 mod speech;
 mod store;
@@ -22,6 +24,8 @@ pub use breaker::{
     Breaker, BreakerBuilder, BreakerMetrics, BreakerRules, BreakerState, BreakerTotals, Permit,
 };
 pub use budget::Budget;
+pub use desk::GuardedDesk;
+pub use keys::GuardedKeys;
 pub use policy::{Call, CallPolicy, Policies, Policy, Repeat, TurnRetries};
 
 pub(crate) use channel::GuardedChannel;

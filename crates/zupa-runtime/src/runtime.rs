@@ -74,15 +74,16 @@ impl Runtime {
         self.bus.clone()
     }
 
+    /// The clock of the path, which does not follow a jump of wall time before that is
+    /// sure. Whoever writes times into the same store takes them from here: leases and
+    /// ends of [`zupa_core::IdempotencyKeys`], above all.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     /// What the start found and mended.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
-    }
-
-    /// The clock that the runtime goes by, which believes no jump at once. Whoever writes
-    /// beside the runtime stamps what they do by it.
-    pub fn clock(&self) -> Arc<dyn Clock> {
-        self.clock.clone()
     }
 
     /// Whether the store takes writes; changes are news for readiness. Once it

@@ -72,7 +72,11 @@ impl Ids for SystemIds {
     }
 }
 
-/// Secrets from variables, files and commands of this machine.
+/// How long a command may take to tell a secret.
+const COMMAND: Duration = Duration::from_secs(10);
+
+/// Secrets from variables, files and commands of this machine. A command has ten seconds,
+/// and is killed then. It needs a tokio runtime with its IO driver.
 #[derive(Debug, Default)]
 pub struct SystemSecrets;
 
@@ -96,10 +100,20 @@ impl Secrets for SystemSecrets {
             SecretRef::Exec(command) => {
                 let mut words = command.split_whitespace();
                 let program = words.next().unwrap_or_default();
-                let output = std::process::Command::new(program)
+                let running = tokio::process::Command::new(program)
                     .args(words)
                     .stdin(std::process::Stdio::null())
-                    .output()
+                    .kill_on_drop(true)
+                    .output();
+                let output = tokio::time::timeout(COMMAND, running)
+                    .await
+                    .map_err(|_elapsed| {
+                        Error::new(
+                            ErrorKind::Timeout,
+                            "a command did not tell a secret in time",
+                        )
+                        .with("reference", reference)
+                    })?
                     .map_err(|source| missing(source.into()))?;
                 if !output.status.success() {
                     return Err(missing(
@@ -123,6 +137,15 @@ mod tests {
     use zupa_core::secrets::ExposeSecret;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_does_not_end_is_given_up() {
+        let endless = SecretRef::parse("exec:sleep 20").unwrap();
+        let began = tokio::time::Instant::now();
+        let error = SystemSecrets.resolve(&endless).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert_eq!(began.elapsed().as_secs(), 10);
+    }
 
     #[tokio::test]
     async fn a_reference_that_leads_nowhere_is_an_error_never_a_literal() {

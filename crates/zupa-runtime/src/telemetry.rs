@@ -10,6 +10,7 @@ use zupa_core::store::{Accepted, ClaimedTurn, Delivery, Recovery, Settlement};
 use zupa_core::{Completion, Error, EventId, Timestamp};
 
 use crate::admission::Reason;
+use crate::resilience::BreakerState;
 use crate::steady::{Moved, News};
 
 /// The outcome of what went well.
@@ -93,6 +94,30 @@ pub(crate) fn tool_called(
         .with("tool", Label::new(tool))
         .with("outcome", failed.map_or(OK, |error| error.kind().as_str()))
         .with("took", took)
+}
+
+/// A voice message that was given to a transcriber, or an answer to a synthesizer.
+pub(crate) fn speech_called(
+    turn: &ClaimedTurn,
+    name: Name,
+    took: Duration,
+    failed: Option<&Error>,
+) -> Draft {
+    of_turn(turn, name)
+        .with("outcome", failed.map_or(OK, |error| error.kind().as_str()))
+        .with("took", took)
+}
+
+/// A breaker that has changed.
+pub(crate) fn breaker(port: &'static str, breaker: &str, state: BreakerState) -> Draft {
+    let name = match state {
+        BreakerState::Closed => names::BREAKER_CLOSED,
+        BreakerState::Open => names::BREAKER_OPENED,
+        BreakerState::HalfOpen => names::BREAKER_HALF_OPEN,
+    };
+    Draft::of(name)
+        .with("port", port)
+        .with("breaker", Label::new(breaker))
 }
 
 /// A call of a port that failed and is made again after a wait.

@@ -13,6 +13,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
 use tower::ServiceExt;
+use zupa::core::{Clock, IdempotencyKeys};
 use zupa::http::{Idempotency, Principal, idempotent};
 use zupa::runtime::{SystemClock, SystemIds};
 use zupa::sqlite::{SqliteConfig, SqliteStore};
@@ -32,13 +33,25 @@ async fn identify(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// Takes away what is over; without it the file grows for ever. A Zupa runtime does this
+/// by itself.
+async fn forget(keys: Arc<SqliteStore>, clock: Arc<SystemClock>) {
+    loop {
+        if let Err(error) = keys.forget(clock.wall(), 500).await {
+            eprintln!("keys stay for now: {error}");
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let keys = SqliteStore::open(SqliteConfig::at(folder.path().join("keys.db"))).await?;
-    let clock = Arc::new(SystemClock::default());
-    let layer = Idempotency::new(Arc::new(keys), clock, Arc::new(SystemIds))
-        .keep(Duration::from_secs(60 * 60));
+    let (keys, clock) = (Arc::new(keys), Arc::new(SystemClock::default()));
+    tokio::spawn(forget(keys.clone(), clock.clone()));
+    let layer =
+        Idempotency::new(keys, clock, Arc::new(SystemIds)).keep(Duration::from_secs(60 * 60));
     let bank = Router::new()
         .route("/transfer", post(transfer))
         .route_layer(from_fn_with_state(layer, idempotent))

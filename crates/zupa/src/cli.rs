@@ -2,6 +2,7 @@
 
 mod arguments;
 mod assemble;
+mod audit;
 mod breakers;
 mod check;
 mod conversations;
@@ -77,6 +78,7 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
         Command::Sessions { command } => on_one_thread(sessions::sessions(global, command)),
         Command::Doctor(doctor) => on_one_thread(doctor::doctor(global, doctor)),
         Command::Breaker { command } => on_one_thread(breakers::breakers(global, command)),
+        Command::Audit { command } => on_one_thread(audit::audit(global, command)),
         Command::Dlq { command } => on_one_thread(dlq::dlq(global, command)),
         Command::Graph => on_one_thread(graph::graph(global)),
         Command::Db { command } => on_one_thread(db::db(global, command)),

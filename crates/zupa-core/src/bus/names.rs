@@ -36,9 +36,12 @@ names! {
     /// Conversations have been due for too long, and nobody is at work on them; or they
     /// were, and are not any more.
     QUEUE_STUCK = "queue":"stuck";
+    /// Fewer messages, or more, are in some state than were accepted; or the books balance
+    /// again.
+    ACCOUNTING_DRIFTED = "accounting":"drifted";
     /// A turn was claimed and begins to run.
     TURN_CLAIMED = "turn":"claimed";
-    /// A turn was committed with an answer, or silently.
+    /// A turn was committed: with an answer, silently, or refused.
     TURN_COMMITTED = "turn":"committed";
     /// A run of a turn ended with an error.
     TURN_FAILED = "turn":"failed";
@@ -59,6 +62,16 @@ names! {
     MODEL_CALLED = "model":"called";
     /// A tool was called.
     TOOL_CALLED = "tool":"called";
+    /// A voice message was given to a transcriber.
+    SPEECH_TRANSCRIBED = "speech":"transcribed";
+    /// An answer was given to a synthesizer.
+    SPEECH_SYNTHESIZED = "speech":"synthesized";
+    /// A breaker has opened: no call goes through for a while.
+    BREAKER_OPENED = "breaker":"opened";
+    /// A breaker lets probes through.
+    BREAKER_HALF_OPEN = "breaker":"half_open";
+    /// A breaker has closed: every call goes through.
+    BREAKER_CLOSED = "breaker":"closed";
     /// A call that failed is made again, within its turn or by whoever made it.
     CALL_RETRIED = "call":"retried";
     /// A message was sent.
@@ -83,6 +96,8 @@ names! {
     SESSION_ENDED = "session":"ended";
     /// Too many dead letters wait for an operator; told once for each crossing.
     DEAD_LETTERS_ALERT = "dead_letters":"alert";
+    /// A request was turned away because its client makes too many.
+    REQUEST_LIMITED = "request":"limited";
     /// An act was sent again, and answered as before.
     IDEMPOTENCY_HIT = "idempotency":"hit";
     /// An act came under a new key.

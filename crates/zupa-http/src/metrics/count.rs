@@ -80,13 +80,25 @@ impl Families {
                 let stuck = i64::try_from(number("conversations")).unwrap_or(i64::MAX);
                 self.queue_stuck.set(stuck);
             }
+            names::ACCOUNTING_DRIFTED => {
+                let inbounds = i64::try_from(number("inbounds")).unwrap_or(i64::MAX);
+                self.accounting_drift.set(inbounds);
+            }
+            names::REQUEST_LIMITED => {
+                self.requests_limited.inc();
+            }
             names::TURN_CLAIMED => {
                 let waited = event.payload.time("waited").unwrap_or_default();
                 self.queue_wait.observe(Duration::as_secs_f64(&waited));
             }
             names::TURN_COMMITTED => {
-                self.turn_ended(event.name);
-                let outcome = [("outcome", "committed")];
+                // Nothing of it was run.
+                let outcome = match word("outcome") {
+                    "refused" => "refused",
+                    _ => "committed",
+                };
+                self.turn_ended(outcome);
+                let outcome = [("outcome", outcome)];
                 self.turn_duration.get_or_create(&outcome).observe(took());
             }
             names::TURN_FAILED => {
@@ -94,17 +106,17 @@ impl Families {
                 self.turn_duration.get_or_create(&outcome).observe(took());
             }
             names::TURN_RETRIED => {
-                self.turn_ended(event.name);
+                self.turn_ended(event.name.name());
                 self.retried(word("port"), event);
             }
             names::CALL_RETRIED => self.retried(word("port"), event),
             names::TURN_DEAD => {
-                self.turn_ended(event.name);
+                self.turn_ended(event.name.name());
                 let class = [("class", word("class"))];
                 let dead = self.dead_letters.get_or_create(&class);
                 dead.inc_by(number("inbounds"));
             }
-            names::TURN_SPLIT | names::TURN_LOST => self.turn_ended(event.name),
+            names::TURN_SPLIT | names::TURN_LOST => self.turn_ended(event.name.name()),
             names::NODE_TRANSITION => {
                 let node = event.payload.label("node").map_or(OTHER, Label::as_str);
                 let node = [("node", self.node(node))];
@@ -119,6 +131,8 @@ impl Families {
                 }
             }
             names::TOOL_CALLED => self.effect("tool", word("outcome"), took()),
+            names::SPEECH_TRANSCRIBED => self.effect("transcriber", word("outcome"), took()),
+            names::SPEECH_SYNTHESIZED => self.effect("synthesizer", word("outcome"), took()),
             names::DELIVERY_RETRIED => {
                 self.retried("channel", event);
                 self.delivery(event.name);
@@ -170,8 +184,8 @@ impl Families {
         delays.observe(delay.as_secs_f64());
     }
 
-    fn turn_ended(&self, how: Name) {
-        let outcome = [("outcome", how.name())];
+    fn turn_ended(&self, how: &'static str) {
+        let outcome = [("outcome", how)];
         self.turns.get_or_create(&outcome).inc();
     }
 

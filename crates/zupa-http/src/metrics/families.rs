@@ -31,6 +31,8 @@ pub(super) struct Families {
     pub turns_in_flight: Gauges<By>,
     pub admission_closed: Gauges<By>,
     pub admission_refused: Counters<By>,
+    pub requests_limited: Counter,
+    pub accounting_drift: Gauge,
     pub turns: Counters<By>,
     pub turn_duration: Histograms<By>,
     pub node_duration: Histograms<ByName>,
@@ -67,6 +69,8 @@ impl Families {
             turns_in_flight: Family::default(),
             admission_closed: Family::default(),
             admission_refused: Family::default(),
+            requests_limited: Counter::default(),
+            accounting_drift: Gauge::default(),
             turns: Family::default(),
             turn_duration: Family::new_with_constructor(seconds),
             node_duration: Family::new_with_constructor(seconds),
@@ -98,11 +102,13 @@ impl Families {
         registry.register("turns_in_flight", "Turns that run in this process, by priority", all.turns_in_flight.clone());
         registry.register("admission_closed", "Whether doors are told to come back, by reason", all.admission_closed.clone());
         registry.register("admission_refused", "Messages turned away because of it, by reason", all.admission_refused.clone());
+        registry.register("requests_limited", "Requests turned away because their client makes too many", all.requests_limited.clone());
+        registry.register("accounting_drift", "Messages by which the accounting does not balance", all.accounting_drift.clone());
         registry.register("turns", "Runs of turns that have ended, by how", all.turns.clone());
         registry.register_with_unit("turn_duration", "From a run's start to its written end", Unit::Seconds, all.turn_duration.clone());
         registry.register_with_unit("node_duration", "Runs of nodes of the graph", Unit::Seconds, all.node_duration.clone());
-        registry.register("effects", "Calls of models and tools, by how they ended", all.effects.clone());
-        registry.register_with_unit("effect_duration", "Calls of models and tools", Unit::Seconds, all.effect_duration.clone());
+        registry.register("effects", "Calls of models, tools and speech services, by how they ended", all.effects.clone());
+        registry.register_with_unit("effect_duration", "Calls of models, tools and speech services", Unit::Seconds, all.effect_duration.clone());
         registry.register("model_tokens", "Tokens that the provider has counted", all.model_tokens.clone());
         registry.register("retries", "Tries that failed and will be made again, by port and kind of error", all.retries.clone());
         registry.register_with_unit("retry_delay", "From a try that failed to the next, by port", Unit::Seconds, all.retry_delay.clone());
@@ -129,7 +135,7 @@ impl Families {
         };
         let results = ["accepted", "duplicate", "conflict", "expired", "refused"];
         zero(&self.inbound, "result", &results);
-        let outcomes = ["committed", "retried", "split", "dead", "lost"];
+        let outcomes = ["committed", "refused", "retried", "split", "dead", "lost"];
         zero(&self.turns, "outcome", &outcomes);
         let outcomes = [
             "sent",

@@ -1,6 +1,7 @@
 //! What operators read and decide. Every route needs the admin token.
 
 mod acts;
+mod audit;
 mod auth;
 mod breakers;
 mod conversations;
@@ -26,6 +27,7 @@ use crate::problem::Problem;
 use crate::readiness::State as Ready;
 
 pub(crate) use acts::{end_session, hold, release};
+pub(crate) use audit::list as audit;
 pub(crate) use auth::{Admin, AdminToken, bearer, identify};
 pub(crate) use breakers::{list as breakers, turn as turn_breaker};
 pub(crate) use conversations::{list as conversations, show as conversation};

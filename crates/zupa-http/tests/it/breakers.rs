@@ -55,6 +55,34 @@ async fn who_turned_a_breaker_and_why_is_in_the_audit() {
 }
 
 #[tokio::test]
+async fn the_audit_of_the_installation_is_listed_newest_first_in_pages() {
+    let app = App::new();
+    for word in ["open", "close", "open"] {
+        turn(&app, word, json!({ "name": "model/scripted" })).await;
+    }
+    let numbers = |answer: &Answer| {
+        let entries = answer.json["entries"].as_array().unwrap().clone();
+        let numbers = entries
+            .iter()
+            .map(|entry| entry["number"].as_u64().unwrap());
+        (numbers.collect::<Vec<_>>(), answer.json["more"] == true)
+    };
+    let page = app.operator("/api/v1/audit?limit=2").await;
+    assert_eq!(numbers(&page), (vec![3, 2], true));
+    let newest = &page.json["entries"][0];
+    assert_eq!(newest["action"], "breaker.opened");
+    assert_eq!(newest["at"], NOW.to_string());
+    assert_eq!(newest["config"], Digest::of(b"the configuration").to_hex());
+    let page = app.operator("/api/v1/audit?limit=2&before=2").await;
+    assert_eq!(numbers(&page), (vec![1], false));
+    for query in ["before=x", "limit=0", "limit=x"] {
+        let bad = app.operator(&format!("/api/v1/audit?{query}")).await;
+        assert_eq!(bad.problem(), (400, "invalid_query"), "{query}");
+    }
+    assert_eq!(app.get("/api/v1/audit").await.problem().0, 401);
+}
+
+#[tokio::test]
 async fn a_breaker_is_not_turned_without_an_entry() {
     let app = App::new();
     let name = "model/scripted";

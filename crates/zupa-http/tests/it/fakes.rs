@@ -240,6 +240,7 @@ impl App {
             admin_token: TOKEN.to_owned().into(),
             idempotency,
             overdue_after: OVERDUE_AFTER,
+            bus: bus.clone(),
             metrics,
             breakers: switches(),
             readiness: readiness.clone(),

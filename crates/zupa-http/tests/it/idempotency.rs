@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::post as to;
 use axum::{Extension, Router};
+use futures_util::stream;
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -18,8 +19,9 @@ use uuid::Uuid;
 use zupa_core::desk::ConversationView;
 use zupa_core::{Address, Alias, ChannelId, ConversationId, ErrorKind, TenantId};
 use zupa_http::{Idempotency, Principal, idempotent};
+use zupa_testkit::{SeqIds, TokioClock};
 
-use crate::fakes::{App, FakeClock, FakeKeys, KEPT, as_operator, post};
+use crate::fakes::{App, FakeKeys, KEPT, NOW, as_operator, post};
 
 const KEY: &str = "key-of-sixteen-characters";
 
@@ -194,16 +196,49 @@ struct Bank {
     router: Router,
     transfers: Arc<AtomicU64>,
     may: Arc<Semaphore>,
+    keys: Arc<FakeKeys>,
+    clerks: Clerks,
+}
+
+/// How many transfers are being made, and how many were at most.
+#[derive(Debug, Clone, Default)]
+struct Clerks(Arc<(AtomicU64, AtomicU64)>);
+
+impl Clerks {
+    fn most(&self) -> u64 {
+        self.0.1.load(Ordering::SeqCst)
+    }
+
+    fn one_more(&self) -> Clerk {
+        let now = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.1.fetch_max(now, Ordering::SeqCst);
+        Clerk(self.clone())
+    }
+}
+
+struct Clerk(Clerks);
+
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        self.0.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 async fn transfer(
-    State((transfers, may)): State<(Arc<AtomicU64>, Arc<Semaphore>)>,
+    State((transfers, may, clerks)): State<(Arc<AtomicU64>, Arc<Semaphore>, Clerks)>,
     Extension(who): Extension<Principal>,
     body: String,
-) -> (StatusCode, String) {
+) -> (StatusCode, Body) {
+    let _clerk = clerks.one_more();
     may.acquire().await.unwrap().forget();
     let number = transfers.fetch_add(1, Ordering::SeqCst) + 1;
-    let answer = format!("{number}: {body} of {} for {}", who.name, who.tenant);
+    let broken = || std::io::Error::other("the rest is lost");
+    let answer = match &*body {
+        "large" => Body::from(vec![b'x'; 5 * 1024 * 1024]),
+        "broken" => Body::from_stream(stream::iter([Ok("a"), Err(broken())])),
+        "endless" => Body::from_stream(stream::pending::<std::io::Result<&str>>()),
+        _ => format!("{number}: {body} of {} for {}", who.name, who.tenant).into(),
+    };
     (StatusCode::CREATED, answer)
 }
 
@@ -220,21 +255,23 @@ async fn believe(mut request: Request, next: Next) -> axum::response::Response {
 impl Bank {
     fn open(permits: usize) -> Self {
         let (transfers, may) = (Arc::default(), Arc::new(Semaphore::new(permits)));
-        let keys = Arc::new(FakeKeys::default());
+        let (keys, clerks) = (Arc::new(FakeKeys::default()), Clerks::default());
         let layer = Idempotency::new(
-            keys,
-            Arc::new(FakeClock::default()),
-            Arc::new(zupa_testkit::SeqIds::default()),
+            keys.clone(),
+            Arc::new(TokioClock::at(NOW)),
+            Arc::new(SeqIds::default()),
         );
         let router = Router::new()
             .route("/transfer", to(transfer).get(async || "safe"))
             .route_layer(from_fn_with_state(layer, idempotent))
             .route_layer(from_fn(believe))
-            .with_state((Arc::clone(&transfers), may.clone()));
+            .with_state((Arc::clone(&transfers), may.clone(), clerks.clone()));
         Self {
             router,
             transfers,
             may,
+            keys,
+            clerks,
         }
     }
 
@@ -297,6 +334,57 @@ async fn who_goes_away_finds_the_answer_when_it_comes_back() {
     bank.may.add_permits(1);
     sleep(Duration::from_millis(1)).await;
     assert_eq!(bank.transfers.load(Ordering::SeqCst), 1);
+    let (status, said) = bank.send("ana@one", KEY, "ten").await;
+    assert_eq!(
+        (status, said.as_str()),
+        (StatusCode::CREATED, "1: ten of ana for one")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_that_went_well_is_done_whatever_becomes_of_its_body() {
+    let bank = Bank::open(10);
+    for (number, body) in ["large", "broken", "endless"].into_iter().enumerate() {
+        let key = format!("{KEY}-{body}");
+        for _ in 0..2 {
+            let (status, said) = bank.send("ana@one", &key, body).await;
+            assert_eq!(
+                (status, said.as_str()),
+                (StatusCode::CREATED, ""),
+                "{body}: all that is left of it"
+            );
+        }
+        assert_eq!(bank.transfers.load(Ordering::SeqCst), number as u64 + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_has_ended_before_its_lease_does() {
+    let bank = Bank::open(0);
+    *bank.keys.slow.lock().unwrap() = Duration::from_secs(4);
+    let first = bank.send("ana@one", KEY, "ten");
+    let others = async {
+        let mut given_up = 0;
+        for _ in 0..80 {
+            sleep(Duration::from_secs(1)).await;
+            let send = bank.send("ana@one", KEY, "ten");
+            let tried = tokio::time::timeout(Duration::from_millis(1), send).await;
+            given_up += u32::from(tried.is_err());
+        }
+        given_up
+    };
+    let ((status, _), given_up) = tokio::join!(first, others);
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((bank.clerks.most(), given_up), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_that_nobody_has_heard_of_leaves_the_key_free() {
+    let bank = Bank::open(10);
+    *bank.keys.slow.lock().unwrap() = Duration::from_secs(10);
+    let (status, _) = bank.send("ana@one", KEY, "ten").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    sleep(Duration::from_millis(1)).await;
     let (status, said) = bank.send("ana@one", KEY, "ten").await;
     assert_eq!(
         (status, said.as_str()),

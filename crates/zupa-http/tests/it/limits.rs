@@ -162,3 +162,19 @@ async fn a_stream_counts_once() {
     let refused = send(&app, says(2), AWAY).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[tokio::test]
+async fn each_request_that_is_turned_away_is_told() {
+    let app = limited(1, 0, LocalTokens::Limited);
+    let mut told = app.bus.feed("request:limited").unwrap();
+    let driver = app.bus.driver(app.clock.clone()).unwrap();
+    for id in 0..3 {
+        send(&app, says(id), AWAY).await;
+    }
+    app.bus.stop();
+    driver.run().await;
+    for _ in 0..2 {
+        assert!(told.next().await.is_some());
+    }
+    assert!(told.next().await.is_none());
+}

@@ -93,7 +93,12 @@ fn everything() -> Vec<Draft> {
             .with("reason", "queue")
             .with("inbounds", 3_u64),
         Draft::of(names::TURN_CLAIMED).with("waited", second),
-        Draft::of(names::TURN_COMMITTED).with("took", second),
+        Draft::of(names::TURN_COMMITTED)
+            .with("outcome", "answered")
+            .with("took", second),
+        Draft::of(names::TURN_COMMITTED)
+            .with("outcome", "refused")
+            .with("took", second * 4),
         Draft::of(names::TURN_FAILED).with("took", second * 2),
         Draft::of(names::TURN_RETRIED)
             .with("port", "model")
@@ -113,6 +118,14 @@ fn everything() -> Vec<Draft> {
         Draft::of(names::TOOL_CALLED)
             .with("outcome", "timeout")
             .with("took", second),
+        Draft::of(names::SPEECH_TRANSCRIBED)
+            .with("outcome", "ok")
+            .with("took", second),
+        Draft::of(names::SPEECH_SYNTHESIZED)
+            .with("outcome", "unavailable")
+            .with("took", second * 3),
+        Draft::of(names::ACCOUNTING_DRIFTED).with("inbounds", 2_u64),
+        Draft::of(names::REQUEST_LIMITED),
         Draft::of(names::DELIVERY_SENT),
         Draft::of(names::DELIVERY_RETRIED)
             .with("class", "unavailable")
@@ -162,6 +175,7 @@ async fn events_become_figures() {
         ("zupa_queue_wait_seconds_bucket{le=\"0.5\"}", 0.0),
         ("zupa_queue_wait_seconds_bucket{le=\"1.0\"}", 1.0),
         ("zupa_turns_total{outcome=\"committed\"}", 1.0),
+        ("zupa_turns_total{outcome=\"refused\"}", 1.0),
         ("zupa_turns_total{outcome=\"retried\"}", 1.0),
         ("zupa_turns_total{outcome=\"dead\"}", 1.0),
         ("zupa_turn_duration_seconds_sum{outcome=\"committed\"}", 1.0),
@@ -170,6 +184,20 @@ async fn events_become_figures() {
         ("zupa_effects_total{kind=\"model\",outcome=\"ok\"}", 1.0),
         ("zupa_effects_total{kind=\"tool\",outcome=\"timeout\"}", 1.0),
         ("zupa_effect_duration_seconds_sum{kind=\"model\"}", 1.0),
+        (
+            "zupa_effects_total{kind=\"transcriber\",outcome=\"ok\"}",
+            1.0,
+        ),
+        (
+            "zupa_effects_total{kind=\"synthesizer\",outcome=\"unavailable\"}",
+            1.0,
+        ),
+        (
+            "zupa_effect_duration_seconds_sum{kind=\"synthesizer\"}",
+            3.0,
+        ),
+        ("zupa_accounting_drift", 2.0),
+        ("zupa_requests_limited_total", 1.0),
         ("zupa_model_tokens_total{direction=\"input\"}", 120.0),
         ("zupa_model_tokens_total{direction=\"output\"}", 30.0),
         ("zupa_retries_total{port=\"model\",class=\"timeout\"}", 1.0),

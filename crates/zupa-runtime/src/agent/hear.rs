@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
+use zupa_core::bus::names;
 use zupa_core::{
     Audio, Channel, Content, Error, ErrorKind, Hint, Result as CoreResult, Transcriber,
     TranscriptionRequest,
@@ -68,7 +69,10 @@ async fn words(transcriber: &dyn Transcriber, content: &Content, run: &Run) -> C
         language: None,
         timeout: speak::left(run),
     };
-    transcriber.transcribe(request).await
+    let began = run.path.clock.monotonic();
+    let words = transcriber.transcribe(request).await;
+    speak::tell(run, names::SPEECH_TRANSCRIBED, began, words.as_ref().err());
+    words
 }
 
 async fn fetch(content: &Content, run: &Run) -> CoreResult<Audio> {

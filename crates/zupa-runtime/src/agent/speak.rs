@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use tracing::warn;
+use zupa_core::bus::{Name, names};
 use zupa_core::{
     Audio, Channel, Content, Error, ErrorKind, Outbound, Result as CoreResult, SynthesisRequest,
     Synthesizer, Voice,
@@ -15,6 +16,7 @@ use zupa_core::{
 
 use super::Parts;
 use crate::graph::reminder;
+use crate::telemetry;
 use crate::turn::{Cx, Run, Stop};
 
 /// What speech leaves of a turn's time, so that there is some to go on with.
@@ -41,7 +43,10 @@ pub(super) async fn outbound(parts: &Parts, text: &str, cx: &Cx) -> Result<Outbo
     run.may_go_on()?;
     // The last moment: what comes now is paid for.
     run.claim.check()?;
-    match Box::pin(say(synthesizer.as_ref(), text, left(run))).await {
+    let began = run.path.clock.monotonic();
+    let said = Box::pin(say(synthesizer.as_ref(), text, left(run))).await;
+    tell(run, names::SPEECH_SYNTHESIZED, began, said.as_ref().err());
+    match said {
         Ok(audio) => Ok(Outbound {
             content: Content::Voice {
                 audio,
@@ -57,6 +62,13 @@ pub(super) async fn outbound(parts: &Parts, text: &str, cx: &Cx) -> Result<Outbo
             Ok(written)
         }
     }
+}
+
+/// Tells of a call that began at a monotonic time.
+pub(super) fn tell(run: &Run, name: Name, began: Duration, failed: Option<&Error>) {
+    let took = run.path.clock.monotonic().saturating_sub(began);
+    let called = telemetry::speech_called(&run.turn, name, took, failed);
+    run.path.bus.emit(called);
 }
 
 /// What is left of the turn for speech.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
+use zupa_core::bus::{Draft, names};
 use zupa_core::desk::Accounting;
-use zupa_core::{Clock, Desk};
+use zupa_core::{Clock, Desk, EventBus};
 
 /// How often the sum is looked at. Counting reads every message that is kept.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
@@ -15,6 +16,7 @@ const PERIOD: Duration = Duration::from_secs(10 * 60);
 /// Who looks, and what was found last.
 pub(crate) struct Accounts {
     desk: Arc<dyn Desk>,
+    bus: EventBus,
     /// When to look again, on the monotonic clock.
     due: Duration,
     missing: i64,
@@ -29,9 +31,10 @@ enum News {
 
 impl Accounts {
     /// Looks for the first time one period from now.
-    pub(crate) fn new(desk: Arc<dyn Desk>, clock: &dyn Clock) -> Self {
+    pub(crate) fn new(desk: Arc<dyn Desk>, bus: EventBus, clock: &dyn Clock) -> Self {
         Self {
             desk,
+            bus,
             due: clock.monotonic() + PERIOD,
             missing: 0,
         }
@@ -48,7 +51,15 @@ impl Accounts {
             Ok(counts) => counts,
             Err(error) => return warn!(%error, "the messages could not be counted"),
         };
-        match self.news(&counts) {
+        let before = self.missing;
+        let news = self.news(&counts);
+        if self.missing != 0 || before != 0 {
+            // Each time, since the bus may lose one.
+            let inbounds = self.missing.unsigned_abs();
+            self.bus
+                .emit(Draft::of(names::ACCOUNTING_DRIFTED).with("inbounds", inbounds));
+        }
+        match news {
             Some(News::Drifted(missing)) => error!(
                 missing,
                 accepted = counts.accepted,

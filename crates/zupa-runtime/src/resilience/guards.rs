@@ -9,7 +9,9 @@ use zupa_core::{
 };
 
 use super::speech::{GuardedSynthesizer, GuardedTranscriber};
-use super::{Breaker, CallPolicy, GuardedChannel, GuardedTool, Models, Policies, Policy};
+use super::{
+    Breaker, BreakerState, CallPolicy, GuardedChannel, GuardedTool, Models, Policies, Policy,
+};
 use crate::telemetry;
 
 /// The policies of one runtime. Names come from code and configuration, never from
@@ -136,12 +138,14 @@ impl Guards {
     ) -> Result<Policy> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let (is_model, model_back) = (port == "model", self.model_back.clone());
-        let closed = move || {
-            if is_model {
+        let (events, named) = (self.bus.clone(), name.to_owned());
+        let changed = move |state| {
+            if is_model && state == BreakerState::Closed {
                 model_back.notify_one();
             }
+            events.emit(telemetry::breaker(port, &named, state));
         };
-        let policy = Policy::telling(name.to_owned(), rules.clone(), fails, clock, ids, closed)?;
+        let policy = Policy::telling(name.to_owned(), rules.clone(), fails, clock, ids, changed)?;
         let bus = self.bus.clone();
         Ok(
             policy

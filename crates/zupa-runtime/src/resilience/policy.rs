@@ -21,10 +21,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::warn;
 use zupa_core::{Clock, EffectClass, Error, ErrorKind, Ids, Outcome, Result, Retry};
 
 pub use self::rules::{CallPolicy, Policies, TurnRetries};
-use super::breaker::{Breaker, Permit};
+use super::breaker::{Breaker, BreakerState, Permit};
 use super::budget::Budget;
 
 /// How one port, or one tool, is called.
@@ -101,31 +102,39 @@ impl Policy {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self> {
-        Self::telling(name.into(), rules, is_failure, clock, ids, || {})
+        Self::telling(name.into(), rules, is_failure, clock, ids, |_| {})
     }
 
-    /// The same, where somebody is told when the breaker closes.
+    /// The same, where somebody is told how the breaker has changed.
     pub(crate) fn telling(
         name: String,
         rules: CallPolicy,
         is_failure: fn(&Error) -> bool,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
-        closed: impl Fn() + Send + Sync + 'static,
+        changed: impl Fn(BreakerState) + Send + Sync + 'static,
     ) -> Result<Self> {
-        let tell_closed = told(&name, "closed");
+        let changed = Arc::new(changed);
+        let tell = |state: BreakerState| {
+            let (name, changed) = (name.clone(), changed.clone());
+            move || {
+                warn!(
+                    breaker = name,
+                    state = state.as_str(),
+                    "a breaker has changed"
+                );
+                changed(state);
+            }
+        };
         let breaker = match &rules.breaker {
             Some(breaker) => Some(
                 Breaker::builder(&name)
                     .rules(breaker.clone())
                     .is_failure(is_failure)
                     .clock(clock.clone())
-                    .on_open(told(&name, "open"))
-                    .on_half_open(told(&name, "half_open"))
-                    .on_close(move || {
-                        tell_closed();
-                        closed();
-                    })
+                    .on_open(tell(BreakerState::Open))
+                    .on_half_open(tell(BreakerState::HalfOpen))
+                    .on_close(tell(BreakerState::Closed))
                     .build()?,
             ),
             None => None,
@@ -318,11 +327,6 @@ impl Tries {
         }
         error
     }
-}
-
-fn told(name: &str, state: &'static str) -> impl Fn() + Send + Sync + 'static {
-    let name = name.to_owned();
-    move || tracing::warn!(breaker = name, state, "a breaker has changed")
 }
 
 impl fmt::Debug for OnRetry {

@@ -19,7 +19,7 @@ use zupa_core::{
 };
 
 /// What a store does to itself may take long; it is not waited for without end.
-const UPKEEP: Duration = Duration::from_secs(600);
+pub(super) const UPKEEP: Duration = Duration::from_secs(600);
 
 /// A store behind its deadline.
 #[derive(Debug)]
@@ -45,8 +45,7 @@ impl GuardedStore {
         what: &'static str,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let answer = timeout(self.timeout, call).await;
-        answer.unwrap_or_else(|_elapsed| Err(late(what, Outcome::Unknown)))
+        within(self.timeout, what, call).await
     }
 }
 
@@ -141,7 +140,16 @@ impl Store for GuardedStore {
 }
 
 async fn upkeep<T>(what: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
-    let answer = timeout(UPKEEP, call).await;
+    within(UPKEEP, what, call).await
+}
+
+/// A call of a store's port, with its deadline.
+pub(super) async fn within<T>(
+    time: Duration,
+    what: &'static str,
+    call: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let answer = timeout(time, call).await;
     answer.unwrap_or_else(|_elapsed| Err(late(what, Outcome::Unknown)))
 }
 

@@ -15,7 +15,7 @@ use crate::admission::{MachineLoad, ReadLoad};
 use crate::agent::{Agent, AgentTurn};
 use crate::faults::Faults;
 use crate::graph::{Engine, Graph, GraphBuilder, State};
-use crate::resilience::GuardedStore;
+use crate::resilience::{GuardedDesk, GuardedKeys, GuardedStore};
 use crate::settings::Settings;
 use crate::steady::Steady;
 use crate::system::{SystemClock, SystemIds};
@@ -174,6 +174,10 @@ impl Builder {
         self.clock = Arc::new(Steady::new(self.clock, self.bus.clone()));
         let timeout = self.settings.policies.store.timeout;
         self.store = Arc::new(GuardedStore::new(self.store, timeout));
+        let desk = self.desk.take();
+        self.desk = desk.map(|desk| Arc::new(GuardedDesk::new(desk, timeout)) as Arc<dyn Desk>);
+        let keys = self.keys.take();
+        self.keys = keys.map(|keys| Arc::new(GuardedKeys::new(keys, timeout)) as _);
         let process = ProcessId(self.ids.fresh());
         let now = self.clock.wall();
         let life = Life {

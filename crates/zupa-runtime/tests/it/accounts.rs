@@ -9,6 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use zupa_core::audit::{AuditEntry, AuditLink};
+use zupa_core::bus::names;
 use zupa_core::dead_letter::{
     DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
     DeadLetterView,
@@ -17,10 +18,11 @@ use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, ConversationId, Decision, Desk, Number, Result, Timestamp, Wait, WaitId, WaitState,
+    Address, ConversationId, Decision, Desk, EventBus, Number, Result, Timestamp, Wait, WaitId,
+    WaitState,
 };
 
-use crate::support::{Setup, pass};
+use crate::support::{Setup, pass, secs};
 
 /// Has lost as many messages as it is told.
 #[derive(Debug, Default)]
@@ -156,8 +158,10 @@ async fn a_drift_is_told_once_and_another_one_again() {
     let errors = Errors::default();
     let _guard = tracing::subscriber::set_default(errors.clone());
     let desk = Arc::new(Lossy::default());
-    let world = Setup::web()
-        .start_with(|builder| builder.desk(desk.clone()))
+    let bus = EventBus::default();
+    let mut drifts = bus.feed("accounting:*").unwrap();
+    let mut world = Setup::web()
+        .start_with(|builder| builder.desk(desk.clone()).bus(bus))
         .await;
     pass(Duration::from_secs(9 * 60)).await;
     assert_eq!(
@@ -180,5 +184,16 @@ async fn a_drift_is_told_once_and_another_one_again() {
         (7..=11).contains(&asked),
         "{asked} counts in some 97 minutes"
     );
-    drop(world);
+    desk.lost.store(0, Ordering::SeqCst);
+    pass(2 * ROUND).await;
+    world.shutdown(secs(10)).await.unwrap();
+    let mut told = Vec::new();
+    while let Some(event) = drifts.next().await {
+        assert_eq!(event.name, names::ACCOUNTING_DRIFTED);
+        told.push(event.payload.number("inbounds").unwrap());
+    }
+    let all = told.len();
+    told.dedup();
+    assert_eq!(told, [1, 3, 0], "and each time that is looked");
+    assert!((7..=10).contains(&all), "{all}");
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use zupa_core::idempotency::{Begin, Begun, Keep, KeptAnswer, Scope};
 use zupa_core::{
     AuditEntry, Clock, DeadLetterAct, DeadLetterFilter, DeadLetterState, Deduplicates, Desk,
-    Effect, ErrorKind, InboundState, Reminder, Result, Retry, Timestamp, ToolContext, ToolOutput,
-    WaitState,
+    Digest, Effect, ErrorKind, IdempotencyKey, IdempotencyKeys, InboundState, Reminder, Result,
+    Retry, Timestamp, ToolContext, ToolOutput, WaitState,
 };
 use zupa_runtime::resilience::Breaker;
 use zupa_runtime::tool;
@@ -294,6 +295,58 @@ async fn what_is_tried_again_during_a_jump_is_due_at_once() {
         pass(secs(5)).await;
         let letter = world.memory.dead_letter(id).await.unwrap().unwrap().letter;
         assert_eq!(letter.state, DeadLetterState::Done, "{jump:?}");
+    }
+}
+
+/// A try of one act, by this holder, with a minute of lease.
+fn try_of(clock: &dyn Clock, holder: u128) -> Begin {
+    let scope = Scope {
+        principal: "ana",
+        tenant: "",
+        operation: "POST /transfer",
+    };
+    let now = clock.wall();
+    Begin {
+        key: IdempotencyKey::parse(scope, "key-of-sixteen-characters").unwrap(),
+        request: Digest::of(b"ten"),
+        holder: uuid::Uuid::from_u128(holder),
+        now,
+        lease_until: now.plus(secs(60)),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_under_a_key_is_not_made_again() {
+    for jump in JUMPS {
+        let setup = Setup::web();
+        let keys = Arc::new(setup.memory.clone());
+        let world = setup
+            .start_with(|builder| builder.idempotency_keys(keys.clone()))
+            .await;
+        let clock = world.runtime().clock();
+        let first = try_of(&*clock, 1);
+        assert_eq!(keys.begin(first).await.unwrap(), Begun::Fresh);
+        jump.jump(&world);
+        let early = keys.begin(try_of(&*clock, 2)).await.unwrap();
+        assert_eq!(early, Begun::Running, "{jump:?}: the first is at work");
+        let answer = KeptAnswer {
+            status: 201,
+            content_type: None,
+            body: b"done".to_vec(),
+        };
+        let (key, holder, now) = (first.key, first.holder, clock.wall());
+        let keep = Keep {
+            key,
+            holder,
+            answer: answer.clone(),
+            now,
+            until: now.plus(HOUR / 2),
+        };
+        assert!(keys.keep(keep).await.unwrap());
+        jump.jump(&world);
+        pass(STABLE - secs(1)).await;
+        let again = keys.begin(try_of(&*clock, 3)).await.unwrap();
+        assert_eq!(again, Begun::Answered(answer), "{jump:?}");
     }
 }
 

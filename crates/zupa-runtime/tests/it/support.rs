@@ -11,6 +11,7 @@ mod puppet;
 mod records_first;
 mod replicas;
 mod shop;
+mod silent;
 mod speech;
 mod transcript;
 mod world;
@@ -24,6 +25,7 @@ pub use operator::{act, conversation_of, decide, decide_one, end_session, hold, 
 pub use puppet::Act;
 pub use replicas::{Replicas, awake, away, phones, unheard};
 pub use shop::Shop;
+pub use silent::Silent;
 pub use speech::voice;
 pub use transcript::check;
 pub use world::{DOOR, Setup, World, door, error, inbound, secs};

@@ -8,11 +8,11 @@ use zupa_core::bus::{Event, EventFeed, names};
 use zupa_core::{
     Deduplicates, Effect, ErrorKind, EventBus, InboundState, Retry, ToolContext, ToolOutput,
 };
-use zupa_runtime::resilience::{Jitter, Policies};
-use zupa_runtime::tool;
-use zupa_testkit::Answer;
+use zupa_runtime::resilience::{BreakerRules, Jitter, Policies};
+use zupa_runtime::{Modality, tool};
+use zupa_testkit::{Answer, Mouth, Throat};
 
-use crate::support::{Act, Setup, Shop, World, error, inbound, secs};
+use crate::support::{Act, Setup, Shop, World, door, error, inbound, secs, voice};
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Nothing {}
@@ -232,6 +232,60 @@ async fn tools_waits_and_sessions_are_told() {
     assert_eq!(settled.payload.word("state"), Some("decided"));
     let ended = the_one(&events, names::SESSION_ENDED);
     assert_eq!(ended.payload.word("reason"), Some("user"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn speech_is_told_with_how_it_went() {
+    let phone = Setup::with(door("door", Deduplicates::ByKey).with_voice());
+    let (mut setup, ear) = phone.hearing();
+    let mouth = Arc::new(Mouth::default());
+    setup.agent = setup.agent.speaks(mouth.clone(), Modality::Mirror);
+    let down = || Throat::Fail(error(ErrorKind::Unavailable));
+    ear.plan([Throat::Work, down()]);
+    mouth.plan([down()]);
+    let (world, feed) = heard(&setup).await;
+    for text in ["one", "two"] {
+        world.deliver(voice(&setup, "ana", text)).await.unwrap();
+        world.quiet().await;
+    }
+    let events = told(world, feed).await;
+    let of = |name| {
+        let of_name = events.iter().filter(move |event| event.name == name);
+        let outcome = |event: &Arc<Event>| {
+            assert!(event.payload.time("took").is_some() && event.ids.turn.is_some());
+            event.payload.word("outcome").unwrap()
+        };
+        of_name.map(outcome).collect::<Vec<_>>()
+    };
+    assert_eq!(of(names::SPEECH_TRANSCRIBED), ["ok", "unavailable"]);
+    assert_eq!(of(names::SPEECH_SYNTHESIZED)[0], "unavailable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_a_breaker_are_told() {
+    let mut setup = Setup::web();
+    setup.settings.policies.model.breaker = Some(BreakerRules {
+        minimum_calls: 1,
+        probes: 1,
+        ..BreakerRules::default()
+    });
+    let (world, feed) = heard(&setup).await;
+    let down = Act::Fail(error(ErrorKind::Unavailable).with_retry(Retry::Now));
+    world.model.on("hello", [down]);
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    let events = told(world, feed).await;
+    let changes: Vec<_> = events
+        .iter()
+        .filter(|event| event.name.namespace() == "breaker")
+        .map(|event| {
+            assert_eq!(event.payload.word("port"), Some("model"));
+            let breaker = event.payload.label("breaker").unwrap();
+            assert!(breaker.as_str().starts_with("model/"), "{breaker:?}");
+            event.name.name()
+        })
+        .collect();
+    assert_eq!(changes, ["opened", "half_open", "closed"]);
 }
 
 #[tokio::test(start_paused = true)]

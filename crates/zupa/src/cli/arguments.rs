@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod audit;
 mod breaker;
 mod conversations;
 mod dlq;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchArguments;
+pub use audit::{AuditCommand, ListAudit};
 pub use breaker::{BreakerCommand, TurnBreaker};
 pub use conversations::{
     Act, ConversationId, ConversationsCommand, ListConversations, Release, SessionsCommand,
@@ -99,6 +101,11 @@ pub enum Command {
     Breaker {
         #[command(subcommand)]
         command: BreakerCommand,
+    },
+    /// Look at what operators did to the installation.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Look at what gave up, try it again, put it away.
     Dlq {
@@ -320,6 +327,7 @@ impl Arguments {
             Command::Conversations { command } => command.json(),
             Command::Sessions { command } => command.json(),
             Command::Breaker { command } => command.json(),
+            Command::Audit { command } => command.json(),
             Command::Dlq { command } => command.json(),
             Command::Bench(bench) => bench.json,
             Command::Doctor(doctor) => doctor.output.json,

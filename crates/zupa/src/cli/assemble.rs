@@ -15,7 +15,7 @@ use zupa_core::{
 };
 use zupa_http::{Idempotency, WebChat};
 use zupa_runtime::{
-    Agent, JournalMode, Language, OnModelDown, Settings, SystemClock, SystemIds, SystemSecrets,
+    Agent, JournalMode, Language, OnModelDown, Runtime, Settings, SystemIds, SystemSecrets,
 };
 
 use models::key;
@@ -152,10 +152,16 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-/// Operators' acts, each done once, with its answer kept for as long as is configured.
-pub fn idempotency(config: &Config, keys: Arc<dyn IdempotencyKeys>) -> Idempotency {
-    let hours = 60 * MINUTE * config.idempotency.hours;
-    Idempotency::new(keys, Arc::new(SystemClock::default()), Arc::new(SystemIds)).keep(hours)
+/// Operators' acts, each done once, with its answer kept for as long as is configured. By
+/// the clock of the path: by the machine's, a jump would free the keys of acts at work.
+pub fn idempotency(
+    config: &Config,
+    keys: Arc<dyn IdempotencyKeys>,
+    runtime: &Runtime,
+) -> Idempotency {
+    Idempotency::new(keys, runtime.clock(), Arc::new(SystemIds))
+        .bus(runtime.bus())
+        .keep(60 * MINUTE * config.idempotency.hours)
 }
 
 /// How long a review may be open before it is shown as overdue.

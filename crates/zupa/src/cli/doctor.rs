@@ -35,7 +35,12 @@ async fn examine(global: &Global) -> Result<Vec<Finding>, Failure> {
         // Nothing else can be said of an installation that nobody can read.
         Err(problems) => return Ok(problems.iter().map(settings::problem).collect()),
     };
-    let mut findings = settings::examine(&config);
+    // Flags of the process that serves are not ours to know, but where it listens is.
+    let listens = match installation::serving(&config).await {
+        Some(address) => address,
+        None => config.server.listen,
+    };
+    let mut findings = settings::examine(&config, listens);
     findings.push(settings::model(&config).await);
     findings.extend(installation::examine(&config).await);
     Ok(findings)

@@ -93,7 +93,8 @@ async fn fetch(
     let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .header(header::HOST, address.to_string())
+        // Its own name for itself, which it knows whatever it listens on.
+        .header(header::HOST, format!("localhost:{}", address.port()))
         .header(header::AUTHORIZATION, format!("Bearer {token}"));
     let body = match body {
         Some(body) => {

@@ -121,11 +121,10 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     if dev {
         tokio::spawn(zupa_http::stages(&bus, desk.clone(), &chats)?);
     }
-    let idempotency = assemble::idempotency(&config, keys.clone()).bus(bus.clone());
     let mut builder = Runtime::builder(store, chosen.model, agent)
         .settings(settings)
         .desk(desk.clone())
-        .idempotency_keys(keys)
+        .idempotency_keys(keys.clone())
         .wakeup(wakeup.clone())
         .machine_load(machine_load())
         .bus(bus);
@@ -153,6 +152,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     }
     let runtime = builder.start().await?;
 
+    let idempotency = assemble::idempotency(&config, keys, &runtime);
     let readiness = Readiness::default();
     let stop = CancellationToken::new();
     let mode = if dev {
@@ -237,6 +237,7 @@ fn parts(
         admin_token,
         idempotency,
         overdue_after: assemble::overdue_after(config),
+        bus: runtime.bus(),
         metrics,
         breakers: breakers::of(runtime.breaker_list()),
         readiness: readiness.clone(),

@@ -5,9 +5,11 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use zupa::config::{Config, Durability, Engine};
 use zupa_core::{Desk, IdempotencyKeys, Store, Wakeup};
+use zupa_runtime::resilience::{GuardedDesk, GuardedKeys};
 use zupa_sqlite::{SqliteConfig, SqliteStore};
 
 use super::environment;
@@ -39,13 +41,20 @@ pub struct Opened {
     pub folder: Option<Folder>,
 }
 
-/// Opens the store; a file's schema is brought up to this build in any case.
+/// Opens the store; a file's schema is brought up to this build in any case. Commands and
+/// routes wait for it no longer than the path does.
 pub async fn open(config: &Config, purpose: Purpose) -> Result<Opened, Failure> {
-    match config.store.url.engine() {
-        Engine::File(path) => file(sqlite(config, path), None).await,
-        Engine::Memory => forgetful(config).await,
-        Engine::Postgres => postgres(config, purpose).await,
-    }
+    let opened = match config.store.url.engine() {
+        Engine::File(path) => file(sqlite(config, path), None).await?,
+        Engine::Memory => forgetful(config).await?,
+        Engine::Postgres => postgres(config, purpose).await?,
+    };
+    let timeout = Duration::from_millis(config.policy.store.timeout_ms);
+    Ok(Opened {
+        desk: Arc::new(GuardedDesk::new(opened.desk, timeout)),
+        keys: Arc::new(GuardedKeys::new(opened.keys, timeout)),
+        ..opened
+    })
 }
 
 /// Opens a store that goes with the process.
@@ -150,7 +159,7 @@ pub async fn postgres_config(config: &Config) -> Result<zupa_postgres::PostgresC
         Durability::Full => zupa_postgres::Durability::Full,
         Durability::Normal => zupa_postgres::Durability::Normal,
     };
-    postgres.timeout = std::time::Duration::from_millis(config.policy.store.timeout_ms);
+    postgres.timeout = Duration::from_millis(config.policy.store.timeout_ms);
     postgres.pooled = config.store.pooled;
     #[cfg(feature = "faults")]
     {

@@ -41,11 +41,15 @@ pub fn leave(marks: &Path, token: &SecretString, address: SocketAddr) -> Result<
 /// Reads what a serving process left.
 pub fn read(marks: &Path) -> Result<(SocketAddr, String), Failure> {
     let token = read_file(&files::beside(marks, ".token"))?;
+    Ok((address(marks)?, token))
+}
+
+/// Reads where a serving process listens, or did.
+pub fn address(marks: &Path) -> Result<SocketAddr, Failure> {
     let path = files::beside(marks, ".address");
-    let address = read_file(&path)?.parse().map_err(|error| {
+    read_file(&path)?.parse().map_err(|error| {
         Failure::new(Code::Failed, format!("{} holds no address", path.display())).because(error)
-    })?;
-    Ok((address, token))
+    })
 }
 
 fn read_file(path: &Path) -> Result<String, Failure> {

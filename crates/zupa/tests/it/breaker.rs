@@ -45,8 +45,24 @@ fn a_model_is_held_off_by_hand_and_people_are_told() {
         "{figures}"
     );
     assert!(refused.unwrap().parse::<u64>().unwrap() > 0, "{figures}");
+    let audit = || home.run(&["audit", "ls", "--json"]).good().json();
+    let served = audit();
+    let newest = &served["entries"][0];
+    let of_newest = ["number", "actor", "action", "reason"].map(|key| &newest[key]);
+    let wanted = serde_json::json!([2, "operator", "breaker.closed", model]);
+    assert_eq!(serde_json::json!(of_newest), wanted);
     server.stop();
 
+    assert_eq!(audit(), served, "the store says what the server says");
+    let page = home.run(&["audit", "ls", "--limit", "1"]).good();
+    assert!(page.stdout.contains("  breaker.closed  "), "{page:#?}");
+    assert!(page.stderr.contains("--before 2"), "{page:#?}");
+    let page = home.run(&["audit", "ls", "--before", "2"]).good().stdout;
+    let lines: Vec<_> = page.lines().collect();
+    assert!(
+        lines.len() == 1 && page.contains("it stumbles, by bea"),
+        "{page}"
+    );
     let acts = tools::sqlite(
         &home.store(),
         "SELECT actor, action, reason FROM audit WHERE stream = zeroblob(16) ORDER BY number",

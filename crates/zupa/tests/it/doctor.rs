@@ -95,6 +95,20 @@ fn what_does_not_hold_is_named() {
 }
 
 #[test]
+fn where_the_process_listens_counts_and_not_what_the_configuration_says() {
+    let home = Home::scripted(ECHO);
+    let server = home.serve().at("0.0.0.0:0".parse().unwrap()).ready();
+    let ran = doctor(&home, &[]);
+    for (check, wanted) in [("listen", "warn"), ("web chat", "fail"), ("token", "ok")] {
+        assert_eq!(level(&ran, check), wanted, "{check} of {ran:#?}");
+    }
+    assert_eq!(ran.code, 1);
+    server.stop();
+    let ran = doctor(&home, &[]);
+    assert_eq!((ran.code, level(&ran, "listen").as_str()), (0, "ok"));
+}
+
+#[test]
 fn a_token_that_others_can_read_fails() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::scripted(ECHO);

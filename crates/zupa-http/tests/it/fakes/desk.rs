@@ -5,15 +5,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use zupa_core::audit::SYSTEM;
 use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Packed, Releasing, Speaker,
     StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, AuditEntry, AuditLink, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
-    DeadLetterFilter, DeadLetterId, DeadLetterStanding, DeadLetterState, DeadLetterStats,
-    DeadLetterView, Decision, DeliveryId, Desk, Error, ErrorKind, Hold, Number, Result, Timestamp,
-    TurnId, Wait, WaitId, WaitKind, WaitState,
+    Address, AuditEntry, AuditHead, AuditLink, ConversationId, DeadLetter, DeadLetterAct,
+    DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStanding, DeadLetterState,
+    DeadLetterStats, DeadLetterView, Decision, DeliveryId, Desk, Error, ErrorKind, Hold, Number,
+    Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
 };
 
 /// A desk whose rows the test writes.
@@ -126,7 +127,10 @@ impl Desk for FakeDesk {
     }
 
     async fn acts(&self) -> Result<Vec<AuditLink>> {
-        Ok(Vec::new())
+        self.check().await?;
+        let mut head = AuditHead::default();
+        let acts = self.acts.lock().unwrap().clone().into_iter();
+        Ok(acts.map(|entry| head.append(SYSTEM, entry, None)).collect())
     }
 
     async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {

@@ -1,6 +1,7 @@
 //! Keys of acts, which fail when they are told to.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -14,6 +15,8 @@ pub struct FakeKeys {
     store: MemoryStore,
     /// What a call by this name fails with.
     pub fails: Mutex<Option<(&'static str, ErrorKind)>>,
+    /// How long the next `begin` takes to answer, once it has begun.
+    pub slow: Mutex<Duration>,
 }
 
 impl FakeKeys {
@@ -29,7 +32,10 @@ impl FakeKeys {
 impl IdempotencyKeys for FakeKeys {
     async fn begin(&self, begin: Begin) -> Result<Begun> {
         self.check("begin")?;
-        self.store.begin(begin).await
+        let slow = std::mem::take(&mut *self.slow.lock().unwrap());
+        let begun = self.store.begin(begin).await;
+        tokio::time::sleep(slow).await;
+        begun
     }
 
     async fn keep(&self, keep: Keep) -> Result<bool> {

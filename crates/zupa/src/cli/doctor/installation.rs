@@ -8,17 +8,31 @@ use std::os::unix::fs::PermissionsExt;
 use serde::Deserialize;
 use zupa::config::{Config, Durability, Engine};
 use zupa_core::desk::StoreStatus;
+use zupa_sqlite::is_locked;
 
 use super::accounts;
 use super::finding::Finding;
 use crate::cli::failure::{Code, Failure};
 use crate::cli::source::Source;
-use crate::cli::{files, operator, store};
+use crate::cli::{files, operator, store, token};
 
 /// What the server says of itself; the store is a part of it.
 #[derive(Deserialize)]
 struct Process {
     store: StoreStatus,
+}
+
+/// Where the process that serves this store listens, if there is one.
+pub async fn serving(config: &Config) -> Option<SocketAddr> {
+    let address = token::address(&store::marks(config)).ok()?;
+    let serves = match config.store.url.engine() {
+        Engine::File(path) => is_locked(path),
+        // Nothing of it tells whether its process still runs.
+        Engine::Memory | Engine::Postgres => {
+            operator::get_as_stranger(address, "/livez").await.is_ok()
+        }
+    };
+    serves.then_some(address)
 }
 
 /// Looks at the store.
@@ -45,7 +59,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         Err(failure) => Finding::failed("accounting", &failure),
     });
     findings.push(match served {
-        Some(address) => token(config, address).await,
+        Some(address) => closed_to_strangers(config, address).await,
         None => token_file(config),
     });
     findings
@@ -101,7 +115,7 @@ fn durability(config: &Config) -> Finding {
 }
 
 /// A running process must turn away who has no token.
-async fn token(config: &Config, address: SocketAddr) -> Finding {
+async fn closed_to_strangers(config: &Config, address: SocketAddr) -> Finding {
     const ROUTE: &str = "/api/v1/status";
     match operator::get_as_stranger(address, ROUTE).await {
         Ok(status) if status == hyper::StatusCode::UNAUTHORIZED => token_file(config),

@@ -1,4 +1,6 @@
-//! What the configuration alone says.
+//! What the configuration alone says, and where the process that serves listens.
+
+use std::net::SocketAddr;
 
 use zupa::config::{ChannelKind, Config, Mcp, Problem, Profile, Provider, ToolEffect};
 
@@ -29,8 +31,8 @@ fn place(problem: &Problem) -> String {
     }
 }
 
-/// Looks at a configuration that can be read.
-pub fn examine(config: &Config) -> Vec<Finding> {
+/// Looks at a configuration that can be read, and at the address that is listened on.
+pub fn examine(config: &Config, listens: SocketAddr) -> Vec<Finding> {
     // Checks of their own say more of where it listens.
     let warnings = config.warnings();
     let mut findings: Vec<Finding> = warnings
@@ -45,8 +47,8 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         ));
     }
     findings.push(profile(config));
-    findings.push(listen(config));
-    findings.push(web_chat(config));
+    findings.push(listen(listens));
+    findings.push(web_chat(config, listens));
     findings.push(tools(config));
     findings.push(telemetry(config));
     findings
@@ -61,13 +63,12 @@ fn profile(config: &Config) -> Finding {
     Finding::ok("profile", what)
 }
 
-fn is_loopback(config: &Config) -> bool {
-    config.server.listen.ip().to_canonical().is_loopback()
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
-fn listen(config: &Config) -> Finding {
-    let address = config.server.listen;
-    if is_loopback(config) {
+fn listen(address: SocketAddr) -> Finding {
+    if is_loopback(address) {
         return Finding::ok("listen", format!("{address} is for this machine alone"));
     }
     Finding::warn(
@@ -79,7 +80,7 @@ fn listen(config: &Config) -> Finding {
 }
 
 /// The web chat is open: its visitors name their own conversations.
-fn web_chat(config: &Config) -> Finding {
+fn web_chat(config: &Config, listens: SocketAddr) -> Finding {
     let has_chat = config
         .channels
         .iter()
@@ -88,7 +89,7 @@ fn web_chat(config: &Config) -> Finding {
         return Finding::ok("web chat", "there is none");
     }
     let why = "visitors name their own conversation, so anyone may read and write in any";
-    match (config.profile, is_loopback(config)) {
+    match (config.profile, is_loopback(listens)) {
         (Profile::Dev, true) => Finding::ok("web chat", "open, on this machine, in dev"),
         (Profile::Staging, true) => Finding::warn(
             "web chat",
@@ -98,7 +99,7 @@ fn web_chat(config: &Config) -> Finding {
         ),
         (profile, _) => Finding::fail(
             "web chat",
-            format!("open, at {} in {}", config.server.listen, word(profile)),
+            format!("open, at {listens} in {}", word(profile)),
             why,
             "listen on 127.0.0.1 behind a proxy that knows its users, in staging",
         ),
