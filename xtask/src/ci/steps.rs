@@ -195,7 +195,7 @@ fn crash_step() -> Result<Outcome> {
         binary: Some(binary.clone()),
         ..crash::Options::default()
     })?;
-    // A tenth of `cargo xtask terminate`: four ends in order, one at once.
+    // A tenth of `cargo xtask terminate`: five ends in order, and one at once.
     crash::run(crash::Options {
         terminations: Some(5),
         seed: 7,

@@ -18,6 +18,7 @@ use super::soak::Sample;
 use super::stage::{Ground, Stage};
 use super::stats::Stats;
 use super::tally::Tally;
+use super::terminate::Told;
 use super::wire::Order;
 use super::words::dice;
 
@@ -99,7 +100,8 @@ impl Nemesis {
                 Act::Pause => self.pause().await?,
                 Act::Restart => self.restart().await?,
                 Act::Cut => self.cut().await?,
-                Act::Terminate => self.terminate(number).await?,
+                Act::Terminate => self.terminate(Told::Once).await?,
+                Act::TerminateTwice => self.terminate(Told::Twice).await?,
             }
             self.stats.progress(number + 1, count, &self.tally);
         }

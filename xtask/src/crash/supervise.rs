@@ -66,6 +66,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
         cycle_ms,
         replicated: options.on_postgres() && !options.recovery,
         backlog: options.recovery,
+        thinks_ms: terminate::thinks_ms(&options),
         stalls: options.in_flight,
         faults: options.soak.as_ref().map_or(0, |soak| soak.faults),
     };
