@@ -48,6 +48,8 @@ pub struct Nemesis {
     pub dice: SmallRng,
     /// What a soak measured, in order.
     pub samples: Vec<Sample>,
+    /// When a soak was over, in unix microseconds.
+    pub soaked_until: u64,
     script: Script,
 }
 
@@ -77,6 +79,7 @@ impl Nemesis {
             dice: dice(options.seed, "nemesis"),
             options,
             samples: Vec::new(),
+            soaked_until: 0,
             script,
             spawned: BTreeMap::new(),
             unasked_deaths: 0,
