@@ -20,6 +20,8 @@ const A_SECOND: u32 = 100_000;
 const SECONDS: u32 = 5;
 const BURST: u32 = 100;
 const MANY: u32 = 10_000_000;
+/// What the runtime's driver rests for.
+const REST: Duration = Duration::from_millis(1);
 const IDLE: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
@@ -47,14 +49,16 @@ fn busy(subscribers: usize) -> (EventBus, JoinHandle<u64>) {
         .filter_map(|_| bus.feed("*").ok())
         .collect();
     let thread = thread::spawn(move || {
-        let alone = tokio::runtime::Builder::new_current_thread().build();
+        let alone = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
         let (Ok(alone), Some(driver)) = (alone, driver) else {
             return 0;
         };
         alone.block_on(async {
             let feeds = feeds.into_iter().map(|feed| tokio::spawn(count(feed)));
             let feeds: Vec<_> = feeds.collect();
-            driver.run().await;
+            driver.resting(|| tokio::time::sleep(REST)).run().await;
             let mut all = 0;
             for feed in feeds {
                 all += feed.await.unwrap_or_default();

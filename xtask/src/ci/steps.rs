@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use super::Outcome;
 use super::command::{answers, cargo, finish, root, target_folder};
 use super::needs::Needs;
-use crate::{crash, rules};
+use crate::{crash, overload, rules};
 
 /// One check.
 pub struct Step {
@@ -77,10 +77,22 @@ pub fn steps() -> Vec<Step> {
             Needs::postgres,
         ),
         step("build", "everything that the remaining steps run", |_| {
-            cargo_step(&["build", "--workspace", "--all-targets", "--all-features"])
+            // All targets but benchmarks, which nothing below runs and clippy has seen.
+            let targets = ["--lib", "--bins", "--tests", "--examples"];
+            let build = ["build", "--workspace", "--all-features"];
+            cargo_step(&[&build[..], &targets[..]].concat())
         }),
         step("crash", "a short seeded run of the kill harness", |_| {
             crash_step()
+        }),
+        step("soak", "a short soak, with faults and kills", |_| {
+            soak_step()
+        }),
+        step("overload", "five times what a server can do", |_| {
+            overload::run(&overload::Options::short(
+                target_folder()?.join("debug/zupa"),
+            ))?;
+            Ok(Outcome::Done)
         }),
         step("planted", "bugs that the kill harness must catch", |_| {
             planted_step()
@@ -195,11 +207,22 @@ fn crash_step() -> Result<Outcome> {
         binary: Some(binary.clone()),
         ..crash::Options::default()
     })?;
-    // A tenth of `cargo xtask terminate`: four ends in order, one at once.
+    // A tenth of `cargo xtask terminate`: five ends in order, and one at once.
     crash::run(crash::Options {
         terminations: Some(5),
         seed: 7,
         binary: Some(binary),
+        ..crash::Options::default()
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// All of a soak but the growth of memory, which takes longer to see.
+fn soak_step() -> Result<Outcome> {
+    crash::run(crash::Options {
+        soak: Some(crash::Soak::short()),
+        seed: 7,
+        binary: Some(target_folder()?.join("debug/zupa")),
         ..crash::Options::default()
     })?;
     Ok(Outcome::Done)

@@ -7,6 +7,9 @@ use rand::seq::SliceRandom as _;
 use super::options::Options;
 use super::words::dice;
 
+/// Behind so many ends in order comes one of a process that is told twice.
+const PATIENT: u32 = 5;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// SIGKILL of one replica.
@@ -19,6 +22,8 @@ pub enum Act {
     Cut,
     /// One replica is asked to end.
     Terminate,
+    /// The same by somebody who is impatient and asks again.
+    TerminateTwice,
 }
 
 impl Act {
@@ -29,7 +34,7 @@ impl Act {
             Self::Pause => Duration::from_millis(9000),
             Self::Restart => Duration::from_millis(6000),
             Self::Cut => Duration::from_millis(6000 + 500 * u64::from(longest_cut)),
-            Self::Terminate => Duration::from_millis(900),
+            Self::Terminate | Self::TerminateTwice => Duration::from_millis(1500),
         }
     }
 
@@ -37,9 +42,10 @@ impl Act {
     pub fn messages(self) -> u32 {
         match self {
             Self::Kill => 100,
-            Self::Terminate => 200,
             Self::Pause | Self::Restart => 300,
             Self::Cut => 400,
+            // All day long: a signal finds many turns at work.
+            Self::Terminate | Self::TerminateTwice => 300,
         }
     }
 }
@@ -49,7 +55,12 @@ impl Act {
 pub fn acts(options: &Options) -> Vec<Act> {
     let some = |act, count: Option<u32>| vec![act; count.unwrap_or(0) as usize];
     let mut acts = vec![Act::Kill; options.cycles as usize];
-    acts.extend(some(Act::Terminate, options.terminations));
+    for number in 1..=options.terminations.unwrap_or(0) {
+        acts.push(Act::Terminate);
+        if number % PATIENT == 0 {
+            acts.push(Act::TerminateTwice);
+        }
+    }
     if options.on_postgres() {
         acts.extend(some(Act::Pause, options.pauses));
         acts.extend(some(Act::Restart, options.restarts));
@@ -78,6 +89,20 @@ mod tests {
             ..Options::default()
         };
         assert_eq!(acts(&options), [Act::Kill; 3]);
+    }
+
+    #[test]
+    fn the_impatient_come_on_top_of_the_ends_that_were_asked_for() {
+        let options = Options {
+            terminations: Some(50),
+            ..Options::default()
+        };
+        let acts = acts(&options.expanded());
+        let count = |wanted| acts.iter().filter(|act| **act == wanted).count();
+        assert_eq!(
+            (count(Act::Terminate), count(Act::TerminateTwice)),
+            (50, 10)
+        );
     }
 
     #[test]

@@ -108,6 +108,23 @@ impl Life {
         Ok(Moment::Missed)
     }
 
+    /// Waits until so many turns are in flight.
+    pub async fn wait_for_load(&mut self, turns: usize) -> anyhow::Result<Moment> {
+        const DEADLINE: Duration = Duration::from_secs(10);
+        let begin = Instant::now();
+        while begin.elapsed() < DEADLINE {
+            if let Some(status) = self.server.exited()? {
+                return Ok(Moment::Died(status));
+            }
+            self.look()?;
+            if self.under_way.turns.len() >= turns {
+                return Ok(Moment::Now);
+            }
+            sleep(LOOK).await;
+        }
+        Ok(Moment::Missed)
+    }
+
     /// Waits until a kill would hit no lone turn once too often.
     pub async fn wait_to_spare(
         &mut self,

@@ -63,7 +63,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::options::{Options, Store};
 pub use self::sink::Sink;
-pub use self::soak::SoakOptions;
+pub use self::soak::{Soak, SoakOptions};
 pub use self::terminate::TerminateOptions;
 
 /// Runs as the oracle of another run, or as the run itself.

@@ -18,6 +18,7 @@ use super::soak::Sample;
 use super::stage::{Ground, Stage};
 use super::stats::Stats;
 use super::tally::Tally;
+use super::terminate::Told;
 use super::wire::Order;
 use super::words::dice;
 
@@ -47,6 +48,8 @@ pub struct Nemesis {
     pub dice: SmallRng,
     /// What a soak measured, in order.
     pub samples: Vec<Sample>,
+    /// When a soak was over, in unix microseconds.
+    pub soaked_until: u64,
     script: Script,
 }
 
@@ -76,6 +79,7 @@ impl Nemesis {
             dice: dice(options.seed, "nemesis"),
             options,
             samples: Vec::new(),
+            soaked_until: 0,
             script,
             spawned: BTreeMap::new(),
             unasked_deaths: 0,
@@ -99,7 +103,8 @@ impl Nemesis {
                 Act::Pause => self.pause().await?,
                 Act::Restart => self.restart().await?,
                 Act::Cut => self.cut().await?,
-                Act::Terminate => self.terminate(number).await?,
+                Act::Terminate => self.terminate(Told::Once).await?,
+                Act::TerminateTwice => self.terminate(Told::Twice).await?,
             }
             self.stats.progress(number + 1, count, &self.tally);
         }

@@ -88,8 +88,8 @@ pub struct Options {
     /// The longest of these cuts; the shortest takes a second
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=120))]
     pub longest_cut: u32,
-    /// Times a process is asked to end by SIGTERM under load, instead of the kills; every
-    /// fifth time twice [default: 0]
+    /// Times a process is asked to end by SIGTERM under load, instead of the kills; behind
+    /// every fifth of them one is told twice, which is not counted here [default: 0]
     #[arg(long, value_name = "COUNT")]
     pub terminations: Option<u32>,
     /// Let the doors send to a platform that drops repeats by key, or never
@@ -200,7 +200,7 @@ impl Options {
             Store::Postgres if partitions > 0 => 2,
             Store::Postgres => 3,
         };
-        self.replicas.get_or_insert(replicas);
+        let replicas = *self.replicas.get_or_insert(replicas);
         let other_faults = self.pauses.unwrap_or(0) + restarts + partitions;
         if terminations > 0 || self.soak.is_some() || self.on_postgres() && other_faults > 0 {
             self.cycles = 0;
@@ -213,7 +213,12 @@ impl Options {
         } else if self.recovery {
             (10_000, 1_000)
         } else {
-            (acts(&self).into_iter().map(Act::messages).sum(), 50)
+            let messages: u32 = acts(&self).into_iter().map(Act::messages).sum();
+            match terminations {
+                0 => (messages, 50),
+                // Each of the replicas has to be under full load.
+                _ => (messages * replicas, 100 * replicas),
+            }
         };
         let poison = match (&self.bug, self.recovery) {
             (Some(_), _) | (_, true) => 0,
@@ -271,7 +276,7 @@ mod tests {
     fn a_run_of_terminations_kills_nobody() -> anyhow::Result<()> {
         let run = parsed(&["--terminations", "50"])?.expanded();
         assert_eq!((run.cycles, run.poison), (0, Some(0)));
-        assert_eq!((run.messages, run.min_per_phase), (Some(10_000), Some(0)));
+        assert_eq!((run.messages, run.min_per_phase), (Some(18_000), Some(0)));
         Ok(())
     }
 

@@ -118,21 +118,17 @@ impl Report {
             stats.aborts, stats.aborts_by_poison, stats.pauses
         )?;
         let shown = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time} ms"));
-        let Terminations {
-            once,
-            twice,
-            under_way,
-        } = &stats.terminations;
-        if once.len() + twice.len() > 0 {
-            writeln!(f, "terminated with {under_way} turns under way")?;
-        }
-        for (how, took) in [("one signal", once), ("several", twice)] {
-            let at = |percent| shown(percentile(took, percent).map(millis));
+        let Terminations { once, twice } = &stats.terminations;
+        for (how, endings) in [("one signal", once), ("several", twice)] {
+            let took: Vec<_> = endings.iter().map(|ending| ending.took).collect();
+            let in_flight: Vec<_> = endings.iter().map(|ending| ending.in_flight).collect();
+            let at = |percent| shown(percentile(&took, percent).map(millis));
             if !took.is_empty() {
-                let (count, p50, p99) = (took.len(), at(50), at(99));
+                let (count, p50, most) = (took.len(), at(50), at(100));
                 writeln!(
                     f,
-                    "           {count} by {how}: p50 {p50}, p99 {p99} to the end"
+                    "terminated {count} by {how}: p50 {p50}, at most {most} to the end; \
+                     turns in flight at each signal {in_flight:?}"
                 )?;
             }
         }

@@ -23,6 +23,8 @@ pub struct Script {
     pub replicated: bool,
     /// No redelivery, no pauses, an instant model: fill the backlog.
     pub backlog: bool,
+    /// How much longer the model takes for each answer.
+    pub thinks_ms: u64,
     /// The model answers nothing until it is told to.
     pub stalls: bool,
     /// Of a thousand calls, how many the model answers badly.
@@ -163,6 +165,7 @@ impl Script {
             cycle_ms: 900,
             replicated: false,
             backlog: false,
+            thinks_ms: 0,
             stalls: false,
             faults: 0,
         }

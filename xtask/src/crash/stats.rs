@@ -34,12 +34,19 @@ pub struct Stats {
 /// Ends that were asked for.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Terminations {
-    /// How long each took that came of one signal.
-    pub once: Vec<Duration>,
-    /// The same where others followed.
-    pub twice: Vec<Duration>,
-    /// Turns that were under way at the signals.
-    pub under_way: u64,
+    /// Those that came of one signal.
+    pub once: Vec<Ending>,
+    /// Those where others followed.
+    pub twice: Vec<Ending>,
+}
+
+/// One end that was asked for.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Ending {
+    /// From the first signal on.
+    pub took: Duration,
+    /// Turns in flight at the first signal.
+    pub in_flight: usize,
 }
 
 impl Stats {

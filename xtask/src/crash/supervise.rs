@@ -52,7 +52,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
     let acts = acts::acts(&options);
     let cycle = acts::mean(&acts, options.longest_cut);
     let (cycles, cycle_ms) = match &options.soak {
-        Some(soak) => (soak.seconds(), 1_000),
+        Some(soak) => (soak.seconds, 1_000),
         None => (
             u32::try_from(acts.len())?,
             u64::try_from(cycle.as_millis())?,
@@ -66,6 +66,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
         cycle_ms,
         replicated: options.on_postgres() && !options.recovery,
         backlog: options.recovery,
+        thinks_ms: terminate::thinks_ms(&options),
         stalls: options.in_flight,
         faults: options.soak.as_ref().map_or(0, |soak| soak.faults),
     };
@@ -127,6 +128,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
         book,
         ground,
         samples,
+        soaked_until,
         ..
     } = nemesis;
     let drained_in = healed.drained_in;
@@ -145,7 +147,8 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
     violations.extend(thresholds::redelivery(&judgement.truth));
     violations.extend(terminate::threshold(&stats.terminations));
     let soak = empty.options.soak.as_ref();
-    let soak = soak.map(|soak| Figures::of(soak, &samples, &judgement.truth));
+    let truth = &judgement.truth;
+    let soak = soak.map(|soak| Figures::of(soak, &samples, soaked_until, truth));
     violations.extend(soak.iter().flat_map(Figures::violations));
     let times = Times::of(&stats, drained_in, begin.elapsed());
     let report = Report {
@@ -153,6 +156,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
         times,
         stats: Some(stats),
         sends,
+        skipped: soak.iter().filter_map(Figures::skipped).collect(),
         soak,
         ..empty
     };

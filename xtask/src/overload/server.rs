@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Options;
 use crate::crash::http;
 use crate::crash::operator::Accounting;
 
@@ -30,11 +31,11 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(binary: &Path, turns: u32, thinks: Duration) -> anyhow::Result<Self> {
+    pub async fn start(binary: &Path, asked: &Options, thinks: Duration) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("zupa-overload-{}", std::process::id()));
         fs::create_dir_all(&dir)?;
         let door = free_door()?;
-        fs::write(dir.join("zupa.toml"), config(door, turns))?;
+        fs::write(dir.join("zupa.toml"), config(door, asked))?;
         let rule = format!(
             "[[rule]]\npattern = \"\"\nanswer = \"ok\"\ndelay_ms = {}\n",
             thinks.as_millis()
@@ -104,7 +105,12 @@ impl Drop for Server {
     }
 }
 
-fn config(door: SocketAddr, turns: u32) -> String {
+fn config(door: SocketAddr, asked: &Options) -> String {
+    let Options {
+        turns,
+        queue_age_ms,
+        ..
+    } = asked;
     format!(
         r#"[server]
 listen = "{door}"
@@ -118,6 +124,7 @@ script = "script.toml"
 
 [limits]
 turns_in_flight = {turns}
+queue_age_ms = {queue_age_ms}
 per_user_per_minute = 0
 
 [telemetry]

@@ -14,11 +14,16 @@ use super::pattern::Pattern;
 use super::reduce::{Reduced, Registration};
 use super::registry::Registry;
 use super::subscribe::{EventFeed, Subscription};
-use super::sync::{AtomicBool, AtomicU64, Ordering, fence};
+use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use super::tally::Tally;
 use crate::clock::Clock;
 use crate::error::Result;
 
+/// What the driver does, for whoever may have to wake it: it looks for itself what there
+/// is, it has only just handed something out and comes back soon, or it sleeps.
+const AWAKE: usize = 0;
+const RESTING: usize = 1;
+const PARKED: usize = 2;
 /// Events that wait for the driver unless somebody says otherwise.
 const WAITING: usize = 8_192;
 
@@ -38,8 +43,7 @@ pub(super) struct Shared {
     pub missed: Arc<AtomicU64>,
     pub panics: AtomicU64,
     pub registry: Registry,
-    /// True when the driver sleeps, or is about to.
-    parked: AtomicBool,
+    state: AtomicUsize,
     waker: AtomicWaker,
     stopping: AtomicBool,
     driven: AtomicBool,
@@ -64,7 +68,7 @@ impl EventBus {
                 missed: Arc::default(),
                 panics: AtomicU64::new(0),
                 registry: Registry::default(),
-                parked: AtomicBool::new(false),
+                state: AtomicUsize::new(AWAKE),
                 waker: AtomicWaker::new(),
                 stopping: AtomicBool::new(false),
                 driven: AtomicBool::new(false),
@@ -183,12 +187,17 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Wakes the driver if it sleeps. The two fences, here and in [`Self::sleep`], are
-    /// what no wake-up can slip through: either this side sees the driver parked, or
-    /// the driver sees what was put there before.
+    /// Wakes the driver if it sleeps, or rests while too much comes in. The fences, here
+    /// and in [`Self::lie_down`], are what no wake-up can slip through: either this side
+    /// sees the driver lie down, or the driver sees what was put there before.
     fn wake(&self) {
         fence(Ordering::SeqCst);
-        if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::SeqCst) {
+        let wanted = match self.state.load(Ordering::Relaxed) {
+            AWAKE => false,
+            RESTING => self.cannot_wait(),
+            _ => true,
+        };
+        if wanted && self.state.swap(AWAKE, Ordering::SeqCst) != AWAKE {
             self.waker.wake();
         }
     }
@@ -198,18 +207,43 @@ impl Shared {
         std::future::poll_fn(|cx| self.poll_work(cx)).await;
     }
 
+    /// Leaves what comes in alone until `rest` is over, or it is too much. Cancel safe.
+    pub(super) async fn rest(&self, rest: impl Future<Output = ()>) {
+        let mut rest = std::pin::pin!(rest);
+        let over = std::future::poll_fn(|cx| {
+            self.lie_down(RESTING, cx);
+            if self.cannot_wait() || rest.as_mut().poll(cx).is_ready() {
+                return self.get_up();
+            }
+            Poll::Pending
+        });
+        over.await;
+    }
+
     fn poll_work(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.waker.register(cx.waker());
-        self.parked.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        let work = !self.ring.is_empty()
-            || self.lost.load(Ordering::SeqCst) > 0
-            || self.stopping.load(Ordering::SeqCst);
-        if work {
-            self.parked.store(false, Ordering::SeqCst);
-            return Poll::Ready(());
+        self.lie_down(PARKED, cx);
+        if !self.ring.is_empty() || self.cannot_wait() {
+            return self.get_up();
         }
         Poll::Pending
+    }
+
+    fn lie_down(&self, state: usize, cx: &Context<'_>) {
+        self.waker.register(cx.waker());
+        self.state.store(state, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    fn get_up(&self) -> Poll<()> {
+        self.state.store(AWAKE, Ordering::SeqCst);
+        Poll::Ready(())
+    }
+
+    /// Whether a driver that rests would be late: half of the ring is full, or it is over.
+    fn cannot_wait(&self) -> bool {
+        self.ring.len() * 2 >= self.ring.capacity()
+            || self.lost.load(Ordering::SeqCst) > 0
+            || self.is_stopping()
     }
 }
 

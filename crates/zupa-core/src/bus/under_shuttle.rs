@@ -92,6 +92,25 @@ fn no_wake_up_is_lost() {
     });
 }
 
+/// A rest that never ends by itself: half of a full ring ends it, or the end of the bus.
+#[test]
+fn no_end_of_a_rest_is_lost() {
+    check(|| {
+        let bus = EventBus::new(2);
+        let driver = bus.driver(Arc::new(Still)).unwrap();
+        let driver = driver.resting(std::future::pending);
+        let mut feed = bus.feed("*").unwrap();
+        let driving = thread::spawn(move || block_on(driver.run()));
+        for number in 0..3 {
+            bus.emit(numbered(number));
+            assert_eq!(block_on(feed.next()).unwrap().seq, number + 1);
+        }
+        bus.stop();
+        driving.join().unwrap();
+        assert!(block_on(feed.next()).is_none());
+    });
+}
+
 /// Two producers on a ring that is too small: what does not come is counted, and the
 /// numbers say where.
 #[test]

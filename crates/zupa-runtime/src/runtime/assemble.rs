@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ use crate::writer::{HealthReport, Writer};
 
 /// Batches of doors that may wait for `accept`.
 const INTAKE: usize = 1_024;
+/// How long the driver of the bus rests behind what it has handed out.
+const BUS_REST: Duration = Duration::from_millis(1);
 
 impl Builder {
     pub(super) fn assemble(
@@ -203,6 +206,7 @@ impl Builder {
         });
         let driving = bus
             .driver(clock.clone())
+            .map(|driver| driver.resting(|| tokio::time::sleep(BUS_REST)))
             .map(|driver| tokio::spawn(driver.run()));
         let housekeeper = Housekeeper {
             process,

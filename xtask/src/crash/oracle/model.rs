@@ -157,7 +157,8 @@ impl Model {
         answer
     }
 
-    /// 0–15 ms, now and then 60 ms; a third of it before the first byte.
+    /// 0–15 ms, now and then 60 ms, a third of it before the first byte; and before all
+    /// of it as long as the script wants.
     fn pace(&self, asked: &[Token]) -> (Duration, Duration) {
         if self.script.backlog {
             return (Duration::ZERO, Duration::ZERO);
@@ -170,7 +171,8 @@ impl Model {
         };
         let whole = Duration::from_millis(millis);
         let pieces = u32::try_from(asked.len() + 4).unwrap_or(u32::MAX);
-        (whole / 3, whole * 2 / 3 / pieces)
+        let thinks = Duration::from_millis(self.script.thinks_ms);
+        (thinks + whole / 3, whole * 2 / 3 / pieces)
     }
 }
 

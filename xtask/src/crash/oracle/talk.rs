@@ -50,7 +50,8 @@ impl Sender {
     }
 
     /// Pauses between two messages of one person: mostly some, often none, so
-    /// that bursts are claimed together. The messages of a cycle are spread over it.
+    /// that bursts are claimed together. The messages of a cycle are spread over it; nobody
+    /// who may speak is silent for longer.
     async fn breathe(&self, conversation: &Conversation, seq: u32) {
         let mut dice = dice(self.script.seed, ("breathe", conversation, seq));
         if self.script.backlog || dice.random_ratio(3, 10) {
@@ -59,7 +60,7 @@ impl Sender {
         let a_cycle = f64::from(self.script.messages)
             / f64::from(self.script.cycles * self.script.conversations);
         let cycle = Duration::from_millis(self.script.cycle_ms);
-        let pause = (cycle * 2).div_f64(a_cycle.max(0.2)).mul_f64(dice.random());
+        let pause = (cycle * 2).div_f64(a_cycle.max(2.0)).mul_f64(dice.random());
         let _ = timeout(pause, self.healed.subscribe().wait_for(|healed| *healed)).await;
     }
 }

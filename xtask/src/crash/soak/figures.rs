@@ -1,5 +1,6 @@
 //! What a soak's measurements come to, process by process, and what they must not be.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
@@ -19,12 +20,24 @@ const MOST_GROWTH_KIB: f64 = 1024.0;
 const TEN_MINUTES: f64 = 600.0;
 /// Connections come and go with the messages; more that stay are a leak.
 const MORE_FILES: u64 = 16;
+/// Of the samples that there should be, and of the messages, in percent: a process that
+/// was killed is away for a moment.
+const ENOUGH_SAMPLES: u64 = 80;
+const ENOUGH_MESSAGES: u64 = 95;
+/// Far more than any acknowledgement takes at such a rate.
+const SLOWEST_ACK_MS: f64 = 1_000.0;
 /// The store begins to copy its log at 64 MiB.
 const LARGEST_LOG: u64 = 96 << 20;
 
 #[derive(Debug, Serialize)]
 pub struct Figures {
     pub lives: Vec<Row>,
+    /// How often it was measured, and how often at least it should have been.
+    pub samples: u64,
+    pub samples_required: u64,
+    /// Messages acknowledged before the end, and how many at least it should have been.
+    pub acknowledged: u64,
+    pub acknowledged_required: u64,
     /// Of acknowledgements, in the first and in the last third of the run.
     pub ack_p99_first_ms: Option<f64>,
     pub ack_p99_last_ms: Option<f64>,
@@ -49,10 +62,11 @@ pub struct Row {
 }
 
 impl Figures {
-    pub fn of(soak: &Soak, samples: &[Sample], truth: &Truth) -> Self {
+    /// The soak was over at `until`, in unix microseconds.
+    pub fn of(soak: &Soak, samples: &[Sample], until: u64, truth: &Truth) -> Self {
         let lives = samples.chunk_by(|one, next| one.incarnation == next.incarnation);
         let first = truth.acked.first().map_or(0, |acked| acked.at);
-        let third = u64::from(soak.seconds()) * 1_000_000 / 3;
+        let third = u64::from(soak.seconds) * 1_000_000 / 3;
         let p99 = |from: u64, to: u64| {
             let took = truth
                 .acked
@@ -63,18 +77,57 @@ impl Figures {
                 .collect();
             percentile(&took, 99).map(millis)
         };
+        // Whoever may speak is silent for up to a second first.
+        let said = soak.messages().saturating_sub(soak.rate);
+        let in_time = truth.acked.iter().filter(|acked| acked.at <= until);
+        let acknowledged: BTreeSet<_> = in_time.map(|acked| &acked.key).collect();
         Self {
             lives: lives.filter_map(Row::of).collect(),
+            samples: samples.len() as u64,
+            samples_required: u64::from(soak.seconds) * ENOUGH_SAMPLES / 100,
+            acknowledged: acknowledged.len() as u64,
+            acknowledged_required: u64::from(said) * ENOUGH_MESSAGES / 100,
             ack_p99_first_ms: p99(first, first + third),
             ack_p99_last_ms: p99(first + 2 * third, first + 3 * third),
         }
     }
 
     pub fn violations(&self) -> Vec<Violation> {
-        let found = self.lives.iter().flat_map(Row::wrong);
+        let mut found: Vec<_> = self.lives.iter().flat_map(Row::wrong).collect();
+        if self.samples < self.samples_required {
+            found.push(format!(
+                "only {} samples of what it takes, not {}",
+                self.samples, self.samples_required
+            ));
+        }
+        if self.acknowledged < self.acknowledged_required {
+            found.push(format!(
+                "only {} messages were taken in time, not {}: the rate was not reached",
+                self.acknowledged, self.acknowledged_required
+            ));
+        }
+        for (part, p99) in [
+            ("first", self.ack_p99_first_ms),
+            ("last", self.ack_p99_last_ms),
+        ] {
+            match p99 {
+                Some(p99) if p99 <= SLOWEST_ACK_MS => {}
+                Some(p99) => found.push(format!(
+                    "in the {part} third one acknowledgement in a hundred took {p99} ms"
+                )),
+                None => found.push(format!("nothing was acknowledged in the {part} third")),
+            }
+        }
         found
+            .into_iter()
             .map(|detail| Violation::new(Check::Resources, detail))
             .collect()
+    }
+
+    /// What these measurements cannot tell.
+    pub fn skipped(&self) -> Option<String> {
+        let judged = self.lives.iter().any(Row::is_long);
+        (!judged).then(|| format!("growth of memory: no process lived for {LONG_ENOUGH:?}"))
     }
 }
 
@@ -108,13 +161,17 @@ impl Row {
         })
     }
 
+    /// Whether its slope says anything.
+    fn is_long(&self) -> bool {
+        self.seconds >= LONG_ENOUGH.as_secs()
+    }
+
     fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let life = format!("incarnation {} of {} s", self.incarnation, self.seconds);
-        let long = self.seconds >= LONG_ENOUGH.as_secs();
         if let Some(slope) = self
             .rss_slope_kib
-            .filter(|slope| long && *slope >= MOST_GROWTH_KIB)
+            .filter(|slope| self.is_long() && *slope >= MOST_GROWTH_KIB)
         {
             wrong.push(format!(
                 "{life}: its memory grows by {slope:.0} KiB in ten minutes"
@@ -154,9 +211,8 @@ impl Display for Figures {
         )?;
         for row in &self.lives {
             let mib = |kib: u64| kib as f64 / 1024.0;
-            let slope = row
-                .rss_slope_kib
-                .map(|kib| format!("{:+.2} MiB", kib / 1024.0));
+            let slope = row.rss_slope_kib.filter(|_| row.is_long());
+            let slope = slope.map(|kib| format!("{:+.2} MiB", kib / 1024.0));
             writeln!(
                 f,
                 "soak       {:>4} {:>4} s {:>7.1} MiB {:>7.1} MiB {:>11} {:>6}-{:<3} {:>8} {:>9.1} MiB",
@@ -164,7 +220,7 @@ impl Display for Figures {
                 row.seconds,
                 mib(row.rss_warm_kib),
                 mib(row.rss_last_kib),
-                slope.as_deref().unwrap_or("-"),
+                slope.as_deref().unwrap_or("too short"),
                 row.files_least,
                 row.files_most,
                 row.threads_most,
@@ -172,6 +228,11 @@ impl Display for Figures {
             )?;
         }
         let shown = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time} ms"));
+        writeln!(
+            f,
+            "soak       {} messages acknowledged in time (at least {}), {} samples (at least {})",
+            self.acknowledged, self.acknowledged_required, self.samples, self.samples_required
+        )?;
         writeln!(
             f,
             "soak       acknowledged within (p99) {} in the first third, {} in the last",
@@ -184,6 +245,8 @@ impl Display for Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crash::check::planted::key;
+    use crate::crash::oracle::truth::Acked;
 
     /// A life of this many seconds in which memory and files grow by so much a second.
     fn life(seconds: u64, kib: u64, files: u64) -> Vec<Sample> {
@@ -230,21 +293,79 @@ mod tests {
         assert_eq!(wrong(&grown).len(), 1);
     }
 
+    /// Sixty seconds of a message each.
+    fn soak() -> Soak {
+        Soak {
+            seconds: 60,
+            rate: 1,
+            ..Soak::short()
+        }
+    }
+
+    /// So many messages acknowledged, one a second, each after so many milliseconds.
+    fn acknowledged(count: u32, took_ms: u64) -> Truth {
+        let mut truth = Truth::default();
+        truth.acked.extend((1..=count).map(|seq| Acked {
+            key: key("c1", seq),
+            door: 0,
+            accepted: true,
+            at: u64::from(seq) * 1_000_000,
+            took: took_ms * 1_000,
+        }));
+        truth
+    }
+
+    fn found(samples: &[Sample], until: u64, truth: &Truth) -> Vec<String> {
+        let figures = Figures::of(&soak(), samples, until * 1_000_000, truth);
+        let found = figures.violations().into_iter();
+        found.map(|violation| violation.detail).collect()
+    }
+
+    #[test]
+    fn a_run_that_measured_nothing_or_did_too_little_is_caught() {
+        let (samples, truth) = (life(60, 0, 0), acknowledged(60, 20));
+        assert_eq!(found(&samples, 60, &truth), [""; 0]);
+        assert_eq!(
+            found(&[], 60, &truth),
+            ["only 0 samples of what it takes, not 48"]
+        );
+        assert_eq!(
+            found(&samples, 55, &truth),
+            ["only 55 messages were taken in time, not 56: the rate was not reached"]
+        );
+        assert_eq!(found(&samples, 60, &Truth::default()).len(), 3);
+    }
+
+    #[test]
+    fn slow_acknowledgements_are_caught() {
+        let slow = found(&life(60, 0, 0), 60, &acknowledged(60, 1_001));
+        let third = |part: &str| {
+            format!("in the {part} third one acknowledgement in a hundred took 1001 ms")
+        };
+        assert_eq!(slow, [third("first"), third("last")]);
+    }
+
+    #[test]
+    fn lives_too_short_for_their_memory_are_told() {
+        let skipped = |seconds| {
+            let samples = life(seconds, 2, 0);
+            Figures::of(&soak(), &samples, 0, &Truth::default()).skipped()
+        };
+        assert_eq!(
+            skipped(60).as_deref(),
+            Some("growth of memory: no process lived for 150s")
+        );
+        assert_eq!(skipped(151), None);
+    }
+
     #[test]
     fn each_process_has_a_row_of_its_own() {
-        let soak = Soak {
-            minutes: 1,
-            rate: 1,
-            kill_minutes: 1,
-            people: 1,
-            faults: 0,
-        };
         let mut samples = life(100, 0, 0);
         samples.extend(life(50, 0, 0).into_iter().map(|sample| Sample {
             incarnation: 4,
             ..sample
         }));
-        let figures = Figures::of(&soak, &samples, &Truth::default());
+        let figures = Figures::of(&soak(), &samples, 0, &Truth::default());
         let rows = figures
             .lives
             .iter()

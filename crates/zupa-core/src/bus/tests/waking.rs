@@ -1,8 +1,9 @@
 //! The driver sleeps when there is nothing to do, and no wake-up slips through.
 
 use std::pin::pin;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use super::*;
 
@@ -43,6 +44,51 @@ fn an_idle_driver_is_woken_once_and_a_busy_one_not_at_all() {
     bus.stop();
     assert_eq!(wakes(), 3);
     assert!(running.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn a_resting_driver_is_woken_by_half_a_ring_and_by_the_end_alone() {
+    let bus = EventBus::new(64);
+    let (over, rests) = std::sync::mpsc::channel::<()>();
+    let rests = Arc::new(Mutex::new(rests));
+    let driver = driver(&bus).resting(move || {
+        let rests = rests.clone();
+        std::future::poll_fn(move |_| match rests.lock().unwrap().try_recv() {
+            Ok(()) => Poll::Ready(()),
+            Err(_) => Poll::Pending,
+        })
+    });
+    let mut running = pin!(driver.run());
+    let feed = bus.feed("*").unwrap();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut cx = Context::from_waker(&waker);
+    let wakes = || woken.0.load(Ordering::SeqCst);
+
+    assert!(running.as_mut().poll(&mut cx).is_pending());
+    bus.emit(numbered(0));
+    assert_eq!(wakes(), 1, "it sleeps: a lone event is handed out at once");
+    assert!(running.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(bus.waiting(), 0);
+    (0..31).for_each(|number| bus.emit(numbered(number)));
+    assert_eq!((bus.waiting(), wakes()), (31, 1), "it rests");
+    bus.emit(numbered(31));
+    assert_eq!(wakes(), 2, "half of the ring is full");
+    assert!(running.as_mut().poll(&mut cx).is_pending());
+    bus.emit(numbered(0));
+    over.send(()).unwrap();
+    assert!(running.as_mut().poll(&mut cx).is_pending());
+    assert_eq!((bus.waiting(), wakes()), (0, 2), "its rest was over");
+    over.send(()).unwrap();
+    assert!(running.as_mut().poll(&mut cx).is_pending());
+    bus.emit(numbered(0));
+    assert_eq!(wakes(), 3, "it sleeps again");
+    assert!(running.as_mut().poll(&mut cx).is_pending());
+    bus.stop();
+    assert_eq!(wakes(), 4);
+    assert!(running.as_mut().poll(&mut cx).is_ready());
+    drop(running);
+    assert_eq!(alone(seqs(feed)).len(), 35);
 }
 
 /// Each event is emitted while the driver goes to sleep behind the one before it. One
