@@ -64,7 +64,7 @@ impl Model for Mixed {
     async fn stream(&self, request: ModelRequest) -> Result<ModelStream> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let file = File::open("/dev/null").unwrap();
-        match self.leak.filter(|_| call % 10 == 0) {
+        match self.leak.filter(|_| call.is_multiple_of(10)) {
             None => {}
             Some(Leak::Files) => std::mem::forget(file.try_clone().unwrap()),
             Some(Leak::Tasks) => drop(tokio::spawn(std::future::pending::<()>())),
@@ -88,7 +88,8 @@ impl Model for Mixed {
             model: None,
         };
         let answer = stream::iter([Ok(ModelEvent::Delta("well".into())), Ok(done)]);
-        Ok(answer.inspect(move |_| drop(&file)).boxed())
+        // Open until the answer has been read.
+        Ok(answer.inspect(move |_| _ = &file).boxed())
     }
 }
 
