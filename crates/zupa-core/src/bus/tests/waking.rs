@@ -87,7 +87,6 @@ fn a_resting_driver_is_woken_by_half_a_ring_and_by_the_end_alone() {
     bus.stop();
     assert_eq!(wakes(), 4);
     assert!(running.as_mut().poll(&mut cx).is_ready());
-    drop(running);
     assert_eq!(alone(seqs(feed)).len(), 35);
 }
 
