@@ -45,7 +45,7 @@ impl Act {
             Self::Pause | Self::Restart => 300,
             Self::Cut => 400,
             // All day long: a signal finds many turns at work.
-            Self::Terminate | Self::TerminateTwice => 300,
+            Self::Terminate | Self::TerminateTwice => 600,
         }
     }
 }

@@ -276,7 +276,7 @@ mod tests {
     fn a_run_of_terminations_kills_nobody() -> anyhow::Result<()> {
         let run = parsed(&["--terminations", "50"])?.expanded();
         assert_eq!((run.cycles, run.poison), (0, Some(0)));
-        assert_eq!((run.messages, run.min_per_phase), (Some(18_000), Some(0)));
+        assert_eq!((run.messages, run.min_per_phase), (Some(36_000), Some(0)));
         Ok(())
     }
 
