@@ -226,11 +226,11 @@ pub(crate) fn may_serve(serves_from: i64) -> Result<()> {
 async fn run_migrations(connection: &mut PgConnection, config: &PostgresConfig) -> Result<()> {
     let mut migrator = migrations();
     // A pooler gives no session to hold a lock in; each migration takes one of
-    // its own, and whoever comes second tries again and finds it done, with
-    // each of them at most once.
+    // its own, and whoever comes second tries again and finds it done: with the
+    // history's table and with each of them at most once.
     migrator.set_locking(!config.pooled);
     let mut ran = migrator.run_direct(None, connection, false).await;
-    for _ in 0..migrations().iter().count() {
+    for _ in 0..=migrations().iter().count() {
         if !config.pooled || !matches!(ran, Err(Execute(_) | ExecuteMigration(..))) {
             break;
         }
