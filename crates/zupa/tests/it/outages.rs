@@ -1,13 +1,16 @@
-//! What a serving process stands on is away for a while: the model's provider, or the
-//! store. People are let in as long as there is room for what they say, and told to come
-//! back when there is none; what was taken is answered, in order, once all is well.
+//! What a serving process stands on is away for a while, or at the end of a bad line: the
+//! model's provider, the store, or the people themselves. People are let in as long as
+//! there is room for what they say, and told to come back when there is none; what was
+//! taken is answered, in order, once all is well.
 
-use zupa_faultproxy::Proxy;
+use std::time::Duration;
+
+use zupa_faultproxy::{Direction, Proxy, Toxic};
 
 use crate::support::home::Home;
-use crate::support::http::Answer;
+use crate::support::http::{Answer, Connection};
 use crate::support::model::{FakeModel, KEY, Mood};
-use crate::support::{Server, Start, eventually, feed};
+use crate::support::{Feed, Server, Start, eventually, feed};
 
 /// A link that a test breaks and mends.
 struct Link {
@@ -30,6 +33,10 @@ impl Link {
         self.proxy.address().to_string()
     }
 
+    fn suffers<const N: usize>(&self, toxics: [Toxic; N]) {
+        self.proxy.set(Direction::Answers, toxics);
+    }
+
     fn down(&self) {
         self.alive.block_on(self.proxy.down());
     }
@@ -38,6 +45,11 @@ impl Link {
         self.alive.block_on(self.proxy.up()).unwrap();
     }
 }
+
+const SLOW: Toxic = Toxic::Latency {
+    delay: Duration::from_millis(5),
+    jitter: Duration::from_millis(10),
+};
 
 /// A refusal that says when to come again.
 #[track_caller]
@@ -137,6 +149,114 @@ fn a_model_that_is_away_holds_what_fits_and_answers_it_in_order() {
     }
     assert_eq!(server.say("dora", "too many", "hello").taken(), "accepted");
     server.all_answered(room + 1);
+    server.stop();
+}
+
+#[test]
+fn a_line_to_the_model_that_is_thin_or_breaks_costs_time_and_no_answer() {
+    let home = Home::new();
+    let model = FakeModel::start(Mood::Well);
+    let link = Link::to(model.address());
+    let server = behind(home.serve(), &link).ready();
+    // Not too slow for any limit: the answer comes whole, at the first try.
+    link.suffers([SLOW, Toxic::Bandwidth(600)]);
+    assert_eq!(server.say("ana", "1", "ana 1.").taken(), "accepted");
+    server.all_answered(1);
+    assert_eq!(model.asked().len(), 1);
+    // Begun, and reset in the middle, time and again.
+    link.suffers([Toxic::ResetAfter(150)]);
+    assert_eq!(server.say("ana", "2", "ana 2.").taken(), "accepted");
+    model.wait_asked(4);
+    assert_eq!(server.accounting()["ended"]["answered"], 1);
+    link.suffers([]);
+    server.all_answered(2);
+    assert_eq!(answered(&server, "ana", 2), [1, 2]);
+    server.stop();
+}
+
+#[test]
+fn people_on_a_line_that_breaks_are_heard_once_and_miss_nothing() {
+    const LAST: u32 = 6;
+    let home = Home::new();
+    let model = FakeModel::start(Mood::Well);
+    let server = model
+        .behind(home.serve())
+        .set("limits.per_user_per_minute", 0)
+        .ready();
+    let line = Link::to(&server.address().to_string());
+    let door = line.address().parse().unwrap();
+    let say = |number: u32| {
+        let text = format!("ana {number}.");
+        Connection::open(door)?.say("ana", &text, &text)
+    };
+    for number in 1..=LAST {
+        // Taken, but the line breaks before that is known.
+        line.suffers([Toxic::ResetAfter(40)]);
+        assert!(say(number).is_err());
+        line.suffers([SLOW]);
+        assert_eq!(say(number).unwrap().taken(), "duplicate");
+        server.all_answered(number as usize);
+    }
+    let whole = server.feed("ana");
+    let whole = feed::lines(&whole.until_said(&format!("echo of ana {LAST}.")));
+    line.suffers([SLOW, Toxic::Slicer(90), Toxic::ResetAfter(1_200)]);
+    let opened = line.proxy.counts().connections;
+    let mut seen: Vec<feed::Line> = Vec::new();
+    eventually("all was seen", || {
+        let after = seen.last().map_or(0, |line| line.number);
+        let feed = Feed::open(door, "ana", after);
+        let events = std::iter::from_fn(|| feed.next(Duration::from_secs(1)));
+        seen.extend(feed::lines(&events.collect::<Vec<_>>()));
+        (seen.len() >= whole.len()).then_some(())
+    });
+    assert_eq!(seen, whole);
+    assert!(line.proxy.counts().connections > opened + 1);
+    server.stop();
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_line_to_the_store_that_is_slow_and_breaks_loses_nothing() {
+    use crate::support::postgres::Database;
+
+    const EACH: u32 = 8;
+    let test = "a_line_to_the_store_that_is_slow_and_breaks_loses_nothing";
+    let Some(database) = Database::make(test) else {
+        return;
+    };
+    let home = Home::new();
+    let model = FakeModel::start(Mood::Well);
+    let to_model = Link::to(model.address());
+    let to_store = Link::to(&database.address());
+    let server = behind(home.serve(), &to_model)
+        .elsewhere(&database.url_at(&to_store.address()), "postgres")
+        .impatient()
+        .ready();
+    let say = |number: u32| {
+        let text = format!("ana {number}.");
+        eventually("the message is taken", || {
+            let answer = server.say("ana", &text, &text);
+            (answer.status == 202).then_some(())
+        });
+    };
+    to_store.suffers([SLOW, Toxic::Bandwidth(200_000)]);
+    (1..=EACH).for_each(say);
+    // Each connection lives for some questions.
+    let opened = to_store.proxy.counts().connections;
+    to_store.suffers([SLOW, Toxic::ResetAfter(24_000)]);
+    let mut last = EACH;
+    while to_store.proxy.counts().connections <= opened + 2 {
+        last += 1;
+        assert!(last < 200, "no connection broke");
+        say(last);
+    }
+    to_store.suffers([]);
+    server.all_answered(last as usize);
+    let answered = answered(&server, "ana", last);
+    assert!(
+        answered.is_sorted_by(|one, next| one < next),
+        "{answered:?}"
+    );
     server.stop();
 }
 
