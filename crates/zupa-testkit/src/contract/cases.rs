@@ -218,7 +218,7 @@ macro_rules! each {
             receipts {
                 receipt_after_settle_raises_the_level
                 receipt_before_settle_is_kept_and_joined
-                receipt_levels_only_go_up_in_any_permutation
+                receipt_levels_only_go_up_in_any_order
                 receipt_with_our_key_settles_in_doubt_as_sent
                 receipt_with_our_key_spares_the_second_send
                 receipts_stay_within_their_channel

@@ -96,7 +96,7 @@ async fn every_other_defect_is_found() {
         ),
         (
             Planted::ReceiptGoesDown,
-            "receipts::receipt_levels_only_go_up_in_any_permutation",
+            "receipts::receipt_levels_only_go_up_in_any_order",
         ),
         (
             Planted::RenewsAnything,
