@@ -245,7 +245,7 @@ fn replicas_step() -> Result<Outcome> {
         })
     };
     crash::run(crash::Options {
-        cycles: 8,
+        cycles: 6,
         ..options()?
     })?;
     // Sending doors: one that drops repeats of our key, one that does not.
@@ -257,11 +257,11 @@ fn replicas_step() -> Result<Outcome> {
         })?;
     }
     crash::run(crash::Options {
-        restarts: Some(2),
+        restarts: Some(1),
         ..options()?
     })?;
     crash::run(crash::Options {
-        partitions: Some(2),
+        partitions: Some(1),
         longest_cut: 5,
         ..options()?
     })?;

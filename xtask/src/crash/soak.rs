@@ -45,7 +45,7 @@ pub struct SoakOptions {
     #[arg(long, default_value_t = 5)]
     kill_minutes: u32,
     /// People who write, a fifth of them at the second tenant
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     people: u32,
     /// Seed of every decision the harness takes
     #[arg(long, default_value_t = 1)]
