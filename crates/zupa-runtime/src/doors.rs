@@ -27,7 +27,7 @@ impl Doors {
 
     /// Those that take a message now.
     pub(crate) fn open(&self) -> Vec<ChannelId> {
-        let open = self.0.iter().filter(|(_, door)| door.permit().is_ok());
+        let open = self.0.iter().filter(|(_, door)| door.admits());
         open.map(|(id, _)| id.clone()).collect()
     }
 

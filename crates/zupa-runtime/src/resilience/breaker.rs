@@ -194,6 +194,13 @@ impl Breaker {
         })
     }
 
+    /// True if a call would be let through now. Asking is no call: it counts nothing, takes
+    /// no probe and changes no state.
+    pub fn admits(&self) -> bool {
+        let now = self.0.clock.monotonic();
+        self.lock().refuses(&self.0.rules, now).is_none()
+    }
+
     /// What it has seen.
     pub fn metrics(&self) -> BreakerMetrics {
         let now = self.0.clock.monotonic();

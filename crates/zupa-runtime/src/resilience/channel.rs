@@ -10,7 +10,7 @@ use zupa_core::{
     Result, Retry, SendReceipt, TenantId, Timestamp, Voice,
 };
 
-use super::breaker::Permit;
+use super::breaker::{Breaker, Permit};
 use super::policy::Policy;
 
 /// A door behind its policy.
@@ -28,6 +28,11 @@ impl GuardedChannel {
     /// [`Retry::After`].
     pub(crate) fn permit(&self) -> Result<Option<Permit>> {
         self.policy.permit()
+    }
+
+    /// True if a send would be let through now.
+    pub(crate) fn admits(&self) -> bool {
+        self.policy.breaker().is_none_or(Breaker::admits)
     }
 
     /// As [`Channel::send`], with a permit that was taken before.

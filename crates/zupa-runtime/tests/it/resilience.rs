@@ -256,6 +256,8 @@ async fn an_open_breaker_of_a_door_spends_no_attempts() {
         pass(secs(10)).await;
     }
     assert!(world.door().calls().is_empty());
+    let looked = held.metrics().totals;
+    assert!(looked.refused <= 3, "looking asks for no leave: {looked:?}");
     held.close();
     world.quiet().await;
     assert_eq!(world.visible().len(), 3);
@@ -265,6 +267,8 @@ async fn an_open_breaker_of_a_door_spends_no_attempts() {
         Some(2),
         "the first was recorded by the commit"
     );
+    pass(secs(60)).await;
+    assert_eq!(held.metrics().totals.cancelled, 0, "nor does it take any");
 }
 
 #[tokio::test(start_paused = true)]
