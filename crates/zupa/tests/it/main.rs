@@ -42,3 +42,5 @@ mod signals;
 mod stores;
 mod tenants;
 mod tools;
+#[cfg(feature = "postgres")]
+mod upgrade;
