@@ -54,6 +54,8 @@ type Answers = Box<dyn Fn(&[Claimed]) -> bool + Send + Sync>;
 
 struct Entry<S: State> {
     name: String,
+    /// The first visit of it, as the keys of its effects begin.
+    first: Arc<str>,
     node: Arc<dyn Node<S>>,
     exits: Vec<Exit>,
 }
@@ -87,6 +89,25 @@ impl<S: State> Graph<S> {
             .find(|(old, _)| old == name)
             .map_or(name, |(_, new)| new);
         self.nodes.iter().position(|entry| entry.name == today)
+    }
+}
+
+impl<S: State> Entry<S> {
+    fn new(name: String, node: Arc<dyn Node<S>>, exits: impl IntoIterator<Item = Exit>) -> Self {
+        Self {
+            first: format!("{name}/1").into(),
+            name,
+            node,
+            exits: exits.into_iter().collect(),
+        }
+    }
+
+    /// A visit of it, as the keys of its effects begin.
+    fn visit(&self, prefix: &str, visit: u32) -> Arc<str> {
+        match (prefix, visit) {
+            ("", 1) => self.first.clone(),
+            _ => format!("{prefix}{}/{visit}", self.name).into(),
+        }
     }
 }
 

@@ -34,7 +34,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use zupa_core::desk::{Decided, Holding, NewHold, Releasing};
@@ -49,6 +48,7 @@ use crate::config::{self, SqliteConfig};
 use crate::lock::Lock;
 use crate::open;
 use checkpoint::When;
+use row::Prepared;
 use writer::{Writer, Writing};
 
 /// Store and Desk in one SQLite file.
@@ -195,7 +195,7 @@ impl SqliteStore {
     async fn work<T: Send + 'static>(
         &self,
         flush: Flush,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Prepared<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.refuse_if_poisoned()?;
         let flush = flush == Flush::Yes && self.config.durability == config::Durability::Full;

@@ -67,7 +67,7 @@ impl Node<AgentTurn> for SessionAttach {
 }
 
 /// To the next node, unless this runs in a loop.
-fn on(attached: Attached, next: &str) -> Move<AgentTurn> {
+fn on(attached: Attached, next: &'static str) -> Move<AgentTurn> {
     match attached.pace.is_loop() {
         true => Move::end(Ending::Silent("loop".into())).with(Update::Loops(attached)),
         false => Move::to(next).with(Update::Session(attached)),

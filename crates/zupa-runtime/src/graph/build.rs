@@ -21,6 +21,24 @@ pub enum Exit {
     Leave,
 }
 
+impl Exit {
+    /// The node it leads to at once.
+    pub(super) fn node(&self) -> Option<&str> {
+        match self {
+            Self::To(name) => Some(name),
+            Self::Wait(_) | Self::End | Self::Leave => None,
+        }
+    }
+
+    /// The node it leads to by way of a wait.
+    pub(super) fn awaited(&self) -> Option<&str> {
+        match self {
+            Self::Wait(name) => Some(name),
+            Self::To(_) | Self::End | Self::Leave => None,
+        }
+    }
+}
+
 /// A way to a node.
 pub fn to(node: impl Into<String>) -> Exit {
     Exit::To(node.into())
@@ -87,11 +105,7 @@ impl<S: State> GraphBuilder<S> {
         node: Arc<dyn Node<S>>,
         exits: impl IntoIterator<Item = Exit>,
     ) -> Self {
-        self.nodes.push(Entry {
-            name: name.into(),
-            node,
-            exits: exits.into_iter().collect(),
-        });
+        self.nodes.push(Entry::new(name.into(), node, exits));
         self
     }
 
@@ -140,14 +154,7 @@ impl<S: State> GraphBuilder<S> {
                 target.clone_from(&new);
             }
         }
-        self.nodes.insert(
-            place,
-            Entry {
-                name: new,
-                node,
-                exits: exits.into_iter().collect(),
-            },
-        );
+        self.nodes.insert(place, Entry::new(new, node, exits));
         self
     }
 

@@ -1,5 +1,6 @@
 //! What a node answers: an update, and where to go.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,7 +16,9 @@ pub struct Move<S: State> {
 
 /// Where to go.
 pub(super) enum To {
-    /// Nodes, in declared order; several run side by side.
+    /// A node.
+    Node(Cow<'static, str>),
+    /// Nodes, in declared order, that run side by side.
     Nodes(Vec<String>),
     /// The turn is parked, and another goes on at the node.
     Wait {
@@ -32,7 +35,7 @@ pub(super) enum To {
 impl To {
     /// True when no node of this graph follows in this turn.
     pub(super) fn is_over(&self) -> bool {
-        !matches!(self, Self::Nodes(_))
+        !matches!(self, Self::Node(_) | Self::Nodes(_))
     }
 }
 
@@ -88,8 +91,8 @@ impl Question {
 
 impl<S: State> Move<S> {
     /// To one node.
-    pub fn to(node: impl Into<String>) -> Self {
-        Self::new(To::Nodes(vec![node.into()]))
+    pub fn to(node: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(To::Node(node.into()))
     }
 
     /// To several nodes, which run side by side and then have to meet in the same
@@ -134,6 +137,7 @@ impl<S: State> Move<S> {
 impl<S: State> std::fmt::Debug for Move<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.to {
+            To::Node(node) => write!(f, "Move(to {node})"),
             To::Nodes(nodes) => write!(f, "Move(to {})", nodes.join(", ")),
             To::Wait { node, .. } => write!(f, "Move(wait, then {node})"),
             To::End(_) => f.write_str("Move(end)"),

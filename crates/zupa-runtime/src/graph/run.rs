@@ -163,6 +163,7 @@ impl<S: State> Graph<S> {
         gathered: &mut Gathered,
         run: &Arc<Run>,
     ) -> Result<Way, Stop> {
+        let mut next: Vec<usize> = Vec::new();
         for _ in 0..self.moves {
             let branches = self.super_step(walk, prefix, run).await?;
             let alone = branches.len() == 1;
@@ -170,7 +171,7 @@ impl<S: State> Graph<S> {
             if prefix.is_empty() && branches.iter().any(|(moved, _)| moved.to.is_over()) {
                 run.check_journal()?;
             }
-            let mut next: Vec<usize> = Vec::new();
+            next.clear();
             for (node, (moved, out)) in walk.at.iter().copied().zip(branches) {
                 *walk
                     .visits
@@ -182,12 +183,10 @@ impl<S: State> Graph<S> {
                     walk.state.apply(update);
                 }
                 match to {
+                    To::Node(name) => add(&mut next, self.follow(node, &name, Exit::node)?),
                     To::Nodes(names) => {
                         for name in names {
-                            let place = self.follow(node, &name, Exit::To)?;
-                            if !next.contains(&place) {
-                                next.push(place);
-                            }
+                            add(&mut next, self.follow(node, &name, Exit::node)?);
                         }
                     }
                     To::Wait {
@@ -195,7 +194,7 @@ impl<S: State> Graph<S> {
                         questions,
                         say,
                     } if alone => {
-                        let resume = self.follow(node, &resume, Exit::Wait)?;
+                        let resume = self.follow(node, &resume, Exit::awaited)?;
                         return Ok(Way::Waits {
                             resume,
                             questions,
@@ -203,11 +202,11 @@ impl<S: State> Graph<S> {
                         });
                     }
                     To::End(ending) if alone => {
-                        self.declared(node, &Exit::End)?;
+                        self.declared(node, "end", |exit| *exit == Exit::End)?;
                         return Ok(Way::Ended(ending));
                     }
                     To::Leave if alone => {
-                        self.declared(node, &Exit::Leave)?;
+                        self.declared(node, "leave", |exit| *exit == Exit::Leave)?;
                         return Ok(Way::Left);
                     }
                     To::Wait { .. } | To::End(_) | To::Leave => {
@@ -218,7 +217,7 @@ impl<S: State> Graph<S> {
                     }
                 }
             }
-            walk.at = next;
+            std::mem::swap(&mut walk.at, &mut next);
         }
         Err(Stop::Failed(
             Error::invalid("the turn made too many moves: is there a cycle without end?")
@@ -238,8 +237,7 @@ impl<S: State> Graph<S> {
         let branch = |node: usize| async move {
             let entry = &self.nodes[node];
             let visit = walk.visits.get(&entry.name).copied().unwrap_or_default() + 1;
-            let visit = [prefix, &entry.name, "/", &visit.to_string()].concat();
-            let mut cx = Cx::new(run.clone(), visit);
+            let mut cx = Cx::new(run.clone(), entry.visit(prefix, visit));
             let began = run.path.clock.monotonic();
             let moved = entry.node.run(&walk.state, &mut cx).await;
             if run.path.bus.is_watched() {
@@ -261,9 +259,14 @@ impl<S: State> Graph<S> {
     }
 
     /// The node that a move names, or what was put before it.
-    fn follow(&self, from: usize, name: &str, exit: fn(String) -> Exit) -> Result<usize, Stop> {
+    fn follow(
+        &self,
+        from: usize,
+        name: &str,
+        leads_to: fn(&Exit) -> Option<&str>,
+    ) -> Result<usize, Stop> {
         let name = self.detour(from, name);
-        self.declared(from, &exit(name.to_owned()))?;
+        self.declared(from, name, |exit| leads_to(exit) == Some(name))?;
         self.place(name).ok_or_else(|| {
             Stop::Failed(Error::invalid("a node leads to one that is unknown").with("node", name))
         })
@@ -284,16 +287,23 @@ impl<S: State> Graph<S> {
         }
     }
 
-    fn declared(&self, from: usize, exit: &Exit) -> Result<(), Stop> {
+    fn declared(&self, from: usize, way: &str, is: impl Fn(&Exit) -> bool) -> Result<(), Stop> {
         let entry = &self.nodes[from];
-        if entry.exits.contains(exit) {
+        if entry.exits.iter().any(is) {
             return Ok(());
         }
         Err(Stop::Failed(
             Error::invalid("a node went a way that was not declared")
                 .with("node", &entry.name)
-                .with("way", format!("{exit:?}")),
+                .with("way", way),
         ))
+    }
+}
+
+/// Nodes of one super-step are visited once, however many lead to them.
+fn add(next: &mut Vec<usize>, place: usize) {
+    if !next.contains(&place) {
+        next.push(place);
     }
 }
 

@@ -65,7 +65,7 @@ impl<S: State, Outer: State> Node<Outer> for SubGraph<S, Outer> {
             .walk(&mut walk, &prefix, &mut cx.gathered, &run)
             .await?;
         match way {
-            Way::Left => Ok(Move::to(&self.then).with((self.leave)(walk.state))),
+            Way::Left => Ok(Move::to(self.then.clone()).with((self.leave)(walk.state))),
             Way::Ended(ending) => Ok(Move::end(ending)),
             Way::Waits { .. } => Err(Stop::Failed(Error::internal("a node of a graph waited"))),
         }

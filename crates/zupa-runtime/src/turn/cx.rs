@@ -17,7 +17,7 @@ use crate::remind::{self, Reminded};
 /// The context of one visit of one node.
 pub struct Cx {
     pub(crate) run: Arc<Run>,
-    node: String,
+    node: Arc<str>,
     said: u32,
     pub(super) called: usize,
     pub(crate) gathered: Gathered,
@@ -48,7 +48,7 @@ impl Gathered {
 
 impl Cx {
     /// For a visit of a node: its name and which visit it is, from 1.
-    pub(crate) fn new(run: Arc<Run>, node: String) -> Self {
+    pub(crate) fn new(run: Arc<Run>, node: Arc<str>) -> Self {
         Self {
             run,
             node,

@@ -6,7 +6,7 @@
 //! *If the process dies here*: the transaction is there or not; the channel was
 //! not told, so it delivers again and the ledger decides.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::params;
 use zupa_core::packed;
 use zupa_core::store::{Accept, Accepted};
 use zupa_core::{
@@ -14,12 +14,12 @@ use zupa_core::{
     Timestamp,
 };
 
-use super::row::{Blob, Sql, json, one};
+use super::row::{Blob, Prepared, json, one};
 use crate::faults::Planted;
 
 /// Accepts one inbound, or finds that it was accepted before.
 pub(super) fn accept(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Accept,
     now: Timestamp,
     planted: Planted,
@@ -102,7 +102,7 @@ pub(super) fn accept(
 /// Counts the duplicate on the first sighting and keeps newly revealed aliases;
 /// another content under the same id changes nothing.
 fn duplicate(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     inbound: &Inbound,
     (platform_id, channel, tenant): (&PlatformId, &str, &str),
     digest: Digest,
@@ -141,7 +141,7 @@ fn duplicate(
 /// The conversation that an alias leads to, the primary one first; a new one if
 /// none does. Aliases that lead elsewhere stay as they are: nothing is merged.
 fn conversation_of(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Accept,
     now: Timestamp,
 ) -> Result<ConversationId> {
@@ -191,7 +191,7 @@ fn aliases(inbound: &Inbound) -> impl Iterator<Item = &Alias> {
 }
 
 fn add_alias(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     inbound: &Inbound,
     alias: &Alias,
     conversation: Blob,
@@ -212,7 +212,7 @@ fn add_alias(
 /// Gives the inbound its number, and moves the burst window. Inbounds that come
 /// while a turn is open gather for the next one and do not touch its time.
 fn enqueue(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Accept,
     conversation: ConversationId,
     state: InboundState,
@@ -284,7 +284,7 @@ struct Line {
 }
 
 /// How many gather in the open window: those behind the last internal one.
-fn gathered(connection: &Connection, conversation: ConversationId) -> Result<u32> {
+fn gathered(connection: &Prepared<'_>, conversation: ConversationId) -> Result<u32> {
     connection.one(
         "SELECT count(*) FROM inbounds WHERE conversation = ?1 AND state = 'queued' AND number >
              (SELECT number FROM inbounds
@@ -297,19 +297,15 @@ fn gathered(connection: &Connection, conversation: ConversationId) -> Result<u32
 
 /// Used where a row may be missing and that is an answer.
 pub(super) fn event_of(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     platform_id: &str,
     channel: &str,
     tenant: &str,
 ) -> Result<Option<Blob>> {
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT event_id FROM processed_events
-             WHERE platform_id = ?1 AND scope = '' AND channel = ?2 AND tenant = ?3",
-        )
-        .map_err(super::row::failed)?;
-    statement
-        .query_row(params![platform_id, channel, tenant], one)
-        .optional()
-        .map_err(super::row::failed)
+    connection.maybe(
+        "SELECT event_id FROM processed_events
+         WHERE platform_id = ?1 AND scope = '' AND channel = ?2 AND tenant = ?3",
+        params![platform_id, channel, tenant],
+        one,
+    )
 }

@@ -1,15 +1,15 @@
 //! Entries of the audit chains: one for each conversation, and one for the installation.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use uuid::Uuid;
 use zupa_core::audit::SYSTEM;
 use zupa_core::{AuditEntry, AuditHead, AuditLink, ConversationId, Digest, Result};
 
-use super::row::{Blob, Sql};
+use super::row::{Blob, Prepared};
 
 /// Binds an entry behind the head of a conversation's chain; answers its rowid.
 pub(super) fn append(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: ConversationId,
     entry: AuditEntry,
 ) -> Result<i64> {
@@ -41,7 +41,7 @@ pub(super) fn append(
 pub(crate) const SYSTEM_STREAM: ConversationId = ConversationId(Uuid::nil());
 
 /// Binds an entry behind the head of the stream [`SYSTEM`].
-pub(super) fn append_to_system(connection: &Connection, entry: AuditEntry) -> Result<()> {
+pub(super) fn append_to_system(connection: &Prepared<'_>, entry: AuditEntry) -> Result<()> {
     let head = connection.maybe(
         "SELECT number, hash FROM audit_heads WHERE stream = ?1",
         params![SYSTEM],
@@ -64,7 +64,7 @@ pub(super) fn append_to_system(connection: &Connection, entry: AuditEntry) -> Re
 
 /// Writes an entry that is bound already. Whoever did so moves the head.
 pub(super) fn write(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: ConversationId,
     link: &AuditLink,
 ) -> Result<()> {

@@ -6,13 +6,13 @@
 //! *If the process dies here*: the claim is there or not. The next start voids
 //! it; the turn stays open and runs again over the same range.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use uuid::Uuid;
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Offer, Renew, Renewed};
 use zupa_core::{ConversationId, Result, Timestamp};
 
 use super::handed::{self, Handed, Range};
-use super::row::{Blob, Sql, one};
+use super::row::{Blob, Prepared, one};
 
 /// The conversation's row, as far as a claim looks at it.
 pub(super) struct Seen {
@@ -39,7 +39,11 @@ impl Seen {
 }
 
 /// Takes a conversation, or says why not.
-pub(super) fn claim(connection: &Connection, wish: &Claim, now: Timestamp) -> Result<ClaimOutcome> {
+pub(super) fn claim(
+    connection: &Prepared<'_>,
+    wish: &Claim,
+    now: Timestamp,
+) -> Result<ClaimOutcome> {
     let Some(seen) = see(connection, wish)? else {
         return Ok(ClaimOutcome::Nothing);
     };
@@ -69,7 +73,7 @@ pub(super) fn claim(connection: &Connection, wish: &Claim, now: Timestamp) -> Re
 /// Takes an offer up: as a claim, but never of a turn that is open, which may
 /// have to run in another way.
 pub(super) fn take_up(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     offer: Offer,
     conversation: ConversationId,
     now: Timestamp,
@@ -93,7 +97,7 @@ pub(super) fn take_up(
     start(connection, &wish, &seen, now).map(|turn| Some(Box::new(turn)))
 }
 
-fn see(connection: &Connection, wish: &Claim) -> Result<Option<Seen>> {
+fn see(connection: &Prepared<'_>, wish: &Claim) -> Result<Option<Seen>> {
     connection.maybe(
         "SELECT due_at, CASE WHEN holder IS NOT NULL THEN expires_at END, epoch, open_turn,
                 pending, consumed, split_until, tenant, channel, alias, audit_number, audit_hash,
@@ -122,7 +126,7 @@ fn see(connection: &Connection, wish: &Claim) -> Result<Option<Seen>> {
 /// A new turn takes one inbound of a range that was split, one internal inbound
 /// alone, or all that is pending before the next internal one.
 fn start(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     wish: &Claim,
     seen: &Seen,
     now: Timestamp,
@@ -187,7 +191,7 @@ struct Open {
 
 /// The open turn runs again, over the same range, with what it recorded; unless
 /// it must not run as it was wished.
-fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Result<ClaimOutcome> {
+fn rerun(connection: &Prepared<'_>, wish: &Claim, seen: &Seen, turn: Blob) -> Result<ClaimOutcome> {
     let open = connection.one(
         "SELECT first, last, runs, failures, provider_failures, mode, said FROM turns WHERE id = ?1",
         params![turn],
@@ -236,7 +240,7 @@ fn rerun(connection: &Connection, wish: &Claim, seen: &Seen, turn: Blob) -> Resu
 
 /// Makes due what waits for a provider that has not named the time.
 pub(super) fn hasten(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<ConversationId>> {
@@ -264,7 +268,7 @@ pub(super) fn hasten(
 }
 
 /// Prolongs a claim, if it is still the one.
-pub(super) fn renew(connection: &Connection, renew: &Renew) -> Result<Renewed> {
+pub(super) fn renew(connection: &Prepared<'_>, renew: &Renew) -> Result<Renewed> {
     let renewed = connection.run(
         "UPDATE conversations SET expires_at = ?3
          WHERE id = ?1 AND epoch = ?2 AND open_turn = ?4 AND holder IS NOT NULL",

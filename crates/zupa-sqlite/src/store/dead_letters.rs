@@ -6,7 +6,7 @@
 //! conversation, or a delivery that waits again.
 //! *If the process dies here*: the transaction is there or not.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use uuid::Uuid;
 use zupa_core::{
     AuditEntry, Content, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId,
@@ -15,12 +15,12 @@ use zupa_core::{
 };
 
 use super::audit;
-use super::row::{Blob, Sql, json, one};
+use super::row::{Blob, Prepared, json, one};
 
 /// Writes a letter for every inbound of a turn's range that has just died with it. Its
 /// failures are written already.
 pub(super) fn inbounds_gave_up(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: Blob,
     (first, last): (i64, i64),
 ) -> Result<()> {
@@ -50,7 +50,7 @@ pub(super) fn inbounds_gave_up(
 /// Writes a letter for a delivery that has just failed, or that nobody knows of. Its
 /// failures are written already.
 pub(super) fn delivery_gave_up(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: Blob,
     number: i64,
 ) -> Result<()> {
@@ -78,7 +78,7 @@ pub(super) fn delivery_gave_up(
 }
 
 /// Ends the letter of a delivery that nobody knew of: evidence has come that it was sent.
-pub(super) fn was_sent(connection: &Connection, turn: Blob, ordinal: i64) -> Result<()> {
+pub(super) fn was_sent(connection: &Prepared<'_>, turn: Blob, ordinal: i64) -> Result<()> {
     connection.run(
         "UPDATE dead_letters SET state = 'done', reason = NULL,
              ended_at = (SELECT o.settled_at FROM outbox o
@@ -94,7 +94,7 @@ pub(super) fn was_sent(connection: &Connection, turn: Blob, ordinal: i64) -> Res
 
 /// Ends the letters of what was tried again and has come to an end in this transaction,
 /// whichever statement ended it. Mostly there are none.
-pub(super) fn follow(connection: &Connection) -> Result<()> {
+pub(super) fn follow(connection: &Prepared<'_>) -> Result<()> {
     let any: bool = connection.one(
         "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE state = 'reprocessing')",
         [],
@@ -132,7 +132,7 @@ pub(super) fn follow(connection: &Connection) -> Result<()> {
 }
 
 pub(super) fn act(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: DeadLetterId,
     act: &DeadLetterAct,
     entry: AuditEntry,
@@ -185,7 +185,7 @@ struct Found {
     standing: DeadLetterStanding,
 }
 
-fn find(connection: &Connection, id: DeadLetterId) -> Result<Option<Found>> {
+fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
     let (source, ordinal) = id.source();
     let row: Option<(i64, Blob, i64, String, bool, bool)> = connection.maybe(
         "SELECT d.place, d.conversation, d.number, d.state,
@@ -231,7 +231,7 @@ fn find(connection: &Connection, id: DeadLetterId) -> Result<Option<Found>> {
 }
 
 fn redrive(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: DeadLetterId,
     found: &Found,
     content: Option<String>,
@@ -252,7 +252,7 @@ fn redrive(
 /// Moves an inbound to the end of its conversation, which is due: whatever gathers there
 /// has waited long enough. An open turn keeps its time.
 fn requeue(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: DeadLetterId,
     found: &Found,
     content: Option<String>,
@@ -277,7 +277,7 @@ fn requeue(
 }
 
 /// Moves a delivery to the end of its conversation, and out of its order.
-fn send_late(connection: &Connection, found: &Found) -> Result<()> {
+fn send_late(connection: &Prepared<'_>, found: &Found) -> Result<()> {
     let number: i64 = connection.one(
         "UPDATE conversations SET last_number = last_number + 1, redriven = redriven + 1
          WHERE id = ?1 RETURNING last_number",
@@ -304,7 +304,7 @@ fn send_late(connection: &Connection, found: &Found) -> Result<()> {
 }
 
 fn end(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     found: &Found,
     state: DeadLetterState,
     reason: &str,
@@ -317,7 +317,7 @@ fn end(
     Ok(())
 }
 
-fn forget(connection: &Connection, found: &Found) -> Result<()> {
+fn forget(connection: &Prepared<'_>, found: &Found) -> Result<()> {
     connection.run(
         "DELETE FROM failures WHERE (source, ordinal, kind) =
              (SELECT source, ordinal, kind FROM dead_letters WHERE place = ?1)",
@@ -332,7 +332,7 @@ fn forget(connection: &Connection, found: &Found) -> Result<()> {
 
 /// Forgets failures that came to nothing.
 pub(super) fn purge(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     before: Timestamp,
     limit: usize,
 ) -> Result<DeadLettersKept> {

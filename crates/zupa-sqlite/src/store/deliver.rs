@@ -6,16 +6,16 @@
 //! *If the process dies here*: an attempt on record without a result is in
 //! doubt at the next start.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
 use zupa_core::{Hold, PlatformId, Result, Timestamp};
 
-use super::row::{Blob, Sql, one};
+use super::row::{Blob, Prepared};
 use super::{dead_letters, failures};
 
 /// Puts a delivery on record as being on the wire, if nobody did so before.
 pub(super) fn attempt(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Attempt,
     now: Timestamp,
 ) -> Result<Attempted> {
@@ -54,7 +54,7 @@ pub(super) fn attempt(
 
 /// Writes what happened to an attempt. A late `sent` is true whatever we
 /// believed; anything else must speak of the attempt on the wire or in doubt.
-pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> Result<()> {
+pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -> Result<()> {
     let (state, not_before, reason) = match &item.settlement {
         Settlement::Sent { platform_id } => {
             return sent(connection, item, platform_id.as_ref(), now);
@@ -118,37 +118,41 @@ pub(super) fn settle(connection: &Connection, item: &Settle, now: Timestamp) -> 
 }
 
 fn sent(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Settle,
     platform_id: Option<&PlatformId>,
     now: Timestamp,
 ) -> Result<()> {
     let platform_id = platform_id.map(PlatformId::as_str);
-    let was_unknown: bool = connection.one(
-        "SELECT EXISTS (SELECT 1 FROM outbox
-             WHERE conversation = ?1 AND number = ?2 AND state = 'unknown')",
-        params![item.conversation.as_bytes(), item.number.0.cast_signed()],
-        one,
-    )?;
-    let settled = connection.run(
-        "UPDATE outbox SET state = 'sent', open = 0, not_before = NULL, reason = NULL, settled_at = ?3,
-             platform_id = coalesce(?4, platform_id)
-         WHERE conversation = ?1 AND number = ?2 AND state <> 'sent' AND state <> 'failed'
-           AND state <> 'cancelled'",
-        params![
-            item.conversation.as_bytes(),
-            item.number.0.cast_signed(),
-            now.0,
-            platform_id
-        ],
-    )?;
-    if was_unknown {
-        let (turn, ordinal): (Blob, i64) = connection.one(
-            "SELECT turn_id, ordinal FROM outbox WHERE conversation = ?1 AND number = ?2",
+    let as_sent = |wherever: bool| {
+        connection.run(
+            "UPDATE outbox SET state = 'sent', open = 0, not_before = NULL, reason = NULL,
+                 settled_at = ?3, platform_id = coalesce(?4, platform_id)
+             WHERE conversation = ?1 AND number = ?2
+               AND (state = 'sending'
+                    OR ?5 AND state <> 'sent' AND state <> 'failed' AND state <> 'cancelled')",
+            params![
+                item.conversation.as_bytes(),
+                item.number.0.cast_signed(),
+                now.0,
+                platform_id,
+                wherever
+            ],
+        )
+    };
+    // Mostly it was on the wire, and nobody was told of a doubt.
+    let mut settled = as_sent(false)?;
+    if settled == 0 {
+        let was_unknown: Option<(Blob, i64)> = connection.maybe(
+            "SELECT turn_id, ordinal FROM outbox
+             WHERE conversation = ?1 AND number = ?2 AND state = 'unknown'",
             params![item.conversation.as_bytes(), item.number.0.cast_signed()],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        dead_letters::was_sent(connection, turn, ordinal)?;
+        settled = as_sent(true)?;
+        if let Some((turn, ordinal)) = was_unknown {
+            dead_letters::was_sent(connection, turn, ordinal)?;
+        }
     }
     // News that overtook this answer was kept under the platform's id.
     if settled == 1 && platform_id.is_some() {

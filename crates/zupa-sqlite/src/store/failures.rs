@@ -1,11 +1,11 @@
 //! What went wrong with inbounds and deliveries. Kept beside the end that it leads to,
 //! and before it: the dead letter that the end may make looks it up.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::store::{FailureNote, Settle};
 use zupa_core::{Result, Timestamp, TurnId};
 
-use super::row::Sql;
+use super::row::Prepared;
 
 /// A failure of a run.
 pub(super) struct Failed<'a> {
@@ -29,7 +29,7 @@ impl<'a> Failed<'a> {
 
 /// Keeps a failure of an open turn with every inbound of its range.
 pub(super) fn of_turn(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     turn: TurnId,
     failed: &Failed<'_>,
     now: Timestamp,
@@ -55,7 +55,7 @@ pub(super) fn of_turn(
 
 /// Keeps a failure of the attempt that has no answer yet.
 pub(super) fn of_attempt(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Settle,
     (class, message): (&'static str, &'static str),
     not_before: Option<i64>,

@@ -5,13 +5,13 @@
 //! conversation, all or nothing; a stale run changes nothing.
 //! *If the process dies here*: the transaction is there or not.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::store::{Commit, FailureNote, Finish, Finished, TurnEnd, Verdict};
 use zupa_core::{AuditHead, Digest, Number, Result, Timestamp};
 
 use super::failures::{self, Failed};
 use super::outbox::{self, Place};
-use super::row::{Blob, Sql, one};
+use super::row::{Blob, Prepared, one};
 use super::{audit, dead_letters, hold, kept, waits};
 use crate::faults::Planted;
 
@@ -35,7 +35,7 @@ struct Fenced {
 
 /// Ends a run: fence first, then the writes.
 pub(super) fn finish(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Finish,
     now: Timestamp,
     planted: Planted,
@@ -89,7 +89,7 @@ fn numbers(first: i64, count: i64) -> Vec<Number> {
         .collect()
 }
 
-fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Option<Fenced>> {
+fn fence(connection: &Prepared<'_>, item: &Finish, planted: Planted) -> Result<Option<Fenced>> {
     let any_epoch = planted == Planted::CommitWithoutEpoch;
     connection.maybe(
         "SELECT c.last_number, c.pending, c.closes_at, c.due_at, c.audit_number, c.audit_hash,
@@ -125,7 +125,7 @@ fn fence(connection: &Connection, item: &Finish, planted: Planted) -> Result<Opt
 }
 
 /// An end that was written under the same claim is the same end.
-fn already_or_stale(connection: &Connection, item: &Finish) -> Result<Finished> {
+fn already_or_stale(connection: &Prepared<'_>, item: &Finish) -> Result<Finished> {
     let ended: Option<(Option<i64>, i64, Option<i64>, bool)> = connection.maybe(
         "SELECT t.first_outbound, t.outbounds - t.said, c.due_at,
                 EXISTS (SELECT 1 FROM outbox o WHERE o.conversation = t.conversation
@@ -185,7 +185,7 @@ impl Next {
 
 /// The turn stays open. It came back, so it did not take the process down.
 fn retry(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Finish,
     not_before: Timestamp,
     failure: &FailureNote,
@@ -207,7 +207,7 @@ fn retry(
 }
 
 fn split(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Finish,
     failure: &FailureNote,
     fenced: &Fenced,
@@ -253,7 +253,7 @@ fn split(
 /// What a human has answered is not answered part by part, either: ends the inbounds of a
 /// turn that is divided, if it was silenced. Answers how many.
 pub(super) fn silence(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: Blob,
     turn: Blob,
     (first, last): (i64, i64),
@@ -267,7 +267,7 @@ pub(super) fn silence(
 }
 
 fn commit(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Finish,
     commit: &Commit,
     fenced: &Fenced,
@@ -374,7 +374,7 @@ fn commit(
 /// once: it has waited for its window before. An internal inbound is due as soon
 /// as it is there, and so is what waits before it.
 fn due_after(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Finish,
     fenced: &Fenced,
     now: Timestamp,
@@ -399,7 +399,7 @@ fn due_after(
 
 /// Writes the entries of an end; answers the rowid of the first. They follow each
 /// other, because nothing else writes meanwhile.
-fn audits(connection: &Connection, item: &Finish) -> Result<Option<i64>> {
+fn audits(connection: &Prepared<'_>, item: &Finish) -> Result<Option<i64>> {
     let mut first = None;
     for link in &item.audit {
         audit::write(connection, item.conversation, link)?;
@@ -408,7 +408,7 @@ fn audits(connection: &Connection, item: &Finish) -> Result<Option<i64>> {
     Ok(first)
 }
 
-fn conversation(connection: &Connection, item: &Finish, next: &Next) -> Result<()> {
+fn conversation(connection: &Prepared<'_>, item: &Finish, next: &Next) -> Result<()> {
     let head = item.audit.last().map(|link| link.hash.0);
     connection.run(
         "UPDATE conversations SET holder = NULL,

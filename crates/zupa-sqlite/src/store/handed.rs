@@ -1,7 +1,7 @@
 //! What a claim hands over: the inbounds of its range, and what the turn goes on
 //! from.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 use uuid::Uuid;
 use zupa_core::packed;
 use zupa_core::store::{Claim, ClaimedTurn};
@@ -12,7 +12,7 @@ use zupa_core::{
 };
 
 use super::claim::Seen;
-use super::row::{Blob, Sql, from_json, one};
+use super::row::{Blob, Prepared, from_json, one};
 use super::wait_row::WaitRow;
 use super::{kept, waits};
 
@@ -29,7 +29,7 @@ impl Range {
     /// Reads what is queued from a number to another, at most so many; a negative
     /// limit is none. Up to `split_until` a turn has had it that was divided.
     pub(super) fn read(
-        connection: &Connection,
+        connection: &Prepared<'_>,
         conversation: ConversationId,
         (first, last, limit): (i64, i64, i64),
         split_until: i64,
@@ -106,7 +106,7 @@ impl Handed {
     /// Hands it over as a first run.
     pub(super) fn over(
         self,
-        connection: &Connection,
+        connection: &Prepared<'_>,
         wish: &Claim,
         seen: &Seen,
     ) -> Result<ClaimedTurn> {
@@ -151,7 +151,7 @@ impl Handed {
     /// What the turn has to do with waits: nothing is asked where none is open.
     fn waits(
         &self,
-        connection: &Connection,
+        connection: &Prepared<'_>,
         conversation: ConversationId,
         open_replies: i64,
     ) -> Result<Vec<Wait>> {
@@ -184,7 +184,7 @@ impl Handed {
 }
 
 /// The waits of a parked turn, in the order of opening.
-fn group(connection: &Connection, turn: TurnId) -> Result<Vec<Wait>> {
+fn group(connection: &Prepared<'_>, turn: TurnId) -> Result<Vec<Wait>> {
     let rows = connection.all(
         "SELECT * FROM waits WHERE turn_id = ?1 AND node IS NOT NULL ORDER BY rowid",
         params![turn.as_bytes()],
@@ -194,7 +194,7 @@ fn group(connection: &Connection, turn: TurnId) -> Result<Vec<Wait>> {
 }
 
 /// A turn's journal, in order.
-pub(super) fn steps(connection: &Connection, turn: Blob) -> Result<Vec<Step>> {
+pub(super) fn steps(connection: &Prepared<'_>, turn: Blob) -> Result<Vec<Step>> {
     let rows = connection.all(
         "SELECT step_key, input, result, ordinal, class FROM steps WHERE turn_id = ?1
          ORDER BY ordinal, recorded_at",

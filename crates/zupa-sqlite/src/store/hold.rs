@@ -4,16 +4,16 @@
 //! *Leaves*: a hold or none, with its entry in the audit.
 //! *If the process dies here*: the transaction is there or not.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 use zupa_core::desk::{Holding, NewHold, Releasing};
 use zupa_core::{AuditEntry, Content, ConversationId, EventId, Hold, Result, Timestamp, Wake};
 
-use super::row::{Blob, Sql, one};
+use super::row::{Blob, Prepared, one};
 use super::{audit, decode, internal};
 
 /// Takes a conversation from the agent, unless somebody has it.
 pub(super) fn hold(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: ConversationId,
     wish: &NewHold,
     entry: AuditEntry,
@@ -62,7 +62,7 @@ pub(super) fn hold(
 
 /// Nobody waits for the person any more.
 pub(super) fn cancel_replies(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: ConversationId,
     now: Timestamp,
 ) -> Result<()> {
@@ -76,7 +76,7 @@ pub(super) fn cancel_replies(
 
 /// Hands a conversation back, if somebody has it.
 pub(super) fn release(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: ConversationId,
     answered_until: Option<Timestamp>,
     entry: AuditEntry,
@@ -117,7 +117,7 @@ pub(super) fn release(
 
 /// Ends what a human has read and answered; answers how many messages.
 fn answered_by_human(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: ConversationId,
     until: Timestamp,
     now: Timestamp,
@@ -147,7 +147,7 @@ fn answered_by_human(
 /// Ends an open turn over messages that a human has answered, or silences it where a
 /// process is on it or it has begun what matters. Answers how many messages ended.
 fn supersede(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: ConversationId,
     until: Timestamp,
     now: Timestamp,
@@ -206,7 +206,7 @@ struct Open {
 
 /// Wakes the agent so that it ends the session.
 pub(super) fn end_session(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: ConversationId,
     entry: AuditEntry,
 ) -> Result<Option<Timestamp>> {
@@ -225,7 +225,7 @@ pub(super) fn end_session(
 
 /// Writes the internal inbound of a wake; answers when the conversation is due.
 pub(super) fn wake(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: ConversationId,
     why: Wake,
     now: Timestamp,

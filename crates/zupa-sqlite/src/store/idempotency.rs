@@ -6,12 +6,12 @@
 //! behind ends with its lease.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use uuid::Uuid;
 use zupa_core::idempotency::{Begin, Begun, Keep, KeptAnswer};
 use zupa_core::{Error, ErrorKind, IdempotencyKey, IdempotencyKeys, Result, Timestamp};
 
-use super::row::Sql;
+use super::row::Prepared;
 use super::{Flush, SqliteStore, write};
 
 #[async_trait]
@@ -57,7 +57,7 @@ impl IdempotencyKeys for SqliteStore {
     }
 }
 
-fn begin(connection: &Connection, begin: &Begin) -> Result<Begun> {
+fn begin(connection: &Prepared<'_>, begin: &Begin) -> Result<Begun> {
     // The unique key decides; what is over is as if it were not there.
     let fresh = connection.run(
         "INSERT INTO idempotency_keys (key, request, holder, expires_at)
@@ -103,7 +103,7 @@ fn begin(connection: &Connection, begin: &Begin) -> Result<Begun> {
     }))
 }
 
-fn keep(connection: &Connection, keep: &Keep) -> Result<bool> {
+fn keep(connection: &Prepared<'_>, keep: &Keep) -> Result<bool> {
     let kept = connection.run(
         "UPDATE idempotency_keys SET status = ?3, content_type = ?4, body = ?5, expires_at = ?6
          WHERE key = ?1 AND holder = ?2",

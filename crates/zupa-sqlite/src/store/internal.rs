@@ -1,14 +1,14 @@
 //! Inbounds that come from nobody: a wait that was settled, a wake.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::{Content, ConversationId, EventId, Number, Result, Timestamp};
 
-use super::row::{Sql, json};
+use super::row::{Prepared, json};
 
 /// Puts an internal inbound at the end of a conversation, under the event id that
 /// its number gives; answers when the conversation is due.
 pub(super) fn write(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: ConversationId,
     event: impl FnOnce(Number) -> EventId,
     content: &Content,

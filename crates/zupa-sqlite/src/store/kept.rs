@@ -1,16 +1,16 @@
 //! What a commit leaves beside its messages and waits: what the agent keeps of
 //! the conversation, and facts.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::packed;
 use zupa_core::store::Finish;
 use zupa_core::{ConversationId, Fact, Result, StoredState, Timestamp};
 
-use super::row::{Sql, one};
+use super::row::{Prepared, one};
 
 /// Writes a state; its version goes with the conversation's row.
 pub(super) fn write(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: ConversationId,
     state: &StoredState,
 ) -> Result<()> {
@@ -23,7 +23,7 @@ pub(super) fn write(
 
 /// Reads the state of this version, as the conversation's row told.
 pub(super) fn read(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: ConversationId,
     version: Option<u32>,
 ) -> Result<Option<StoredState>> {
@@ -41,7 +41,7 @@ pub(super) fn read(
 
 /// Writes the facts of a commit, in order.
 pub(super) fn facts(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Finish,
     facts: &[Fact],
     now: Timestamp,

@@ -1,10 +1,10 @@
 //! Outbox rows, written by commits and by steps.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::store::OutboxRow;
 use zupa_core::{ConversationId, DeliveryState, Hold, Result, Timestamp, TurnId};
 
-use super::row::{Sql, json};
+use super::row::{Prepared, json};
 
 /// Where a turn's next rows stand.
 pub(super) struct Place {
@@ -22,7 +22,7 @@ pub(super) struct Place {
 
 /// Writes rows from this place on.
 pub(super) fn write(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     place: &Place,
     rows: &[OutboxRow],
     now: Timestamp,

@@ -3,13 +3,13 @@
 //! Inbounds lie in the order of their acceptance, so each purge goes on where the
 //! last one stopped and reads no more rows than it may take away.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::{Result, Timestamp};
 
-use super::row::{Blob, Sql, one};
+use super::row::{Blob, Prepared, one};
 
 pub(super) fn purge(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     keys_before: Timestamp,
     raw_before: Timestamp,
     limit: usize,
@@ -56,7 +56,7 @@ struct Old {
 /// The ended inbounds of before `before` that come after row `done`, and the row
 /// up to which nothing is left to do: an open one is passed over, not forgotten.
 fn old(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     done: i64,
     before: Timestamp,
     limit: i64,

@@ -5,14 +5,14 @@
 //! *If the process dies here*: the platform tells again, or the level is lower
 //! than it could be; no message depends on it.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::{DeliveryId, Receipt, ReceiptLevel, ReceiptNews, Result, Timestamp};
 
 use super::accept::event_of;
 use super::dead_letters;
-use super::row::{Blob, Sql, json};
+use super::row::{Blob, Prepared, json};
 
-pub(super) fn receipt(connection: &Connection, item: &Receipt, now: Timestamp) -> Result<()> {
+pub(super) fn receipt(connection: &Prepared<'_>, item: &Receipt, now: Timestamp) -> Result<()> {
     match &item.news {
         ReceiptNews::Status { level, key } => {
             // A key that is not ours is somebody else's message.
@@ -28,7 +28,7 @@ pub(super) fn receipt(connection: &Connection, item: &Receipt, now: Timestamp) -
 
 /// A message that the platform has seen was sent, whatever we believed.
 fn status(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Receipt,
     level: ReceiptLevel,
     key: Option<DeliveryId>,
@@ -118,7 +118,7 @@ fn status(
     Ok(())
 }
 
-fn edit(connection: &Connection, item: &Receipt, content: &str) -> Result<()> {
+fn edit(connection: &Prepared<'_>, item: &Receipt, content: &str) -> Result<()> {
     if let Some((conversation, number)) = unclaimed(connection, item)? {
         connection.run(
             "UPDATE inbounds SET content = ?3 WHERE conversation = ?1 AND number = ?2",
@@ -128,7 +128,7 @@ fn edit(connection: &Connection, item: &Receipt, content: &str) -> Result<()> {
     Ok(())
 }
 
-fn revoke(connection: &Connection, item: &Receipt) -> Result<()> {
+fn revoke(connection: &Prepared<'_>, item: &Receipt) -> Result<()> {
     let Some((conversation, number)) = unclaimed(connection, item)? else {
         return Ok(());
     };
@@ -148,7 +148,7 @@ fn revoke(connection: &Connection, item: &Receipt) -> Result<()> {
 }
 
 /// The place of an inbound that is queued and in no turn's range.
-fn unclaimed(connection: &Connection, item: &Receipt) -> Result<Option<(Blob, i64)>> {
+fn unclaimed(connection: &Prepared<'_>, item: &Receipt) -> Result<Option<(Blob, i64)>> {
     let event = event_of(
         connection,
         item.about.as_str(),

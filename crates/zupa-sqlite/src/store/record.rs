@@ -6,16 +6,16 @@
 //! *If the process dies here*: step and rows are there or not; without the result
 //! the effect is paid again, or its class decides; with it never.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::packed;
 use zupa_core::store::{Record, Recorded};
 use zupa_core::{Error, Result, Timestamp};
 
 use super::outbox::{self, Place};
-use super::row::{Sql, one};
+use super::row::{Prepared, one};
 
 /// Writes a step, if the claim still holds and it says something new.
-pub(super) fn record(connection: &Connection, item: &Record, now: Timestamp) -> Result<Recorded> {
+pub(super) fn record(connection: &Prepared<'_>, item: &Record, now: Timestamp) -> Result<Recorded> {
     let result = item.step.result.as_deref();
     if let Some(result) = result {
         serde_json::from_str::<serde::de::IgnoredAny>(result)
@@ -65,7 +65,7 @@ pub(super) fn record(connection: &Connection, item: &Record, now: Timestamp) -> 
 }
 
 /// Writes what goes with a step behind all that the conversation has so far.
-fn say(connection: &Connection, item: &Record, now: Timestamp) -> Result<()> {
+fn say(connection: &Prepared<'_>, item: &Record, now: Timestamp) -> Result<()> {
     let count = item.say.len() as i64;
     let (last, held): (i64, bool) = connection.one(
         "UPDATE conversations SET last_number = last_number + ?2 WHERE id = ?1

@@ -7,13 +7,13 @@
 //! *If the process dies here*: the transaction is there or not; the next start
 //! does it again, with the deaths counted once.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use uuid::Uuid;
 use zupa_core::store::{Life, Recovery, Suspect};
 use zupa_core::{AuditEntry, ConversationId, Digest, ProcessId, Result, Timestamp, TurnId};
 
 use super::failures::{self, Failed};
-use super::row::{Blob, Sql, one};
+use super::row::{Blob, Prepared, one};
 use super::{audit, claim, dead_letters, finish, set_back};
 
 /// A turn that was running at this many starts is suspected of the deaths.
@@ -30,7 +30,7 @@ const CRASH: Failed<'_> = Failed {
     counts: true,
 };
 
-pub(super) fn recover(connection: &Connection, life: Life) -> Result<Recovery> {
+pub(super) fn recover(connection: &Prepared<'_>, life: Life) -> Result<Recovery> {
     let Life { process, now, .. } = life;
     set_back::notice(connection, now)?;
     let clean: bool = connection.one("SELECT clean FROM installation", [], one)?;
@@ -83,7 +83,7 @@ pub(super) fn recover(connection: &Connection, life: Life) -> Result<Recovery> {
 /// Looks at the turns that were running at the death: who ran too often becomes
 /// a suspect, or is divided if it has several inbounds; a suspect that ran at the
 /// death must run alone; who died alone often enough is given up.
-fn judge_the_dead(connection: &Connection, now: Timestamp) -> Result<()> {
+fn judge_the_dead(connection: &Prepared<'_>, now: Timestamp) -> Result<()> {
     let running: Vec<(Blob, Blob, u32, u32, u32, i64)> = connection.all(
         "SELECT t.id, t.conversation, t.mode, t.runs, t.deaths_alone,
                 (SELECT count(*) FROM inbounds b WHERE b.conversation = c.id
@@ -128,7 +128,7 @@ fn judge_the_dead(connection: &Connection, now: Timestamp) -> Result<()> {
 /// Ends a turn of several inbounds, which are then tried one by one, so that
 /// only the one that is to blame can be given up.
 fn divide(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     turn: Blob,
     conversation: Blob,
     inbounds: i64,
@@ -148,7 +148,12 @@ fn divide(
 }
 
 /// Ends a turn as dead, its inbounds with it.
-fn give_up(connection: &Connection, turn: Blob, conversation: Blob, now: Timestamp) -> Result<()> {
+fn give_up(
+    connection: &Prepared<'_>,
+    turn: Blob,
+    conversation: Blob,
+    now: Timestamp,
+) -> Result<()> {
     say_why(connection, turn, conversation, "turn.dead", now)?;
     failures::of_turn(connection, TurnId(Uuid::from_bytes(turn)), &CRASH, now)?;
     let (first, last) = end(connection, turn, "dead", now)?;
@@ -167,7 +172,7 @@ fn give_up(connection: &Connection, turn: Blob, conversation: Blob, now: Timesta
 }
 
 fn end(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     turn: Blob,
     state: &'static str,
     now: Timestamp,
@@ -182,7 +187,7 @@ fn end(
 
 /// Says in the conversation's chain what became of a turn, and moves the head.
 fn say_why(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     turn: Blob,
     conversation: Blob,
     action: &'static str,
@@ -206,7 +211,7 @@ fn say_why(
     Ok(())
 }
 
-pub(super) fn heartbeat(connection: &Connection, life: Life) -> Result<()> {
+pub(super) fn heartbeat(connection: &Prepared<'_>, life: Life) -> Result<()> {
     set_back::notice(connection, life.now)?;
     connection.run(
         "UPDATE installation SET heartbeat_at = ?2, expires_at = ?3, stale = ?4
@@ -221,7 +226,7 @@ pub(super) fn heartbeat(connection: &Connection, life: Life) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn close(connection: &Connection, process: ProcessId) -> Result<()> {
+pub(super) fn close(connection: &Prepared<'_>, process: ProcessId) -> Result<()> {
     connection.run(
         "UPDATE installation SET clean = 1 WHERE process = ?1",
         params![process.as_bytes()],

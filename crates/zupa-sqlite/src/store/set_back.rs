@@ -7,16 +7,16 @@
 //! *If the process dies here*: it is in the transaction of the sign of life, so both are
 //! there or neither.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::{Result, Timestamp};
 
-use super::row::{Sql, one};
+use super::row::{Prepared, one};
 
 /// Clocks are corrected in small steps all the time; nobody minds a minute.
 const NOTICED_MICROS: i64 = 60_000_000;
 
 /// Looks whether `now` lies before the last sign of life, and moves what waits.
-pub(super) fn notice(connection: &Connection, now: Timestamp) -> Result<()> {
+pub(super) fn notice(connection: &Prepared<'_>, now: Timestamp) -> Result<()> {
     let last: Option<i64> = connection.one("SELECT heartbeat_at FROM installation", [], one)?;
     let by = last.map_or(0, |last| last.saturating_sub(now.0));
     if by <= NOTICED_MICROS {

@@ -5,7 +5,7 @@
 //! internal inbound at the end of the conversation.
 //! *If the process dies here*: both are there or neither.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use zupa_core::desk::Decided;
 use zupa_core::packed;
 use zupa_core::store::{Due, Finish};
@@ -14,14 +14,14 @@ use zupa_core::{
     Wait, WaitId, WaitKind, WaitState, Wake,
 };
 
-use super::row::{Blob, Sql, json, one};
+use super::row::{Blob, Prepared, json, one};
 use super::wait_row::WaitRow;
 use super::{audit, hold, internal};
 
 /// Opens the waits of a commit behind this number; answers how many of them wait
 /// for the person.
 pub(super) fn open(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     item: &Finish,
     waits: &[NewWait],
     (behind, now): (i64, Timestamp),
@@ -60,7 +60,7 @@ pub(super) fn open(
 /// answers how many of them waited for the person. Nobody is woken: the turn that
 /// settles them is the one that goes on.
 pub(super) fn settle(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     conversation: ConversationId,
     settles: &[(WaitId, WaitState)],
     now: Timestamp,
@@ -84,7 +84,7 @@ pub(super) fn settle(
 }
 
 /// Settles what has run out of time, the longest due first, where no turn is open.
-pub(super) fn expire(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+pub(super) fn expire(connection: &Prepared<'_>, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
     let over = connection.all(
         "SELECT w.* FROM waits w INDEXED BY waits_expiry
          JOIN conversations c ON c.id = w.conversation
@@ -125,7 +125,7 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: usize) -> R
 }
 
 /// Wakes agents in conversations where nothing has happened and nothing will.
-fn wake(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+fn wake(connection: &Prepared<'_>, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
     let quiet: Vec<Blob> = connection.all(
         "SELECT id FROM conversations INDEXED BY conversations_wake
          WHERE wake_at <= ?1 AND open_turn IS NULL AND pending = 0 AND hold_kind IS NULL
@@ -143,7 +143,7 @@ fn wake(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Due
         .collect()
 }
 
-fn due_of(connection: &Connection, conversation: ConversationId, at: Timestamp) -> Result<Due> {
+fn due_of(connection: &Prepared<'_>, conversation: ConversationId, at: Timestamp) -> Result<Due> {
     let tenant: String = connection.one(
         "SELECT tenant FROM conversations WHERE id = ?1",
         params![conversation.as_bytes()],
@@ -158,7 +158,7 @@ fn due_of(connection: &Connection, conversation: ConversationId, at: Timestamp) 
 
 /// Takes an operator's decision, if it is the first.
 pub(super) fn decide(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     id: WaitId,
     decision: &Decision,
     entry: AuditEntry,
@@ -185,7 +185,7 @@ pub(super) fn decide(
     })
 }
 
-pub(super) fn find(connection: &Connection, id: WaitId) -> Result<Option<Wait>> {
+pub(super) fn find(connection: &Prepared<'_>, id: WaitId) -> Result<Option<Wait>> {
     connection
         .maybe(
             "SELECT * FROM waits WHERE id = ?1",
@@ -198,7 +198,7 @@ pub(super) fn find(connection: &Connection, id: WaitId) -> Result<Option<Wait>> 
 
 /// Writes the internal inbound of a settled wait, unless another wait of its
 /// parked turn is open. Answers when the conversation is due.
-fn go_on(connection: &Connection, settled: &Wait, now: Timestamp) -> Result<Option<Timestamp>> {
+fn go_on(connection: &Prepared<'_>, settled: &Wait, now: Timestamp) -> Result<Option<Timestamp>> {
     if settled.opened.resume.is_some() {
         let waits_on: bool = connection.one(
             "SELECT EXISTS (SELECT 1 FROM waits INDEXED BY waits_turn

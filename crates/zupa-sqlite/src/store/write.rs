@@ -1,18 +1,16 @@
 //! One batch, one transaction.
 
-use rusqlite::Connection;
 use zupa_core::store::{Accepted, Applied, Batch, TurnEnd};
 use zupa_core::{ErrorKind, Result};
 
 use super::outbox::{self, Place};
-use super::row::{Sql, one};
+use super::row::{Prepared, one};
 use super::{accept, claim, dead_letters, deliver, finish, receipts, record};
-use crate::error;
 use crate::faults::Planted;
 
 /// Applies a batch. If an item is refused, the batch is applied once more with
 /// a savepoint around each, so that the bad one fails alone.
-pub(super) fn write(connection: &Connection, batch: &Batch, planted: Planted) -> Result<Applied> {
+pub(super) fn write(connection: &Prepared<'_>, batch: &Batch, planted: Planted) -> Result<Applied> {
     let applied = match transaction(connection, || {
         items(connection, batch, planted, Guard::None)
     }) {
@@ -29,7 +27,7 @@ pub(super) fn write(connection: &Connection, batch: &Batch, planted: Planted) ->
 
 /// Runs the work in a transaction of its own, which dead letters follow.
 pub(super) fn transaction<T>(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     work: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     execute(connection, "BEGIN IMMEDIATE")?;
@@ -52,7 +50,7 @@ enum Guard {
 
 /// In the order that the port promises.
 fn items(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     batch: &Batch,
     planted: Planted,
     guard: Guard,
@@ -111,7 +109,7 @@ fn items(
 
 /// The inner result is the item's, the outer one the batch's.
 fn guarded<T>(
-    connection: &Connection,
+    connection: &Prepared<'_>,
     guard: Guard,
     item: impl FnOnce() -> Result<T>,
 ) -> Result<Result<T>> {
@@ -137,16 +135,12 @@ fn is_the_items_fault(error: &zupa_core::Error) -> bool {
     matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid)
 }
 
-fn execute(connection: &Connection, sql: &'static str) -> Result<()> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.execute([]))
-        .map(drop)
-        .map_err(|source| error::of_writer("write a batch", source))
+fn execute(connection: &Prepared<'_>, sql: &'static str) -> Result<()> {
+    connection.run(sql, []).map(drop)
 }
 
 /// A planted bug: the outbox rows, written on their own after the commit.
-fn outbox_alone(connection: &Connection, batch: &Batch, applied: &Applied) -> Result<()> {
+fn outbox_alone(connection: &Prepared<'_>, batch: &Batch, applied: &Applied) -> Result<()> {
     for (item, finished) in batch.finish.iter().zip(&applied.finish) {
         if let (TurnEnd::Commit(commit), Ok(zupa_core::store::Finished::Done { numbers, .. })) =
             (&item.end, finished)

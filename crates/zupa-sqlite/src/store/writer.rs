@@ -10,18 +10,19 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use zupa_core::{Error, ErrorKind, Outcome, Result};
 
+use super::row::Prepared;
 use crate::error;
 
-type Work = Box<dyn FnOnce(&mut Writing) + Send>;
+type Work = Box<dyn FnOnce(&mut Writing<'_>) + Send>;
 
 /// The connection, and what it was last told about flushing.
 #[derive(Debug)]
-pub(super) struct Writing {
-    pub connection: Connection,
+pub(super) struct Writing<'c> {
+    pub connection: Prepared<'c>,
     flushes: bool,
 }
 
-impl Writing {
+impl Writing<'_> {
     /// Whether the next commit waits for the disk. Told only when it changes.
     pub(super) fn flush(&mut self, flush: bool) -> Result<()> {
         if self.flushes != flush {
@@ -50,13 +51,13 @@ impl Writer {
     /// Starts the thread on a connection whose commits flush.
     pub(super) fn start(connection: Connection) -> Result<Self> {
         let (sender, queue) = mpsc::channel::<Work>();
-        let mut writing = Writing {
-            connection,
-            flushes: true,
-        };
         let thread = thread::Builder::new()
             .name("zupa-writer".into())
             .spawn(move || {
+                let mut writing = Writing {
+                    connection: Prepared::on(&connection),
+                    flushes: true,
+                };
                 for work in queue {
                     work(&mut writing);
                 }
@@ -78,7 +79,7 @@ impl Writer {
     /// the work.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Writing) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (sender, answer) = oneshot::channel();
         let boxed: Work = Box::new(move |writing| {
