@@ -1,5 +1,6 @@
 //! A database for each test, and a clock that the test owns.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -53,8 +54,6 @@ pub struct Database {
     name: String,
 }
 
-static MADE: AtomicU32 = AtomicU32::new(0);
-
 impl Database {
     /// One that has the schema, as opening would have made it.
     pub async fn create(server: &str) -> Self {
@@ -78,13 +77,11 @@ impl Database {
         database
     }
 
-    /// A name that no other test has.
+    /// A name that no other test has. A process's number comes again, and what a
+    /// failed test has left has its name still.
     pub fn unmade(server: &str) -> Self {
-        let name = format!(
-            "zupa_{}_{}",
-            std::process::id(),
-            MADE.fetch_add(1, Ordering::Relaxed)
-        );
+        let process = std::process::id();
+        let name = format!("zupa_{process}_{:016x}", RandomState::new().hash_one(()));
         Self {
             server: server.to_owned(),
             name,
