@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result};
 
@@ -324,8 +325,13 @@ fn doctest_step(needs: &mut Needs) -> Result<Outcome> {
 
 fn test_step(needs: &mut Needs) -> Result<Outcome> {
     if has_nextest() {
+        // Those that take long wait, for a server, a disk or a deadline: one for each
+        // processor would leave it idle for a third of the time.
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let at_once = (processors * 2).to_string();
         let arguments = ["nextest", "run", "--workspace", "--all-features"];
-        return tests(needs, &[&arguments[..], &["--no-fail-fast"]].concat());
+        let how = ["--no-fail-fast", "--test-threads", &at_once];
+        return tests(needs, &[&arguments[..], &how].concat());
     }
     tests(
         needs,

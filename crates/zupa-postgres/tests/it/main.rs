@@ -15,6 +15,7 @@ mod relay;
 mod replicas;
 mod says;
 mod support;
+mod template;
 mod upgrading;
 mod waits;
 mod wakes;

@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp(1_767_225_600_000_000);
 #[tokio::test]
 async fn many_start_at_once() {
     let Some(server) = server() else { return };
-    let database = Database::create(&server).await;
+    let database = Database::empty(&server).await;
     for pooled in [false, true] {
         let opening = (0..6).map(|_| {
             let mut config = database.config();
@@ -52,7 +52,7 @@ fn step() -> usize {
 #[tokio::test]
 async fn killed_at_each_statement_the_next_start_finishes() {
     let Some(server) = server() else { return };
-    let database = Database::create(&server).await;
+    let database = Database::empty(&server).await;
     // The trigger's own tables lie outside of the schema; a sequence counts on
     // when a transaction does not. Only a superuser may make such a trigger.
     let Some(pool) = database.as_superuser().await else {
@@ -126,7 +126,7 @@ async fn whole_migrations(pool: &PgPool) -> i64 {
 #[tokio::test]
 async fn a_newer_schema_says_whom_it_serves() {
     let Some(server) = server() else { return };
-    let database = Database::create(&server).await;
+    let database = Database::empty(&server).await;
     let process = Process::start(database.open().await, SeqIds::default(), NOW).await;
     let pool = database.pool().await;
     pool.execute(
@@ -153,7 +153,7 @@ async fn a_newer_schema_says_whom_it_serves() {
 #[tokio::test]
 async fn another_history_is_refused() {
     let Some(server) = server() else { return };
-    let database = Database::create(&server).await;
+    let database = Database::empty(&server).await;
     database.open().await;
     let pool = database.pool().await;
     pool.execute("UPDATE zupa.migrations SET checksum = '\\x00'")
@@ -167,7 +167,7 @@ async fn another_history_is_refused() {
 #[tokio::test]
 async fn bad_servers_are_told_apart() {
     let Some(server) = server() else { return };
-    let database = Database::create(&server).await;
+    let database = Database::empty(&server).await;
     let open = async |edit: fn(&str) -> String| {
         let url = edit(&database.url());
         let mut config = zupa_postgres::PostgresConfig::at(&url).unwrap();
@@ -199,7 +199,7 @@ async fn bad_servers_are_told_apart() {
 #[tokio::test]
 async fn looking_changes_nothing() {
     let Some(server) = server() else { return };
-    let database = Database::create(&server).await;
+    let database = Database::empty(&server).await;
     let look = || PostgresStore::open_to_read(database.config());
     assert_eq!(look().await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(schema_version(&database.config()).await.unwrap(), None);

@@ -1,10 +1,11 @@
 //! A database for each test, and a clock that the test owns.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use uuid::Uuid;
 use zupa_core::audit::{AuditEntry, AuditLink};
@@ -21,6 +22,8 @@ use zupa_core::{
     WaitId, WaitState,
 };
 use zupa_postgres::{PostgresConfig, PostgresStore};
+
+use crate::template::Template;
 
 /// The variable that names the server.
 const VARIABLE: &str = "ZUPA_TEST_POSTGRES_URL";
@@ -51,28 +54,42 @@ pub struct Database {
     name: String,
 }
 
-static MADE: AtomicU32 = AtomicU32::new(0);
-
 impl Database {
+    /// One that has the schema, as opening would have made it.
     pub async fn create(server: &str) -> Self {
-        let name = format!(
-            "zupa_{}_{}",
-            std::process::id(),
-            MADE.fetch_add(1, Ordering::Relaxed)
-        );
-        let database = Self {
-            server: server.to_owned(),
-            name,
-        };
-        database
-            .at_server(&format!("CREATE DATABASE {}", database.name))
+        let database = Self::unmade(server);
+        let mut connection = database.connect_to_server().await;
+        let fill = async |name: &str| migrate(&url_on(server, name)).await;
+        Template::of_this_build()
+            .copy(&mut connection, &database.name, fill)
             .await;
+        connection.close().await.unwrap();
         database
     }
 
+    /// One without anything, for those who test how the schema is made.
+    pub async fn empty(server: &str) -> Self {
+        let database = Self::unmade(server);
+        let mut connection = database.connect_to_server().await;
+        let create = format!("CREATE DATABASE {}", database.name);
+        connection.execute(AssertSqlSafe(create)).await.unwrap();
+        connection.close().await.unwrap();
+        database
+    }
+
+    /// A name that no other test has. A process's number comes again, and what a
+    /// failed test has left has its name still.
+    pub fn unmade(server: &str) -> Self {
+        let process = std::process::id();
+        let name = format!("zupa_{process}_{:016x}", RandomState::new().hash_one(()));
+        Self {
+            server: server.to_owned(),
+            name,
+        }
+    }
+
     pub fn url(&self) -> String {
-        let (server, _) = self.server.rsplit_once('/').unwrap();
-        format!("{server}/{}", self.name)
+        url_on(&self.server, &self.name)
     }
 
     /// The same through another port of this machine.
@@ -127,15 +144,22 @@ impl Database {
         }
     }
 
-    pub async fn at_server(&self, sql: &str) {
+    async fn connect_to_server(&self) -> PgConnection {
         let options: PgConnectOptions = self.server.parse().unwrap();
-        let mut connection = options.disable_statement_logging().connect().await.unwrap();
-        connection
-            .execute(AssertSqlSafe(sql.to_owned()))
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
+        options.disable_statement_logging().connect().await.unwrap()
     }
+}
+
+/// The URL of another database of the same server.
+pub fn url_on(server: &str, database: &str) -> String {
+    let (server, _) = server.rsplit_once('/').unwrap();
+    format!("{server}/{database}")
+}
+
+/// Brings a database up as every start of a process does.
+pub async fn migrate(url: &str) {
+    let config = PostgresConfig::at(url).unwrap();
+    PostgresStore::open(config).await.unwrap();
 }
 
 impl Drop for Database {

@@ -81,7 +81,7 @@ async fn view(process: &Process, id: &str) -> TurnView {
 #[tokio::test]
 async fn an_older_schema_is_brought_up_in_the_middle_of_its_work() {
     let Some(server) = server() else { return };
-    let database = Database::create(&server).await;
+    let database = Database::empty(&server).await;
     let pool = old_schema(&database).await;
     assert_eq!(schema_version(&database.config()).await.unwrap(), Some(1));
     pool.execute(BEFORE).await.unwrap();
@@ -135,7 +135,7 @@ async fn an_older_schema_is_brought_up_in_the_middle_of_its_work() {
 #[tokio::test]
 async fn an_older_build_is_told_to_end() {
     let Some(server) = server() else { return };
-    let database = Database::create(&server).await;
+    let database = Database::empty(&server).await;
     let pool = old_schema(&database).await;
     // As a build does: prepared once, with the item types of its time.
     let mut old = pool.acquire().await.unwrap();
