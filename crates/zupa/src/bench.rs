@@ -41,7 +41,7 @@ const PATIENCE: f64 = 600.0;
 /// at most 5 seconds.
 #[derive(Debug, Args)]
 #[command(
-    before_help = "Examples:\n  zupa bench                                 64 turns in flight, at most 5 s\n  zupa bench --conversations 1               one conversation\n  zupa bench --rate 1000 --model-ms 1000     open loop, a model that thinks\n  zupa bench --all --json                    every goal, some minutes\n  zupa bench --store postgres://zupa@db/zupa on a server, beside pgbench"
+    before_help = "Examples:\n  zupa bench                                 64 turns in flight, at most 5 s\n  zupa bench --conversations 1               one conversation\n  zupa bench --rate 1000 --model-ms 1000     open loop, a model that thinks\n  zupa bench --rate 500 --events 100000      beside a busy event bus\n  zupa bench --all --json                    every goal, some minutes\n  zupa bench --store postgres://zupa@db/zupa on a server, beside pgbench"
 )]
 pub struct BenchArguments {
     /// Print JSON.
@@ -65,6 +65,9 @@ pub struct BenchArguments {
     /// How long the model thinks, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     model_ms: u64,
+    /// Emit so many events per second on the path's bus meanwhile, to one subscriber.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    events: u32,
     /// What a commit waits for, in both programs.
     #[arg(long, value_enum, default_value_t = Durability::Full)]
     durability: Durability,
@@ -143,6 +146,7 @@ impl BenchArguments {
             seconds,
             turns: self.turns,
             model_ms: self.model_ms,
+            events_per_second: self.events,
             durability: self.durability,
             seed: self.seed,
             counts_log: false,

@@ -124,12 +124,16 @@ pub(super) fn words(workload: &Workload) -> String {
         Load::Closed { in_flight } => format!("{in_flight} turns in flight"),
         Load::Open { per_second } => format!("{per_second} messages/s"),
     };
-    format!(
+    let mut words = format!(
         "{load} over {} conversations, model {} ms, durability {}",
         workload.conversations,
         workload.model_ms,
         workload.durability.as_str()
-    )
+    );
+    if workload.events_per_second > 0 {
+        words += &format!(", {} events/s", workload.events_per_second);
+    }
+    words
 }
 
 impl Compared {
@@ -148,6 +152,7 @@ impl Compared {
             "concurrency": concurrency,
             "rate": rate,
             "model_ms": workload.model_ms,
+            "events_per_second": workload.events_per_second,
             "durability": workload.durability.as_str(),
             "seed": workload.seed,
             "rounds": self.rounds,
@@ -179,10 +184,12 @@ pub(super) fn figures(figures: &Figures) -> Value {
         "commits": figures.commits,
         "items_per_commit": figures.items_per_commit,
         "writer_busy": figures.writer_busy,
+        "processors": figures.processors,
         "bytes_per_turn": figures.bytes_per_turn,
         "wal_bytes_per_turn": figures.wal_bytes_per_turn,
         "rss_bytes": figures.rss_bytes,
         "unanswered": figures.unanswered,
+        "events": figures.events,
     })
 }
 

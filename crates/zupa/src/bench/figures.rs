@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::path::EventsTold;
 use super::workload::PAYLOAD;
 
 /// What one program did.
@@ -24,6 +25,8 @@ pub(super) struct Figures {
     pub items_per_commit: f64,
     /// The part of the time that transactions took.
     pub writer_busy: f64,
+    /// Processors that were busy while we measured.
+    pub processors: f64,
     /// Memory at the end of the measurement, load still on.
     pub rss_bytes: u64,
     /// Memory after a tenth of the turns, where turns were counted.
@@ -34,6 +37,8 @@ pub(super) struct Figures {
     pub bytes_per_turn: f64,
     /// Bytes written to the log for each turn, from a run of its own.
     pub wal_bytes_per_turn: Option<f64>,
+    /// Where events were emitted: what became of them, warm-up and rest included.
+    pub events: Option<EventsTold>,
 }
 
 impl Figures {
@@ -60,6 +65,15 @@ impl Figures {
             .iter()
             .filter_map(|round| round.wal_bytes_per_turn)
             .collect();
+        let events = |part: fn(&EventsTold) -> u64| {
+            median(
+                rounds
+                    .iter()
+                    .filter_map(|one| one.events.as_ref())
+                    .map(part)
+                    .collect(),
+            )
+        };
         Self {
             turns: whole(|round| round.turns),
             turns_in_all: whole(|round| round.turns_in_all),
@@ -71,11 +85,20 @@ impl Figures {
             commits: whole(|round| round.commits),
             items_per_commit: real(|round| round.items_per_commit),
             writer_busy: real(|round| round.writer_busy),
+            processors: real(|round| round.processors),
             rss_bytes: whole(|round| round.rss_bytes),
             rss_bytes_at_tenth: whole(|round| round.rss_bytes_at_tenth),
             unanswered: rounds.iter().map(|round| round.unanswered).sum(),
             bytes_per_turn: real(|round| round.bytes_per_turn),
             wal_bytes_per_turn: (!logs.is_empty()).then(|| median(logs)),
+            events: rounds
+                .iter()
+                .any(|one| one.events.is_some())
+                .then(|| EventsTold {
+                    emitted: events(|one| one.emitted),
+                    delivered: events(|one| one.delivered),
+                    dropped: events(|one| one.dropped),
+                }),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::cannot;
 use crate::cli::Failure;
@@ -58,6 +59,17 @@ impl Drop for Folder {
             let _ = fs::remove_dir(parent);
         }
     }
+}
+
+/// What this process has had of the processors, in hundredths of a second as the kernel
+/// tells it; nothing where it does not.
+pub(super) fn processor_time() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the program's name, which may hold anything, it is the 12th and the 13th.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// Memory of this process that is in RAM, in bytes; 0 where it is not told.

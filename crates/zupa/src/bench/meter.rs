@@ -32,6 +32,7 @@ impl Writes {
             commits: self.commits.load(Ordering::Relaxed),
             items: self.items.load(Ordering::Relaxed),
             busy_nanos: self.busy_nanos.load(Ordering::Relaxed),
+            processor: folder::processor_time(),
         }
     }
 }
@@ -41,6 +42,7 @@ struct Counted {
     commits: u64,
     items: u64,
     busy_nanos: u64,
+    processor: Duration,
 }
 
 /// Turns as they end.
@@ -151,11 +153,13 @@ impl Meter {
             commits,
             items_per_commit: (close.items - open.items) as f64 / (commits.max(1)) as f64,
             writer_busy: (close.busy_nanos - open.busy_nanos) as f64 / 1e9 / seconds,
+            processors: (close.processor - open.processor).as_secs_f64() / seconds,
             rss_bytes: state.rss,
             rss_bytes_at_tenth: state.rss_at_tenth,
             unanswered: unanswered + state.refused,
             bytes_per_turn: 0.0,
             wal_bytes_per_turn: None,
+            events: None,
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod counting;
 mod door;
+mod events;
 mod history;
 mod load;
 mod recovery;
@@ -25,6 +26,8 @@ use super::workload::{TEXT, Workload};
 use crate::cli::Failure;
 use counting::Counting;
 use door::Door;
+use events::Events;
+pub(super) use events::EventsTold;
 pub(super) use history::{Window, history};
 pub(super) use recovery::{accept_one, pile, recover};
 
@@ -40,6 +43,7 @@ pub(super) struct Bench {
     runtime: Runtime,
     door: Arc<Door>,
     meter: Arc<Meter>,
+    events: Option<Events>,
 }
 
 impl Bench {
@@ -77,17 +81,30 @@ impl Bench {
             builder = builder.wakeup(wakeup);
         }
         let runtime = builder.start().await?;
+        let events = match workload.events_per_second {
+            0 => None,
+            pace => Some(Events::start(runtime.bus(), pace)?),
+        };
         let bench = Self {
             runtime,
             door,
             meter,
+            events,
         };
         Ok((bench, prepared))
     }
 
-    async fn stop(self) -> Result<(), Failure> {
+    /// Ends the path; tells what became of the events, if there were any.
+    async fn stop(self) -> Result<Option<EventsTold>, Failure> {
+        let emitted = match self.events {
+            Some(events) => Some(events.stop().await?),
+            None => None,
+        };
         self.runtime.shutdown(PATIENCE).await?;
-        Ok(())
+        match emitted {
+            Some(emitted) => Ok(Some(emitted.told().await?)),
+            None => Ok(None),
+        }
     }
 }
 
@@ -101,8 +118,8 @@ async fn measure(workload: &Workload, place: &Place) -> Result<Figures, Failure>
     let Ok(file) = place.file() else {
         let (bench, ()) = Bench::start(workload, place, |_| Ok(())).await?;
         let unanswered = load::run(workload, &bench).await?;
-        let figures = bench.meter.figures(unanswered);
-        bench.stop().await?;
+        let mut figures = bench.meter.figures(unanswered);
+        figures.events = bench.stop().await?;
         return Ok(figures);
     };
     let look = |_: &Door| {
@@ -111,12 +128,12 @@ async fn measure(workload: &Workload, place: &Place) -> Result<Figures, Failure>
     };
     let (bench, (before, log)) = Bench::start(workload, place, look).await?;
     let unanswered = load::run(workload, &bench).await?;
-    let figures = bench
+    let mut figures = bench
         .meter
         .figures(unanswered)
         .with_growth(before, file::stored_bytes(file)?)
         .with_log(log.map(|log| log.bytes()).transpose()?);
-    bench.stop().await?;
+    figures.events = bench.stop().await?;
     Ok(figures)
 }
 

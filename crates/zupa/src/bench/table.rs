@@ -20,6 +20,25 @@ pub(super) fn json(value: &Value) {
 /// A figure's name, the figure, and its digits behind the point.
 pub(super) type Row = (&'static str, fn(&Figures) -> Option<f64>, usize);
 
+/// Rows of a run that emitted events.
+pub(super) const EVENTS: [Row; 3] = [
+    (
+        "events emitted",
+        |f| f.events.map(|events| events.emitted as f64),
+        0,
+    ),
+    (
+        "events delivered",
+        |f| f.events.map(|events| events.delivered as f64),
+        0,
+    ),
+    (
+        "events dropped",
+        |f| f.events.map(|events| events.dropped as f64),
+        0,
+    ),
+];
+
 /// Prints floor and path side by side.
 pub(super) fn compared(compared: &Compared) {
     let (floor, path) = (&compared.floor, compared.path.as_ref());
@@ -33,7 +52,7 @@ pub(super) fn compared(compared: &Compared) {
         "{:<34}{:>12}{:>12}{:>10}",
         "", "zupa", "floor", "ratio"
     ));
-    let rows: [Row; 12] = [
+    let rows: [Row; 13] = [
         ("turns/s", |f| Some(f.turns_per_second), 0),
         ("p50 ms", |f| Some(f.p50_ms), 2),
         ("p99 ms", |f| Some(f.p99_ms), 2),
@@ -42,6 +61,7 @@ pub(super) fn compared(compared: &Compared) {
         ("commits", |f| Some(f.commits as f64), 0),
         ("requests per commit", |f| Some(f.items_per_commit), 1),
         ("writer busy, %", |f| Some(f.writer_busy * 100.0), 0),
+        ("processors busy", |f| Some(f.processors), 2),
         (
             "stored bytes/turn beyond payload",
             |f| Some(f.bytes_per_turn),
@@ -51,7 +71,9 @@ pub(super) fn compared(compared: &Compared) {
         ("memory, MB", |f| Some(megabytes(f.rss_bytes)), 1),
         ("unanswered", |f| Some(f.unanswered as f64), 0),
     ];
-    for (name, figure, digits) in rows {
+    let told = path.is_some_and(|path| path.events.is_some());
+    let events = EVENTS.into_iter().filter(|_| told);
+    for (name, figure, digits) in rows.into_iter().chain(events) {
         let (zupa, limit) = (path.and_then(figure), figure(floor));
         let ratio = zupa.zip(limit).filter(|(_, limit)| *limit > 0.0);
         line(format_args!(

@@ -49,6 +49,8 @@ pub(super) struct Workload {
     /// Or how many turns, whichever ends first.
     pub turns: Option<u64>,
     pub model_ms: u64,
+    /// Events on the runtime's bus meanwhile; the floor has no bus.
+    pub events_per_second: u32,
     pub durability: Durability,
     pub seed: u64,
     /// Count the log's bytes; the log then grows for the whole run.
@@ -121,6 +123,7 @@ mod tests {
             seconds: 1.0,
             turns: None,
             model_ms: 0,
+            events_per_second: 0,
             durability: Durability::Full,
             seed: 1,
             counts_log: false,

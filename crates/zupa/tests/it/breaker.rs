@@ -51,6 +51,10 @@ fn a_model_is_held_off_by_hand_and_people_are_told() {
     let of_newest = ["number", "actor", "action", "reason"].map(|key| &newest[key]);
     let wanted = serde_json::json!([2, "operator", "breaker.closed", model]);
     assert_eq!(serde_json::json!(of_newest), wanted);
+    let older = home.run(&["audit", "ls", "--before", "2", "--json"]);
+    let older = older.good().json();
+    let numbers: Vec<_> = older["entries"].as_array().unwrap().iter().collect();
+    assert_eq!((numbers.len(), &numbers[0]["number"]), (1, &1.into()));
     server.stop();
 
     assert_eq!(audit(), served, "the store says what the server says");

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::support::eventually;
 use crate::support::home::{ECHO, Home, Rule};
 use crate::support::server::Server;
+use crate::support::tools;
 
 /// What nobody can answer.
 const BROKEN: &[Rule] = &[Rule("canary", "", 0), Rule("", "echo of {message}", 0)];
@@ -174,4 +175,29 @@ fn dead_letters_are_tagged_together_and_found_by_their_tag() {
         .collect();
     assert_eq!(failures.len(), 1, "{turn}");
     assert!(failures[0].contains(", run 1  "), "{turn}");
+}
+
+/// What has to be confirmed keeps nothing behind it from being tried again, over HTTP
+/// neither.
+#[test]
+fn as_many_are_tried_again_as_were_asked_for_whatever_is_left_out() {
+    let home = home();
+    let (server, first) = given_up(&home);
+    assert_eq!(server.say("d", "m2", "a second canary").taken(), "accepted");
+    eventually("two dead letters", || {
+        let stats = home.run(&["dlq", "stats", "--json"]).good().json();
+        (stats["states"]["pending"] == 2).then_some(())
+    });
+    // As if its turn had called a tool that has effects.
+    tools::sqlite(
+        &home.store(),
+        "INSERT INTO steps (turn_id, step_key, input, result, run, recorded_at, class)
+         SELECT turn_id, 'pay', zeroblob(32), '{}', 1, at, 'at_most_once' FROM failures
+         ORDER BY at LIMIT 1",
+    );
+    let retry = ["dlq", "retry", "--yes", "--limit", "1", "--json"];
+    let retried = home.run(&retry).good().json();
+    assert_eq!(retried["retried"], 1, "{retried}");
+    assert_eq!(retried["skipped"], serde_json::json!([first]));
+    server.stop();
 }

@@ -16,6 +16,7 @@ mod backup;
 mod bad_input;
 mod bad_model;
 mod bad_start;
+mod bench;
 mod breaker;
 mod browser;
 mod cold_start;

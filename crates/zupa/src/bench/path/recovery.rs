@@ -59,7 +59,7 @@ pub(crate) fn recover(workload: &Workload, place: &Place, messages: u32) -> Resu
             mark("first");
         }
         mark("all");
-        bench.stop().await
+        bench.stop().await.map(drop)
     })
 }
 
@@ -74,6 +74,6 @@ pub(crate) fn accept_one(workload: &Workload, place: &Place) -> Result<(), Failu
         let taken = bench.runtime.intake().deliver(message).await?;
         taken.into_iter().collect::<zupa_core::Result<Vec<_>>>()?;
         mark("acknowledged");
-        bench.stop().await
+        bench.stop().await.map(drop)
     })
 }

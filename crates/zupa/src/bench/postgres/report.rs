@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::compare::{add, figures, words};
 use super::super::figures::Figures;
 use super::super::goals::goal::{self, Goal, Verdict};
-use super::super::table::{self, Row};
+use super::super::table::{self, EVENTS, Row};
 use super::super::workload::{Load, Workload};
 use super::{FLOORS, MANY, Measured, Measurements, ONE, Script};
 
@@ -125,7 +125,7 @@ fn paths(paths: &[(Workload, Figures)]) {
         "zupa",
         paths.iter().map(|(workload, _)| load(workload)).collect(),
     );
-    let rows: [Row; 11] = [
+    let rows: [Row; 12] = [
         ("turns/s", |f| Some(f.turns_per_second), 0),
         ("p50 ms", |f| Some(f.p50_ms), 2),
         ("p99 ms", |f| Some(f.p99_ms), 2),
@@ -133,6 +133,7 @@ fn paths(paths: &[(Workload, Figures)]) {
         ("commits", |f| Some(f.commits as f64), 0),
         ("requests per commit", |f| Some(f.items_per_commit), 1),
         ("writer busy, %", |f| Some(f.writer_busy * 100.0), 0),
+        ("processors busy", |f| Some(f.processors), 2),
         (
             "stored bytes/turn beyond payload",
             |f| Some(f.bytes_per_turn),
@@ -142,7 +143,9 @@ fn paths(paths: &[(Workload, Figures)]) {
         ("memory, MB", |f| Some(table::megabytes(f.rss_bytes)), 1),
         ("unanswered", |f| Some(f.unanswered as f64), 0),
     ];
-    for (name, figure, digits) in rows {
+    let told = paths.iter().any(|(_, path)| path.events.is_some());
+    let events = EVENTS.into_iter().filter(|_| told);
+    for (name, figure, digits) in rows.into_iter().chain(events) {
         let cells = paths
             .iter()
             .map(|(_, path)| table::number(figure(path), digits));
@@ -199,6 +202,7 @@ pub(super) fn json(measured: &Measurements, goals: &[Goal]) {
             "concurrency": concurrency,
             "rate": rate,
             "model_ms": workload.model_ms,
+            "events_per_second": workload.events_per_second,
             "durability": workload.durability.as_str(),
             "seed": workload.seed,
         });
