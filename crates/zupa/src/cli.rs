@@ -82,7 +82,10 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
         Command::Dlq { command } => on_one_thread(dlq::dlq(global, command)),
         Command::Graph => on_one_thread(graph::graph(global)),
         Command::Db { command } => on_one_thread(db::db(global, command)),
-        Command::Bench(bench) => crate::bench::run(bench),
+        Command::Bench(bench) => {
+            global.reads_none("zupa bench")?;
+            crate::bench::run(bench)
+        }
         Command::Version(output) => print::version(output.json),
     }
 }

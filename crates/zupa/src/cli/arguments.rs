@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::{Code, Failure};
 use crate::bench::BenchArguments;
 pub use audit::{AuditCommand, ListAudit};
 pub use breaker::{BreakerCommand, TurnBreaker};
@@ -54,6 +55,21 @@ pub struct Global {
     /// Colour in messages and logs.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+impl Global {
+    /// For a command that reads no configuration: naming one is a mistake.
+    pub fn reads_none(&self, command: &str) -> Result<(), Failure> {
+        let flag = match (&self.config, self.set.is_empty()) {
+            (Some(_), _) => "--config",
+            (None, false) => "--set",
+            (None, true) => return Ok(()),
+        };
+        let what = format!("{command} reads no configuration, so {flag} would do nothing");
+        Err(Failure::new(Code::Usage, what)
+            .because("it measures the path with limits off")
+            .try_this("leave it out; what can be changed is in `zupa bench --help`"))
+    }
 }
 
 /// When to use colour.

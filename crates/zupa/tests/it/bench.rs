@@ -34,6 +34,16 @@ fn nobody_emits_unless_it_is_asked_for() {
     assert!(!table.contains("events"), "{table}");
 }
 
+/// What would be taken for measured and was not.
+#[test]
+fn a_configuration_is_refused_as_none_is_read() {
+    let home = Home::new();
+    for flags in [["--set", "limits.turns=1"], ["--config", "zupa.toml"]] {
+        let ran = home.run(&[&["bench"][..], &flags].concat());
+        ran.refused(2, &["no configuration", flags[0], "try: "]);
+    }
+}
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
