@@ -280,7 +280,7 @@ impl Committer {
             turn.inbounds.first().map(|first| &first.content),
             Some(Content::Wake { .. })
         );
-        let apology = (spoken && !self.agent.fallback.is_empty())
+        let apology = (spoken && !self.agent.fallback.trim().is_empty())
             .then(|| Outbound::reply(&self.agent.fallback));
         let rows = self.rows(run, apology.into_iter().collect());
         // The parked turn is given up with the one that was to go on for it; else every
