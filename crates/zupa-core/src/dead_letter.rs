@@ -203,7 +203,8 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// What an operator has called it.
     pub tag: Option<String>,
-    /// Why it was discarded, or is poison.
+    /// Why it was discarded, or is poison; of a pending one, what has become of it since:
+    /// [`InboundState::AnsweredByHuman`](crate::InboundState) where a human has replied.
     pub reason: Option<String>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,

@@ -294,6 +294,7 @@ async fn stands(
                              AND o.number = d.number
                              AND (o.state = 'unknown' OR o.doubled > 0
                                   OR o.receipt NOT IN (0, 3))) END
+                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human'
          FROM zupa.dead_letters d WHERE d.source = $1 AND d.ordinal = $2 AND d.kind = $3",
     )
     .bind(source)

@@ -49,6 +49,7 @@ mod own_effects;
 mod prompt;
 mod provider;
 mod purse;
+mod relevance;
 mod replicas;
 mod resilience;
 mod reviewed;

@@ -92,6 +92,16 @@ pub(super) fn was_sent(connection: &Connection, turn: Blob, ordinal: i64) -> Res
     Ok(())
 }
 
+/// Says of the pending letters of a conversation that a human has replied since.
+pub(super) fn answered_by_human(connection: &Connection, id: ConversationId) -> Result<()> {
+    connection.run(
+        "UPDATE dead_letters SET reason = 'answered_by_human'
+         WHERE state = 'pending' AND conversation = ?1",
+        params![id.as_bytes()],
+    )?;
+    Ok(())
+}
+
 /// Ends the letters of what was tried again and has come to an end in this transaction,
 /// whichever statement ended it. Mostly there are none.
 pub(super) fn follow(connection: &Connection) -> Result<()> {
@@ -198,6 +208,7 @@ fn find(connection: &Connection, id: DeadLetterId) -> Result<Option<Found>> {
                              AND o.number = d.number
                              AND (o.state = 'unknown' OR o.doubled > 0
                                   OR o.receipt NOT IN (0, 3))) END
+                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human'
          FROM dead_letters d WHERE d.source = ?1 AND d.ordinal = ?2 AND d.kind = ?3",
         params![source.as_bytes(), ordinal, id.kind().as_str()],
         |row| {

@@ -300,11 +300,14 @@ impl Conversation {
                 (false, row.may_have_left())
             }
         };
+        let answered = InboundState::AnsweredByHuman.as_str();
+        let is_answered =
+            letter.state == DeadLetterState::Pending && letter.reason.as_deref() == Some(answered);
         Some(DeadLetterStanding {
             kind: id.kind(),
             state: letter.state,
             is_internal,
-            matters,
+            matters: matters || is_answered,
         })
     }
 
