@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::content::Content;
 use crate::error::{Error, Result};
-use crate::id::{ConversationId, EventId, TenantId, TurnId};
+use crate::id::{ChannelId, ConversationId, EventId, TenantId, TurnId};
 use crate::inbound::Correlation;
 use crate::outbound::DeliveryId;
 use crate::time::Timestamp;
@@ -185,6 +185,8 @@ pub struct DeadLetter {
     pub tenant: TenantId,
     /// Its conversation.
     pub conversation: ConversationId,
+    /// The door of its conversation.
+    pub channel: ChannelId,
     /// The turn that gave it up last, or that said it.
     pub turn: TurnId,
     /// What kind of message it is, as [`Content::kind`] names it.
@@ -193,7 +195,7 @@ pub struct DeadLetter {
     pub class: String,
     /// The same for people, with the node if it is known.
     pub message: String,
-    /// Ids of the request that brought it.
+    /// Ids of the request that brought it, or that brought what its turn answers.
     pub correlation: Correlation,
     /// When it failed first.
     pub first_failed_at: Timestamp,

@@ -127,7 +127,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 8,
-                "35f00de63056bf25fbd44aa5cff08d7077c15bb9455ae5594908151f43dc8b35"
+                "0b7cd2f411e98d138b1938f7a193323990c0b7e28ee29749b546e2f381a5e24b"
             )
         );
     }

@@ -6,10 +6,10 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 use zupa_core::desk::FailureView;
 use zupa_core::{
-    AuditEntry, Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterAct,
-    DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterKind, DeadLetterStanding,
-    DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error, ErrorKind, EventId,
-    RawPayload, Result, Retry, TenantId, Timestamp, TurnId, packed,
+    AuditEntry, ChannelId, Content, ConversationId, Correlation, DeadAttempt, DeadLetter,
+    DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterKind,
+    DeadLetterStanding, DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error,
+    ErrorKind, EventId, RawPayload, Result, Retry, TenantId, Timestamp, TurnId, packed,
 };
 
 use super::chain::{self, head_of};
@@ -41,7 +41,8 @@ pub(super) async fn list(
         None => 0,
     };
     let listing = sqlx::query(
-        "SELECT * FROM zupa.dead_letters
+        "SELECT *, (SELECT c.channel FROM zupa.conversations c WHERE c.id = conversation) AS channel
+         FROM zupa.dead_letters
          WHERE place > $1 AND ($3::text IS NULL OR kind = $3)
            AND ($4::text IS NULL OR content = $4) AND ($5::text IS NULL OR class = $5)
            AND ($6::text IS NULL OR tag = $6) AND ($7::text IS NULL OR state = $7)
@@ -69,7 +70,8 @@ pub(super) async fn list(
 async fn found(readers: &Sessions, id: DeadLetterId) -> Result<Option<PgRow>> {
     let (source, ordinal) = id.source();
     let looking = sqlx::query(
-        "SELECT * FROM zupa.dead_letters WHERE source = $1 AND ordinal = $2 AND kind = $3",
+        "SELECT *, (SELECT c.channel FROM zupa.conversations c WHERE c.id = conversation) AS channel
+         FROM zupa.dead_letters WHERE source = $1 AND ordinal = $2 AND kind = $3",
     )
     .bind(source)
     .bind(ordinal.cast_signed())
@@ -343,6 +345,7 @@ fn letter(row: &PgRow) -> Result<DeadLetter> {
         state: state(&text("state")?)?,
         tenant: TenantId::parse(text("tenant")?)?,
         conversation: ConversationId(id("conversation")?),
+        channel: ChannelId::parse(text("channel")?)?,
         turn: TurnId(id("turn_id")?),
         content: text("content")?,
         class: text("class")?,

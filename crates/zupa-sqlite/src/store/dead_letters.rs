@@ -56,14 +56,16 @@ pub(super) fn delivery_gave_up(
 ) -> Result<()> {
     connection.run(
         "INSERT INTO dead_letters (kind, source, ordinal, conversation, tenant, number, turn_id,
-             content, class, message, first_failed_at, last_failed_at, attempts)
+             content, class, message, request_id, trace_id, first_failed_at, last_failed_at,
+             attempts)
          SELECT 'delivery', o.turn_id, o.ordinal, o.conversation, c.tenant, o.number, o.turn_id,
-             json_extract(o.content, '$.kind'), f.class, f.message,
+             json_extract(o.content, '$.kind'), f.class, f.message, t.request_id, t.trace_id,
              (SELECT min(a.at) FROM failures a
               WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery'), f.at,
              (SELECT count(*) FROM failures a
               WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')
          FROM outbox o JOIN conversations c ON c.id = o.conversation
+              JOIN turns t ON t.id = o.turn_id
               JOIN failures f ON f.rowid = (
                   SELECT max(a.rowid) FROM failures a
                   WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')

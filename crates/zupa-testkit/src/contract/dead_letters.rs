@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use zupa_core::store::{Accepted, ClaimMode, ClaimedTurn, Settlement, TurnEnd, Verdict};
 use zupa_core::{
-    ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
-    DeadLetterKind, DeadLetterState, DeliveryState, ErrorKind, Ids, TenantId,
+    ConversationId, Correlation, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
+    DeadLetterId, DeadLetterKind, DeadLetterState, DeliveryState, ErrorKind, Ids, TenantId,
 };
 
 use super::Harness;
-use super::world::path::{failure, outage, texts, wordless};
-use super::world::{World, count, kind};
+use super::world::path::{failure, outage, queued, texts, wordless};
+use super::world::wire::{Place, Talk};
+use super::world::{World, address, count, kind};
 
 const QUEUED: DeliveryState = DeliveryState::Queued;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -118,6 +119,47 @@ pub async fn what_gives_up_is_kept_with_every_attempt(harness: &dyn Harness) {
     let turn = world.claim(turn).await;
     world.answer(&turn, "hi").await;
     assert_eq!(world.dead_letters().await.len(), 1);
+}
+
+/// A letter names its turn, its door, and the request that brought what the turn answers:
+/// that of a delivery as well as that of an inbound.
+pub async fn a_letter_names_the_request_the_turn_and_the_door(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    for (who, is_delivery) in [("ana", true), ("bob", false)] {
+        let mut heard = world.message(who, who, "hello");
+        heard.inbound.correlation = Correlation {
+            request_id: Some(format!("r of {who}")),
+            trace_id: Some(format!("t of {who}")),
+        };
+        let correlation = heard.inbound.correlation.clone();
+        let (conversation, _) = queued(&world.accept_one(heard).await);
+        let turn = world.claim(conversation).await;
+        if is_delivery {
+            let numbers = world.say(&turn, &[("one", QUEUED)]).await;
+            let rows = numbers.into_iter().map(|number| Place {
+                conversation,
+                number,
+            });
+            let talk = Talk {
+                rows: rows.collect(),
+                turn: turn.clone(),
+            };
+            world.fails_on_the_wire(&talk, 1).await;
+        } else {
+            world.give_up(&turn).await;
+        }
+        let letters = world.dead_letters().await;
+        let letter = letters.last().unwrap();
+        assert_eq!(letter.id.kind() == DeadLetterKind::Delivery, is_delivery);
+        assert_eq!(letter.correlation, correlation, "{who}");
+        assert_eq!(
+            (letter.turn, letter.conversation),
+            (turn.turn, conversation)
+        );
+        assert_eq!(letter.channel, address(who).channel);
+        let shown = world.desk.dead_letter(letter.id).await.unwrap().unwrap();
+        assert_eq!(&shown.letter, letter);
+    }
 }
 
 /// What cannot pass gives up on the first attempt.
