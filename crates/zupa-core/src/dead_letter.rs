@@ -243,7 +243,8 @@ pub struct DeadLetterView {
     /// What it says. Customer text.
     #[serde(rename = "says", skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    /// The payload that it came in, for as long as that is kept. Customer text.
+    /// The payload that it came in, for as long as that is kept; one that its door could
+    /// not read is kept as long as the letter. Customer text.
     #[serde(flatten)]
     pub raw: Option<RawPayload>,
 }
@@ -260,6 +261,12 @@ pub enum RawPayload {
 }
 
 impl RawPayload {
+    /// Of what is shown: the payload that was kept beside the message, or is the message.
+    pub fn shown(kept: Option<Vec<u8>>, content: Option<&Content>) -> Option<Self> {
+        let undecoded = content.and_then(Content::undecoded);
+        kept.or_else(|| undecoded.map(<[u8]>::to_vec)).map(Self::of)
+    }
+
     /// Of bytes.
     pub fn of(bytes: Vec<u8>) -> Self {
         match String::from_utf8(bytes) {

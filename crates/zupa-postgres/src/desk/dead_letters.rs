@@ -107,14 +107,15 @@ pub(super) async fn one(readers: &Sessions, id: DeadLetterId) -> Result<Option<D
     };
     let content = readers.all(READ, saying).await?;
     let raw = content.first().map(raw).transpose()?.flatten();
+    let content = content
+        .first()
+        .map(|row| decode::json::<Content>(row, 0))
+        .transpose()?;
     Ok(Some(DeadLetterView {
         letter,
         attempts: attempts.iter().map(attempt).collect::<Result<_>>()?,
-        content: content
-            .first()
-            .map(|row| decode::json::<Content>(row, 0))
-            .transpose()?,
-        raw,
+        raw: RawPayload::shown(raw, content.as_ref()),
+        content,
     }))
 }
 
@@ -172,7 +173,7 @@ fn failure(row: &PgRow) -> Result<FailureView> {
 }
 
 /// The payload, which is text, packed or not.
-fn raw(row: &PgRow) -> Result<Option<RawPayload>> {
+fn raw(row: &PgRow) -> Result<Option<Vec<u8>>> {
     let Some(kept) = row
         .try_get::<Option<Vec<u8>>, _>(1)
         .map_err(decode::broken)?
@@ -182,7 +183,7 @@ fn raw(row: &PgRow) -> Result<Option<RawPayload>> {
     let text = String::from_utf8(kept).map_err(|source| {
         Error::new(ErrorKind::Corrupt, "a stored payload is not text").with_source(source)
     })?;
-    Ok(Some(RawPayload::of(packed::unpack_bytes(text)?)))
+    packed::unpack_bytes(text).map(Some)
 }
 
 pub(super) async fn stats(readers: &Sessions) -> Result<DeadLetterStats> {

@@ -65,5 +65,6 @@ mod tools;
 mod traffic;
 mod two_versions;
 mod unheard;
+mod unread;
 mod versions;
 mod waits;

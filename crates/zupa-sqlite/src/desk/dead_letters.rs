@@ -105,16 +105,15 @@ pub(super) async fn one(readers: &SqlitePool, id: DeadLetterId) -> Result<Option
         Some(row) => decode::maybe_text(row, 1)?,
         None => None,
     };
+    let content = content
+        .map(|row| decode::json::<Content>(&row, 0))
+        .transpose()?;
+    let raw = raw.map(packed::unpack_bytes).transpose()?;
     Ok(Some(DeadLetterView {
         letter,
         attempts: attempts.iter().map(attempt).collect::<Result<_>>()?,
-        content: content
-            .map(|row| decode::json::<Content>(&row, 0))
-            .transpose()?,
-        raw: raw
-            .map(packed::unpack_bytes)
-            .transpose()?
-            .map(RawPayload::of),
+        raw: RawPayload::shown(raw, content.as_ref()),
+        content,
     }))
 }
 

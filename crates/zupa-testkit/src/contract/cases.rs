@@ -297,6 +297,7 @@ macro_rules! each {
             dead_letters {
                 what_gives_up_is_kept_with_every_attempt
                 a_letter_names_the_request_the_turn_and_the_door
+                what_no_door_can_read_is_kept_to_the_bit
                 a_terminal_error_is_kept_at_the_first_attempt
                 a_turn_that_crashed_is_kept
                 poison_and_discarded_are_left_alone

@@ -404,7 +404,8 @@ impl Conversation {
         let DeadLetterId::Inbound(event) = id else {
             return None;
         };
-        self.inbound(event)?.1.raw.clone().map(RawPayload::of)
+        let (_, row) = self.inbound(event)?;
+        RawPayload::shown(row.raw.clone(), Some(&row.content))
     }
 
     fn inbound(&self, event: EventId) -> Option<(Number, &InboundRow)> {
