@@ -1,5 +1,7 @@
 //! What a message says, whichever door it came through.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -86,6 +88,14 @@ pub enum Content {
         /// The kind as the channel names it.
         raw_kind: String,
     },
+    /// A payload that its door had to take and could not read: no turn is run over it, it
+    /// is a dead letter at once. The bytes exist nowhere else, so they are part of the
+    /// row and share its life.
+    Undecodable {
+        /// The payload, to the bit; in JSON hexadecimal.
+        #[serde(with = "crate::speech::as_hex")]
+        payload: Arc<[u8]>,
+    },
 }
 
 /// Why an agent is woken although nobody has spoken to it.
@@ -137,6 +147,7 @@ impl Content {
             Self::Settled { .. } => "[a wait was settled]".to_owned(),
             Self::Wake { .. } => "[the agent was woken]".to_owned(),
             Self::Unsupported { raw_kind } => format!("[unsupported message: {raw_kind}]"),
+            Self::Undecodable { payload } => format!("[unreadable: {} bytes]", payload.len()),
         }
     }
 
@@ -153,12 +164,21 @@ impl Content {
             Self::Settled { .. } => "settled",
             Self::Wake { .. } => "wake",
             Self::Unsupported { .. } => "unsupported",
+            Self::Undecodable { .. } => "undecodable",
         }
     }
 
     /// True for what nobody has said: [`Self::Settled`] and [`Self::Wake`].
     pub fn is_internal(&self) -> bool {
         matches!(self, Self::Settled { .. } | Self::Wake { .. })
+    }
+
+    /// The payload of [`Self::Undecodable`].
+    pub fn undecoded(&self) -> Option<&[u8]> {
+        match self {
+            Self::Undecodable { payload } => Some(payload),
+            _ => None,
+        }
     }
 
     /// SHA-256 over the canonical JSON form: fields in declared order, no
@@ -181,6 +201,7 @@ impl std::fmt::Debug for Content {
             Self::Settled { .. } => "settled",
             Self::Wake { .. } => "wake",
             Self::Unsupported { .. } => "Unsupported",
+            Self::Undecodable { .. } => "Undecodable",
         };
         write!(f, "{kind}(***)")
     }
@@ -209,6 +230,18 @@ mod tests {
             r#"{"kind":"voice","audio":{"mime":"audio/ogg","bytes":"4f676753"},"transcript":"hello"}"#
         );
         assert!(serde_json::from_str::<Content>(&json).unwrap() == voice);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_kept_to_the_bit_and_not_shown() {
+        let payload: Arc<[u8]> = Arc::from(b"\xff\0card".as_slice());
+        let content = Content::Undecodable { payload };
+        assert_eq!(content.as_prompt_text(), "[unreadable: 6 bytes]");
+        assert!(!format!("{content:?}").contains("card"));
+        let json = serde_json::to_string(&content).unwrap();
+        assert_eq!(json, r#"{"kind":"undecodable","payload":"ff0063617264"}"#);
+        let back: Content = serde_json::from_str(&json).unwrap();
+        assert_eq!(back.undecoded(), Some(b"\xff\0card".as_slice()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::content::Content;
 use crate::error::{Error, Result};
-use crate::id::{ConversationId, EventId, TenantId, TurnId};
+use crate::id::{ChannelId, ConversationId, EventId, TenantId, TurnId};
 use crate::inbound::Correlation;
 use crate::outbound::DeliveryId;
 use crate::time::Timestamp;
@@ -185,6 +185,8 @@ pub struct DeadLetter {
     pub tenant: TenantId,
     /// Its conversation.
     pub conversation: ConversationId,
+    /// The door of its conversation.
+    pub channel: ChannelId,
     /// The turn that gave it up last, or that said it.
     pub turn: TurnId,
     /// What kind of message it is, as [`Content::kind`] names it.
@@ -193,7 +195,7 @@ pub struct DeadLetter {
     pub class: String,
     /// The same for people, with the node if it is known.
     pub message: String,
-    /// Ids of the request that brought it.
+    /// Ids of the request that brought it, or that brought what its turn answers.
     pub correlation: Correlation,
     /// When it failed first.
     pub first_failed_at: Timestamp,
@@ -203,7 +205,8 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// What an operator has called it.
     pub tag: Option<String>,
-    /// Why it was discarded, or is poison.
+    /// Why it was discarded, or is poison; of a pending one, what has become of it since:
+    /// [`InboundState::AnsweredByHuman`](crate::InboundState) where a human has replied.
     pub reason: Option<String>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -240,7 +243,8 @@ pub struct DeadLetterView {
     /// What it says. Customer text.
     #[serde(rename = "says", skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    /// The payload that it came in, for as long as that is kept. Customer text.
+    /// The payload that it came in, for as long as that is kept; one that its door could
+    /// not read is kept as long as the letter. Customer text.
     #[serde(flatten)]
     pub raw: Option<RawPayload>,
 }
@@ -257,6 +261,12 @@ pub enum RawPayload {
 }
 
 impl RawPayload {
+    /// Of what is shown: the payload that was kept beside the message, or is the message.
+    pub fn shown(kept: Option<Vec<u8>>, content: Option<&Content>) -> Option<Self> {
+        let undecoded = content.and_then(Content::undecoded);
+        kept.or_else(|| undecoded.map(<[u8]>::to_vec)).map(Self::of)
+    }
+
     /// Of bytes.
     pub fn of(bytes: Vec<u8>) -> Self {
         match String::from_utf8(bytes) {

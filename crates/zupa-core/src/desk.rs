@@ -104,7 +104,9 @@ pub trait Desk: Debug + Send + Sync + 'static {
     /// its audit chain. See [`crate::hold`].
     ///
     /// *Behaviour*: one transaction, flushed. Open deliveries that are not on the wire
-    /// are cancelled, and so are open waits for the person's reply. A conversation that
+    /// are cancelled, and so are open waits for the person's reply; those on the wire or
+    /// in doubt are cancelled if they would have to be sent again, also after the
+    /// hand-back. A conversation that
     /// is held already stays as it is, but for a later `human_at`, which is taken
     /// over; nothing is appended then.
     /// *Errors*: as [`crate::Store::write`].
@@ -115,7 +117,9 @@ pub trait Desk: Debug + Send + Sync + 'static {
     /// chain. What the person said up to `answered_until`, or up to the hold's
     /// `human_at` where that is later, ends as answered by a human.
     ///
-    /// *Behaviour*: one transaction, flushed. An open turn over such messages alone is
+    /// *Behaviour*: one transaction, flushed. Where a human has spoken, dead letters that
+    /// are pending say so from now on (see [`crate::DeadLetter::reason`]), and ask for a
+    /// confirmation before they are tried again. An open turn over such messages alone is
     /// superseded; if a run of it holds the conversation, or it has begun an effect
     /// that matters, it goes on instead, and says nothing. Internal inbounds stay.
     /// *Errors*: as [`crate::Store::write`].

@@ -3,7 +3,8 @@
 //!
 //! While it is held no turn of it is claimed, and nothing that a running one says or
 //! commits leaves: its outbox rows are written as cancelled, with [`Hold::REASON`].
-//! What the agent has asked the person is not asked any more.
+//! So is what waited to be sent, and what was on the wire and comes back, however long
+//! after. What the agent has asked the person is not asked any more.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,4 +58,7 @@ pub struct Hold {
 impl Hold {
     /// The reason of deliveries that a hold has cancelled.
     pub const REASON: &'static str = "held";
+    /// The reason of deliveries that were on the wire, or in doubt, when the hold began:
+    /// what comes back is cancelled, also after the hand-back.
+    pub const TAKEN_OVER: &'static str = "taken_over";
 }

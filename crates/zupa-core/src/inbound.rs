@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
+use crate::digest::Digest;
+use crate::error::Result;
 use crate::id::{Address, Alias, ChannelId, PlatformId, TenantId};
 use crate::outbound::ReceiptLevel;
 use crate::time::Timestamp;
@@ -47,6 +49,24 @@ impl Inbound {
             raw: None,
             correlation: Correlation::default(),
         }
+    }
+
+    /// A payload that a door has to take, because the platform would send it again for
+    /// ever, and cannot read, not even whose it is. Its bytes are its id, so that the same
+    /// payload is one message; what a door cannot read is one conversation. A door that
+    /// knows who sent it and under which id says so instead, with the same content.
+    pub fn undecodable(tenant: TenantId, channel: ChannelId, payload: Vec<u8>) -> Result<Self> {
+        let id = format!("undecodable:{}", Digest::of(&payload).to_hex());
+        let address = Address {
+            tenant,
+            channel,
+            alias: Alias::parse("undecodable")?,
+        };
+        let payload = payload.into();
+        Ok(Self {
+            platform_id: Some(PlatformId::parse(id)?),
+            ..Self::new(address, Content::Undecodable { payload })
+        })
     }
 }
 

@@ -114,19 +114,20 @@ pub trait Synthesizer: Debug + Send + Sync + 'static {
 }
 
 /// Bytes as a string of hexadecimal digits: JSON has nothing for bytes.
-mod as_hex {
+/// Bytes as JSON spells them.
+pub(crate) mod as_hex {
     use std::sync::Arc;
 
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &Arc<[u8]>, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &Arc<[u8]>, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&hex::encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<[u8]>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<[u8]>, D::Error> {
         let digits = String::deserialize(from)?;
-        // What `hex` says of a mistake quotes a digit of the audio.
+        // What `hex` says of a mistake quotes a digit of them.
         let bytes = hex::decode(digits).map_err(|_| D::Error::custom("not hexadecimal"))?;
         Ok(bytes.into())
     }

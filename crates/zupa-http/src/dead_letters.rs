@@ -273,7 +273,8 @@ pub async fn deal(
         }
         DeadLetterActed::Unconfirmed => {
             let detail = "an effect that matters was begun, or nobody knows whether it was \
-                          sent: it may happen twice, so confirm it";
+                          sent, or a human has replied since: it may happen twice, so \
+                          confirm it";
             return Ok(Outcome::Refused("unconfirmed", detail.to_owned()));
         }
         DeadLetterActed::NotPossible => {

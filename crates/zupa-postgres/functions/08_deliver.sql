@@ -68,8 +68,19 @@ BEGIN
             WHERE o.conversation = item.conversation AND o.number = item.number
               AND o.attempts = item.attempt AND o.state IN ('sending', 'in_doubt');
         END IF;
+        IF item.state IN ('retry', 'queued') THEN
+            -- It was on the wire, or in doubt, when a human took over.
+            UPDATE zupa.outbox o SET state = 'cancelled', open = false, reason = 'held',
+                not_before = NULL, settled_at = at_time
+            WHERE o.conversation = item.conversation AND o.number = item.number
+              AND o.attempts = item.attempt AND o.state IN ('sending', 'in_doubt')
+              AND o.reason = 'taken_over';
+            CONTINUE WHEN FOUND;
+        END IF;
         UPDATE zupa.outbox o SET state = item.state, open = item.open,
-            not_before = item.not_before + ahead, reason = item.reason,
+            not_before = item.not_before + ahead,
+            reason = CASE WHEN item.state = 'in_doubt' AND o.reason = 'taken_over'
+                          THEN o.reason ELSE item.reason END,
             doubled = o.doubled + item.doubled,
             settled_at = CASE WHEN NOT item.open THEN at_time END
         WHERE o.conversation = item.conversation AND o.number = item.number

@@ -55,7 +55,8 @@ BEGIN
         settled_at = coalesce(o.settled_at, at_time),
         state = CASE WHEN proves_sent AND o.state NOT IN ('failed', 'cancelled')
                      THEN 'sent' ELSE o.state END,
-        reason = CASE WHEN NOT proves_sent OR o.state <> 'unknown' THEN o.reason END,
+        reason = CASE WHEN NOT proves_sent OR o.state IN ('failed', 'cancelled')
+                      THEN o.reason END,
         open = o.open AND NOT proves_sent
     FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation
     WHERE t.id = the_turn AND c.channel = the_channel AND c.tenant = the_tenant
@@ -76,7 +77,8 @@ BEGIN
         settled_at = coalesce(o.settled_at, at_time),
         state = CASE WHEN proves_sent AND o.state NOT IN ('failed', 'cancelled')
                      THEN 'sent' ELSE o.state END,
-        reason = CASE WHEN NOT proves_sent OR o.state <> 'unknown' THEN o.reason END,
+        reason = CASE WHEN NOT proves_sent OR o.state IN ('failed', 'cancelled')
+                      THEN o.reason END,
         open = o.open AND NOT proves_sent
     FROM zupa.conversations c
     WHERE o.platform_id = status.about AND c.id = o.conversation

@@ -47,10 +47,12 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM zupa.append_audit(the_conversation, NULL, link);
-    -- What is on the wire, or in doubt, is settled by evidence.
     UPDATE zupa.outbox o SET state = 'cancelled', open = false, reason = 'held', not_before = NULL,
         settled_at = at_time
     WHERE o.conversation = the_conversation AND o.open AND o.state IN ('queued', 'retry');
+    -- What is on the wire, or in doubt, is settled by evidence, and does not go out again.
+    UPDATE zupa.outbox o SET reason = 'taken_over'
+    WHERE o.conversation = the_conversation AND o.open AND o.state IN ('sending', 'in_doubt');
     WITH cancelled AS (
         UPDATE zupa.waits w SET state = 'cancelled', settled_at = at_time
         WHERE w.conversation = the_conversation AND w.state = 'open' AND w.kind = 'reply'
@@ -118,6 +120,8 @@ DECLARE
     superseded CONSTANT bigint := zupa.supersede(conv, line, at_time);
     ended integer;
 BEGIN
+    UPDATE zupa.dead_letters d SET reason = 'answered_by_human'
+    WHERE d.state = 'pending' AND d.conversation = conv;
     UPDATE zupa.inbounds b SET state = 'answered_by_human'
     WHERE b.conversation = conv AND b.state = 'queued' AND b.origin = 'external'
       AND b.accepted_at <= line

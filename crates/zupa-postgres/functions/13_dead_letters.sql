@@ -83,7 +83,8 @@ CREATE FUNCTION zupa.delivery_ended() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.state IN ('failed', 'unknown') THEN
         PERFORM zupa.gave_up('delivery', NEW.turn_id, NEW.ordinal, NEW.conversation, NEW.number,
-            NEW.content, NULL, NULL);
+            NEW.content, (SELECT t.request_id FROM zupa.turns t WHERE t.id = NEW.turn_id),
+            (SELECT t.trace_id FROM zupa.turns t WHERE t.id = NEW.turn_id));
     ELSE
         UPDATE zupa.dead_letters d SET
             state = CASE NEW.state WHEN 'sent' THEN 'done' ELSE 'pending' END,

@@ -46,11 +46,14 @@ const DELIVERIES: &str = include_str!("../migrations/0006/tables.sql");
 /// The seventh one: turns whose provider named the time.
 const ASKED: &str = include_str!("../migrations/0007/tables.sql");
 
+/// The eighth one: deliveries that come back after a human took over.
+const TAKEN_OVER: &str = include_str!("../migrations/0008/tables.sql");
+
 /// The newest migration as it runs: its changes of the tables, then every function
 /// anew. A migration that follows takes the functions over, and leaves its
 /// predecessor the tables alone, which is all that is remembered of it.
 const NEWEST: &str = concat!(
-    include_str!("../migrations/0007/tables.sql"),
+    include_str!("../migrations/0008/tables.sql"),
     include_str!("../functions/00_anew.sql"),
     include_str!("../functions/01_items.sql"),
     include_str!("../functions/02_shared.sql"),
@@ -81,7 +84,7 @@ pub fn migrations() -> Migrator {
     };
     let newest = Migration {
         sql: NEWEST.into_sql_str(),
-        ..migration(7, "asked", ASKED)
+        ..migration(8, "taken over", TAKEN_OVER)
     };
     let mut migrator = Migrator::with_migrations(vec![
         migration(1, "path", PATH),
@@ -90,6 +93,7 @@ pub fn migrations() -> Migrator {
         migration(4, "dead letters", DEAD_LETTERS),
         migration(5, "keys", KEYS),
         migration(6, "deliveries", DELIVERIES),
+        migration(7, "asked", ASKED),
         newest,
     ]);
     migrator.dangerous_set_table_name(HISTORY);
@@ -117,13 +121,13 @@ mod tests {
     /// only an empty one.
     #[test]
     fn functions_change_with_a_migration() {
-        let functions = NEWEST.strip_prefix(ASKED).unwrap_or_default();
+        let functions = NEWEST.strip_prefix(TAKEN_OVER).unwrap_or_default();
         let digest = zupa_core::Digest::of(functions.as_bytes()).to_hex();
         assert_eq!(
             (wanted_version(), digest.as_str()),
             (
-                7,
-                "5cea3c1fddd85e7ab0004f04268c7cf11fa00461962a3ace92b46048f021bb8e"
+                8,
+                "0b7cd2f411e98d138b1938f7a193323990c0b7e28ee29749b546e2f381a5e24b"
             )
         );
     }

@@ -275,18 +275,21 @@ impl Committer {
         if turn.inbounds.len() > 1 && !matters {
             return TurnEnd::Split { failure };
         }
-        // Whoever was only woken has nobody to apologise to.
-        let spoken = !matches!(
-            turn.inbounds.first().map(|first| &first.content),
-            Some(Content::Wake { .. })
-        );
-        let apology = (spoken && !self.agent.fallback.is_empty())
+        // Whoever was only woken has nobody to apologise to, and of what could not be read
+        // nobody knows that it was said.
+        let first = turn.inbounds.first().map(|first| &first.content);
+        let is_unread = first.is_some_and(|content| content.undecoded().is_some());
+        let spoken = !is_unread && !matches!(first, Some(Content::Wake { .. }));
+        let apology = (spoken && !self.agent.fallback.trim().is_empty())
             .then(|| Outbound::reply(&self.agent.fallback));
         let rows = self.rows(run, apology.into_iter().collect());
         // The parked turn is given up with the one that was to go on for it; else every
         // later message would be taken for its answer.
         let settles = run.taken().map(|taken| (taken, WaitState::Cancelled));
-        let keeps = self.engine.give_up(run);
+        let keeps = match is_unread {
+            true => None,
+            false => self.engine.give_up(run),
+        };
         TurnEnd::Commit(Commit {
             wake_at: keeps.as_ref().and_then(|keeps| keeps.wake_at),
             state: keeps.map(|keeps| keeps.state),

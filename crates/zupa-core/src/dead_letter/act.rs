@@ -11,14 +11,14 @@ use crate::time::Timestamp;
 pub enum DeadLetterAct {
     /// Try it again, at the end of its conversation.
     Retry {
-        /// Also where effects that matter may be made once more.
+        /// Also where effects that matter may be made once more, or a human has replied.
         confirmed: bool,
     },
     /// Try it again with other words.
     Edit {
         /// The words. Customer text.
         text: String,
-        /// Also where effects that matter may be made once more.
+        /// Also where effects that matter may be made once more, or a human has replied.
         confirmed: bool,
     },
     /// Let it be.
@@ -61,7 +61,7 @@ pub struct DeadLetterStanding {
     /// True for an inbound that nobody has said.
     pub is_internal: bool,
     /// True when the turn that gave it up has begun an effect that matters, or nobody
-    /// knows whether the delivery has left.
+    /// knows whether the delivery has left, or a human has replied to the person since.
     pub matters: bool,
 }
 
@@ -111,7 +111,8 @@ pub enum DeadLetterActed {
     /// It stands so that this cannot be done any more: somebody was faster.
     Already(DeadLetterState),
     /// The turn that gave it up has begun effects that matter, or nobody knows whether
-    /// the delivery has left: trying again may do it twice, so it has to be confirmed.
+    /// the delivery has left, or a human has replied since: trying again may do it twice,
+    /// so it has to be confirmed.
     Unconfirmed,
     /// Nobody can: what nobody has said cannot be said again, and what the agent has
     /// said is not put into other words.

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use zupa_core::{
-    Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterId, DeadLetterState,
-    DeadLetterView, EventId, Nudge, RawPayload, TenantId, TurnId,
+    ChannelId, Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterId,
+    DeadLetterState, DeadLetterView, EventId, Nudge, RawPayload, TenantId, TurnId,
 };
 
 use crate::fakes::{Answer, App, NOW, as_operator, post};
@@ -28,6 +28,7 @@ pub fn view(number: u128, class: &str) -> DeadLetterView {
             state: DeadLetterState::Pending,
             tenant: TenantId::default_tenant(),
             conversation: conversation(number),
+            channel: ChannelId::parse("main").unwrap(),
             turn: TurnId(Uuid::from_u128(9)),
             content: "text".into(),
             class: class.into(),

@@ -6,10 +6,10 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 use zupa_core::desk::FailureView;
 use zupa_core::{
-    AuditEntry, Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterAct,
-    DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterKind, DeadLetterStanding,
-    DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error, ErrorKind, EventId,
-    RawPayload, Result, Retry, TenantId, Timestamp, TurnId, packed,
+    AuditEntry, ChannelId, Content, ConversationId, Correlation, DeadAttempt, DeadLetter,
+    DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterKind,
+    DeadLetterStanding, DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error,
+    ErrorKind, EventId, RawPayload, Result, Retry, TenantId, Timestamp, TurnId, packed,
 };
 
 use super::chain::{self, head_of};
@@ -41,7 +41,8 @@ pub(super) async fn list(
         None => 0,
     };
     let listing = sqlx::query(
-        "SELECT * FROM zupa.dead_letters
+        "SELECT *, (SELECT c.channel FROM zupa.conversations c WHERE c.id = conversation) AS channel
+         FROM zupa.dead_letters
          WHERE place > $1 AND ($3::text IS NULL OR kind = $3)
            AND ($4::text IS NULL OR content = $4) AND ($5::text IS NULL OR class = $5)
            AND ($6::text IS NULL OR tag = $6) AND ($7::text IS NULL OR state = $7)
@@ -69,7 +70,8 @@ pub(super) async fn list(
 async fn found(readers: &Sessions, id: DeadLetterId) -> Result<Option<PgRow>> {
     let (source, ordinal) = id.source();
     let looking = sqlx::query(
-        "SELECT * FROM zupa.dead_letters WHERE source = $1 AND ordinal = $2 AND kind = $3",
+        "SELECT *, (SELECT c.channel FROM zupa.conversations c WHERE c.id = conversation) AS channel
+         FROM zupa.dead_letters WHERE source = $1 AND ordinal = $2 AND kind = $3",
     )
     .bind(source)
     .bind(ordinal.cast_signed())
@@ -105,14 +107,15 @@ pub(super) async fn one(readers: &Sessions, id: DeadLetterId) -> Result<Option<D
     };
     let content = readers.all(READ, saying).await?;
     let raw = content.first().map(raw).transpose()?.flatten();
+    let content = content
+        .first()
+        .map(|row| decode::json::<Content>(row, 0))
+        .transpose()?;
     Ok(Some(DeadLetterView {
         letter,
         attempts: attempts.iter().map(attempt).collect::<Result<_>>()?,
-        content: content
-            .first()
-            .map(|row| decode::json::<Content>(row, 0))
-            .transpose()?,
-        raw,
+        raw: RawPayload::shown(raw, content.as_ref()),
+        content,
     }))
 }
 
@@ -170,7 +173,7 @@ fn failure(row: &PgRow) -> Result<FailureView> {
 }
 
 /// The payload, which is text, packed or not.
-fn raw(row: &PgRow) -> Result<Option<RawPayload>> {
+fn raw(row: &PgRow) -> Result<Option<Vec<u8>>> {
     let Some(kept) = row
         .try_get::<Option<Vec<u8>>, _>(1)
         .map_err(decode::broken)?
@@ -180,7 +183,7 @@ fn raw(row: &PgRow) -> Result<Option<RawPayload>> {
     let text = String::from_utf8(kept).map_err(|source| {
         Error::new(ErrorKind::Corrupt, "a stored payload is not text").with_source(source)
     })?;
-    Ok(Some(RawPayload::of(packed::unpack_bytes(text)?)))
+    packed::unpack_bytes(text).map(Some)
 }
 
 pub(super) async fn stats(readers: &Sessions) -> Result<DeadLetterStats> {
@@ -294,6 +297,7 @@ async fn stands(
                              AND o.number = d.number
                              AND (o.state = 'unknown' OR o.doubled > 0
                                   OR o.receipt NOT IN (0, 3))) END
+                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human'
          FROM zupa.dead_letters d WHERE d.source = $1 AND d.ordinal = $2 AND d.kind = $3",
     )
     .bind(source)
@@ -342,6 +346,7 @@ fn letter(row: &PgRow) -> Result<DeadLetter> {
         state: state(&text("state")?)?,
         tenant: TenantId::parse(text("tenant")?)?,
         conversation: ConversationId(id("conversation")?),
+        channel: ChannelId::parse(text("channel")?)?,
         turn: TurnId(id("turn_id")?),
         content: text("content")?,
         class: text("class")?,

@@ -28,7 +28,7 @@ async fn many_start_at_once() {
             opened.await.unwrap().unwrap();
         }
         let known = schema_version(&database.config()).await.unwrap();
-        assert_eq!(known, Some(7));
+        assert_eq!(known, Some(8));
         let pool = database.pool().await;
         pool.execute("DROP SCHEMA zupa CASCADE").await.unwrap();
     }
@@ -114,7 +114,9 @@ async fn whole_migrations(pool: &PgPool) -> i64 {
                  AND relname IN ('conversations', 'waits', 'conversations_wake', 'dead_letters',
                                  'idempotency_keys', 'outbox_late'))
               + (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('zupa.turns')
-                 AND attname = 'asked')",
+                 AND attname = 'asked')
+              + (SELECT count(*) FROM pg_description
+                 WHERE objoid = to_regclass('zupa.outbox') AND objsubid > 0)",
     )
     .fetch_one(pool)
     .await

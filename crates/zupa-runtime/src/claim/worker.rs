@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Verdict};
 use zupa_core::{
-    Clock, ConversationId, Error, ErrorKind, Ids, Outbound, ProcessId, Timestamp, TurnId,
+    Clock, Content, ConversationId, Error, ErrorKind, Ids, Outbound, ProcessId, Timestamp, TurnId,
 };
 
 use super::InFlight;
@@ -97,9 +97,12 @@ impl Worker {
         let claim = self.in_flight.hold(&turn, asked);
         self.show(&turn).await;
         let run = Arc::new(Run::new(self.path.clone(), turn.into(), claim.into()));
-        let end = match self.limits.turn_away(&run.turn, asked) {
-            Some(turned_away) => self.refuse(turned_away),
-            None => self.advance(&run).await,
+        let end = if let Some(unread) = unread(&run.turn) {
+            End::Failed(unread)
+        } else if let Some(turned_away) = self.limits.turn_away(&run.turn, asked) {
+            self.refuse(turned_away)
+        } else {
+            self.advance(&run).await
         };
         self.committer.commit(&run, end).await
     }
@@ -180,4 +183,12 @@ impl Worker {
             }
         }
     }
+}
+
+/// Why no turn is run over what a door could not read: it gives up at once, and asks
+/// nobody's limit.
+fn unread(turn: &ClaimedTurn) -> Option<Error> {
+    let mut contents = turn.inbounds.iter().map(|inbound| &inbound.content);
+    let payload = contents.find_map(Content::undecoded)?;
+    Some(Error::invalid("its door could not read it").with("bytes", payload.len()))
 }

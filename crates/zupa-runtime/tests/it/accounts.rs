@@ -21,99 +21,115 @@ use zupa_core::{
     Address, ConversationId, Decision, Desk, EventBus, Number, Result, Timestamp, Wait, WaitId,
     WaitState,
 };
+use zupa_testkit::MemoryStore;
 
 use crate::support::{Setup, pass, secs};
 
-/// Has lost as many messages as it is told.
-#[derive(Debug, Default)]
+/// A store that has lost as many messages as it is told, and counts who asks.
+#[derive(Debug)]
 struct Lossy {
+    inner: MemoryStore,
     lost: AtomicU64,
     asked: AtomicU64,
 }
 
+impl Lossy {
+    fn over(inner: MemoryStore) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            lost: AtomicU64::default(),
+            asked: AtomicU64::default(),
+        })
+    }
+}
+
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Desk for Lossy {
     async fn accounting(&self) -> Result<Accounting> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        Ok(Accounting {
-            accepted: self.lost.load(Ordering::SeqCst),
-            ..Accounting::default()
-        })
+        let mut counts = self.inner.accounting().await?;
+        counts.accepted += self.lost.load(Ordering::SeqCst);
+        Ok(counts)
     }
 
-    async fn turn(&self, _: &str) -> Result<Option<TurnView>> {
-        unimplemented!()
+    async fn turn(&self, id: &str) -> Result<Option<TurnView>> {
+        self.inner.turn(id).await
     }
-    async fn lines(&self, _: &Address, _: Number, _: usize) -> Result<Vec<Line>> {
-        unimplemented!()
+    async fn lines(&self, address: &Address, after: Number, limit: usize) -> Result<Vec<Line>> {
+        self.inner.lines(address, after, limit).await
     }
-    async fn audit(&self, _: ConversationId) -> Result<Vec<AuditLink>> {
-        unimplemented!()
+    async fn audit(&self, conversation: ConversationId) -> Result<Vec<AuditLink>> {
+        self.inner.audit(conversation).await
     }
-    async fn record_act(&self, _: AuditEntry) -> Result<()> {
-        unimplemented!()
+    async fn record_act(&self, entry: AuditEntry) -> Result<()> {
+        self.inner.record_act(entry).await
     }
     async fn acts(&self) -> Result<Vec<AuditLink>> {
-        unimplemented!()
+        self.inner.acts().await
     }
-    async fn waits(&self, _: Option<WaitState>, _: usize) -> Result<Vec<Wait>> {
-        unimplemented!()
+    async fn waits(&self, state: Option<WaitState>, limit: usize) -> Result<Vec<Wait>> {
+        self.inner.waits(state, limit).await
     }
-    async fn wait(&self, _: WaitId) -> Result<Option<Wait>> {
-        unimplemented!()
+    async fn wait(&self, id: WaitId) -> Result<Option<Wait>> {
+        self.inner.wait(id).await
     }
-    async fn decide(&self, _: WaitId, _: Decision, _: AuditEntry) -> Result<Decided> {
-        unimplemented!()
+    async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
+        self.inner.decide(id, decision, entry).await
     }
-    async fn conversation(&self, _: ConversationId) -> Result<Option<ConversationView>> {
-        unimplemented!()
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {
+        self.inner.conversation(id).await
     }
     async fn conversations(
         &self,
-        _: bool,
-        _: Option<ConversationId>,
-        _: usize,
+        held: bool,
+        before: Option<ConversationId>,
+        limit: usize,
     ) -> Result<Vec<ConversationView>> {
-        unimplemented!()
+        self.inner.conversations(held, before, limit).await
     }
-    async fn hold(&self, _: ConversationId, _: NewHold, _: AuditEntry) -> Result<Holding> {
-        unimplemented!()
+    async fn hold(&self, id: ConversationId, hold: NewHold, entry: AuditEntry) -> Result<Holding> {
+        self.inner.hold(id, hold, entry).await
     }
     async fn release(
         &self,
-        _: ConversationId,
-        _: Option<Timestamp>,
-        _: AuditEntry,
+        id: ConversationId,
+        answered_until: Option<Timestamp>,
+        entry: AuditEntry,
     ) -> Result<Releasing> {
-        unimplemented!()
+        self.inner.release(id, answered_until, entry).await
     }
-    async fn end_session(&self, _: ConversationId, _: AuditEntry) -> Result<Option<Timestamp>> {
-        unimplemented!()
-    }
-    async fn status(&self) -> Result<StoreStatus> {
-        unimplemented!()
+    async fn end_session(
+        &self,
+        id: ConversationId,
+        entry: AuditEntry,
+    ) -> Result<Option<Timestamp>> {
+        self.inner.end_session(id, entry).await
     }
     async fn dead_letters(
         &self,
-        _: &DeadLetterFilter,
-        _: Option<DeadLetterId>,
-        _: usize,
+        filter: &DeadLetterFilter,
+        after: Option<DeadLetterId>,
+        limit: usize,
     ) -> Result<Vec<DeadLetter>> {
-        Ok(Vec::new())
+        self.inner.dead_letters(filter, after, limit).await
     }
-    async fn dead_letter(&self, _: DeadLetterId) -> Result<Option<DeadLetterView>> {
-        unimplemented!()
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetterView>> {
+        self.inner.dead_letter(id).await
     }
     async fn dead_letter_stats(&self) -> Result<DeadLetterStats> {
-        unimplemented!()
+        self.inner.dead_letter_stats().await
     }
     async fn act_on_dead_letter(
         &self,
-        _: DeadLetterId,
-        _: DeadLetterAct,
-        _: AuditEntry,
+        id: DeadLetterId,
+        act: DeadLetterAct,
+        entry: AuditEntry,
     ) -> Result<DeadLetterActed> {
-        unimplemented!()
+        self.inner.act_on_dead_letter(id, act, entry).await
+    }
+    async fn status(&self) -> Result<StoreStatus> {
+        self.inner.status().await
     }
 }
 
@@ -157,10 +173,11 @@ async fn a_drift_is_told_once_and_another_one_again() {
     const ROUND: Duration = Duration::from_secs(11 * 60);
     let errors = Errors::default();
     let _guard = tracing::subscriber::set_default(errors.clone());
-    let desk = Arc::new(Lossy::default());
+    let setup = Setup::web();
+    let desk = Lossy::over(setup.memory.clone());
     let bus = EventBus::default();
     let mut drifts = bus.feed("accounting:*").unwrap();
-    let mut world = Setup::web()
+    let mut world = setup
         .start_with(|builder| builder.desk(desk.clone()).bus(bus))
         .await;
     pass(Duration::from_secs(9 * 60)).await;

@@ -172,6 +172,37 @@ async fn whoever_has_to_wait_is_told_at_once_and_once() {
     assert_eq!(world.visible()[3..], [WAIT, "re: later"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_empty_text_tells_nobody() {
+    for text in ["", " "] {
+        let mut setup = Setup::phone(Deduplicates::Never);
+        setup.agent.language.model_down = text.to_owned();
+        setup.agent.fallback = text.to_owned();
+        let world = setup.start().await;
+        let down = Act::Fail(error(ErrorKind::Unavailable).with_retry(Retry::Now));
+        world.model.on("hello", [down.clone()]);
+        world.say("ana", "hello").await;
+        world.quiet().await;
+        assert_eq!(world.visible(), ["re: hello"]);
+        let never = Act::Fail(error(ErrorKind::ContextLength));
+        world.model.on("too long", [never]);
+        world.say("ana", "too long").await;
+        world.quiet().await;
+        let view = world.view("too long").await;
+        assert_eq!(view.inbounds[0].state, InboundState::Dead);
+        assert_eq!(world.visible(), ["re: hello"]);
+
+        setup.agent.on_model_down = OnModelDown::Reply;
+        let world = setup.another().start().await;
+        world.model.on("again", [down]);
+        world.say("bob", "again").await;
+        world.quiet().await;
+        let view = world.view("again").await;
+        assert_eq!(view.inbounds[0].state, InboundState::Silent);
+        assert_eq!(world.visible(), ["re: hello"]);
+    }
+}
+
 #[test]
 fn a_process_that_takes_over_does_not_tell_twice() {
     let setup = telling(Setup::phone(Deduplicates::Never));

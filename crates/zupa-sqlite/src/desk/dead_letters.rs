@@ -5,9 +5,9 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use uuid::Uuid;
 use zupa_core::desk::FailureView;
 use zupa_core::{
-    Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterFilter, DeadLetterId,
-    DeadLetterKind, DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId, Error, ErrorKind,
-    EventId, RawPayload, Result, TenantId, Timestamp, TurnId, packed,
+    ChannelId, Content, ConversationId, Correlation, DeadAttempt, DeadLetter, DeadLetterFilter,
+    DeadLetterId, DeadLetterKind, DeadLetterState, DeadLetterStats, DeadLetterView, DeliveryId,
+    Error, ErrorKind, EventId, RawPayload, Result, TenantId, Timestamp, TurnId, packed,
 };
 
 use crate::error;
@@ -25,7 +25,8 @@ pub(super) async fn list(
         None => 0,
     };
     let rows = sqlx::query(
-        "SELECT * FROM dead_letters
+        "SELECT *, (SELECT c.channel FROM conversations c WHERE c.id = conversation) AS channel
+         FROM dead_letters
          WHERE place > $1 AND ($3 IS NULL OR kind = $3) AND ($4 IS NULL OR content = $4)
            AND ($5 IS NULL OR class = $5) AND ($6 IS NULL OR tag = $6)
            AND ($7 IS NULL OR state = $7) AND ($8 IS NULL OR tenant = $8)
@@ -58,13 +59,16 @@ async fn place(snapshot: &mut SqliteConnection, id: DeadLetterId) -> Result<i64>
 
 async fn found(snapshot: &mut SqliteConnection, id: DeadLetterId) -> Result<Option<SqliteRow>> {
     let (source, ordinal) = id.source();
-    sqlx::query("SELECT * FROM dead_letters WHERE source = $1 AND ordinal = $2 AND kind = $3")
-        .bind(source.as_bytes().to_vec())
-        .bind(ordinal)
-        .bind(id.kind().as_str())
-        .fetch_optional(snapshot)
-        .await
-        .map_err(failed)
+    sqlx::query(
+        "SELECT *, (SELECT c.channel FROM conversations c WHERE c.id = conversation) AS channel
+         FROM dead_letters WHERE source = $1 AND ordinal = $2 AND kind = $3",
+    )
+    .bind(source.as_bytes().to_vec())
+    .bind(ordinal)
+    .bind(id.kind().as_str())
+    .fetch_optional(snapshot)
+    .await
+    .map_err(failed)
 }
 
 pub(super) async fn one(readers: &SqlitePool, id: DeadLetterId) -> Result<Option<DeadLetterView>> {
@@ -101,16 +105,15 @@ pub(super) async fn one(readers: &SqlitePool, id: DeadLetterId) -> Result<Option
         Some(row) => decode::maybe_text(row, 1)?,
         None => None,
     };
+    let content = content
+        .map(|row| decode::json::<Content>(&row, 0))
+        .transpose()?;
+    let raw = raw.map(packed::unpack_bytes).transpose()?;
     Ok(Some(DeadLetterView {
         letter,
         attempts: attempts.iter().map(attempt).collect::<Result<_>>()?,
-        content: content
-            .map(|row| decode::json::<Content>(&row, 0))
-            .transpose()?,
-        raw: raw
-            .map(packed::unpack_bytes)
-            .transpose()?
-            .map(RawPayload::of),
+        raw: RawPayload::shown(raw, content.as_ref()),
+        content,
     }))
 }
 
@@ -205,6 +208,7 @@ fn letter(row: &SqliteRow) -> Result<DeadLetter> {
         state: state(&text("state")?)?,
         tenant: TenantId::parse(text("tenant")?)?,
         conversation: ConversationId(id("conversation")?),
+        channel: ChannelId::parse(text("channel")?)?,
         turn: TurnId(id("turn_id")?),
         content: text("content")?,
         class: text("class")?,

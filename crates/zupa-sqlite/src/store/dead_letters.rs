@@ -56,14 +56,16 @@ pub(super) fn delivery_gave_up(
 ) -> Result<()> {
     connection.run(
         "INSERT INTO dead_letters (kind, source, ordinal, conversation, tenant, number, turn_id,
-             content, class, message, first_failed_at, last_failed_at, attempts)
+             content, class, message, request_id, trace_id, first_failed_at, last_failed_at,
+             attempts)
          SELECT 'delivery', o.turn_id, o.ordinal, o.conversation, c.tenant, o.number, o.turn_id,
-             json_extract(o.content, '$.kind'), f.class, f.message,
+             json_extract(o.content, '$.kind'), f.class, f.message, t.request_id, t.trace_id,
              (SELECT min(a.at) FROM failures a
               WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery'), f.at,
              (SELECT count(*) FROM failures a
               WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')
          FROM outbox o JOIN conversations c ON c.id = o.conversation
+              JOIN turns t ON t.id = o.turn_id
               JOIN failures f ON f.rowid = (
                   SELECT max(a.rowid) FROM failures a
                   WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')
@@ -88,6 +90,16 @@ pub(super) fn was_sent(connection: &Prepared<'_>, turn: Blob, ordinal: i64) -> R
            AND EXISTS (SELECT 1 FROM outbox o WHERE o.conversation = dead_letters.conversation
                        AND o.number = dead_letters.number AND o.state = 'sent')",
         params![turn, ordinal],
+    )?;
+    Ok(())
+}
+
+/// Says of the pending letters of a conversation that a human has replied since.
+pub(super) fn answered_by_human(connection: &Prepared<'_>, id: ConversationId) -> Result<()> {
+    connection.run(
+        "UPDATE dead_letters SET reason = 'answered_by_human'
+         WHERE state = 'pending' AND conversation = ?1",
+        params![id.as_bytes()],
     )?;
     Ok(())
 }
@@ -198,6 +210,7 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
                              AND o.number = d.number
                              AND (o.state = 'unknown' OR o.doubled > 0
                                   OR o.receipt NOT IN (0, 3))) END
+                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human'
          FROM dead_letters d WHERE d.source = ?1 AND d.ordinal = ?2 AND d.kind = ?3",
         params![source.as_bytes(), ordinal, id.kind().as_str()],
         |row| {

@@ -77,10 +77,14 @@ pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -
     if let Some(failed) = failed {
         failures::of_attempt(connection, item, failed, not_before, now)?;
     }
+    if matches!(state, "retry" | "queued") && was_taken_over(connection, item, now)? {
+        return Ok(());
+    }
     let settled_at = matches!(state, "failed" | "unknown").then_some(now.0);
     let settled = connection.run(
-        "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5, reason = ?6, settled_at = ?7,
-             doubled = doubled + ?9
+        "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5,
+             reason = CASE WHEN ?4 = 'in_doubt' AND reason = ?10 THEN reason ELSE ?6 END,
+             settled_at = ?7, doubled = doubled + ?9
          WHERE conversation = ?1 AND number = ?2 AND attempts = ?3
            AND (state = 'sending' OR state = 'in_doubt')",
         params![
@@ -92,7 +96,8 @@ pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -
             reason,
             settled_at,
             settled_at.is_none(),
-            item.settlement == Settlement::Resend
+            item.settlement == Settlement::Resend,
+            Hold::TAKEN_OVER
         ],
     )?;
     if settled == 1 && settled_at.is_some() {
@@ -115,6 +120,26 @@ pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -
         )?;
     }
     Ok(())
+}
+
+/// Cancels what would have to be sent again, if it was on the wire or in doubt when a
+/// human took over; true if so.
+fn was_taken_over(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -> Result<bool> {
+    let cancelled = connection.run(
+        "UPDATE outbox SET state = 'cancelled', open = 0, reason = ?4, not_before = NULL,
+             settled_at = ?5
+         WHERE conversation = ?1 AND number = ?2 AND attempts = ?3
+           AND (state = 'sending' OR state = 'in_doubt') AND reason = ?6",
+        params![
+            item.conversation.as_bytes(),
+            item.number.0.cast_signed(),
+            item.attempt,
+            Hold::REASON,
+            now.0,
+            Hold::TAKEN_OVER
+        ],
+    )?;
+    Ok(cancelled == 1)
 }
 
 fn sent(

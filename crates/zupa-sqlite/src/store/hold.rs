@@ -9,7 +9,7 @@ use zupa_core::desk::{Holding, NewHold, Releasing};
 use zupa_core::{AuditEntry, Content, ConversationId, EventId, Hold, Result, Timestamp, Wake};
 
 use super::row::{Blob, Prepared, one};
-use super::{audit, decode, internal};
+use super::{audit, dead_letters, decode, internal};
 
 /// Takes a conversation from the agent, unless somebody has it.
 pub(super) fn hold(
@@ -55,6 +55,12 @@ pub(super) fn hold(
              settled_at = ?3
          WHERE conversation = ?1 AND open = 1 AND state IN ('queued', 'retry')",
         params![id.as_bytes(), Hold::REASON, now.0],
+    )?;
+    // What is on the wire, or in doubt, is settled by evidence, and does not go out again.
+    connection.run(
+        "UPDATE outbox SET reason = ?2
+         WHERE conversation = ?1 AND open = 1 AND state IN ('sending', 'in_doubt')",
+        params![id.as_bytes(), Hold::TAKEN_OVER],
     )?;
     cancel_replies(connection, id, now)?;
     Ok(Holding::Done)
@@ -122,6 +128,7 @@ fn answered_by_human(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<u64> {
+    dead_letters::answered_by_human(connection, id)?;
     let superseded = supersede(connection, id, until, now)?;
     let pending = connection.run(
         "UPDATE inbounds SET state = 'answered_by_human'

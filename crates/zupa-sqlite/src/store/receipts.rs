@@ -41,8 +41,8 @@ fn status(
                  platform_id = coalesce(platform_id, ?6), settled_at = coalesce(settled_at, ?7),
                  state = CASE WHEN ?8 AND outbox.state NOT IN ('failed', 'cancelled')
                               THEN 'sent' ELSE outbox.state END,
-                 reason = CASE WHEN ?8 AND outbox.state = 'unknown' THEN NULL
-                               ELSE outbox.reason END,
+                 reason = CASE WHEN ?8 AND outbox.state NOT IN ('failed', 'cancelled')
+                               THEN NULL ELSE outbox.reason END,
                  open = CASE WHEN ?8 THEN 0 ELSE open END
              FROM turns t JOIN conversations c ON c.id = t.conversation
              WHERE t.id = ?1 AND c.channel = ?3 AND c.tenant = ?4
@@ -78,7 +78,8 @@ fn status(
         "UPDATE outbox SET receipt = max(receipt, ?4), settled_at = coalesce(settled_at, ?5),
              state = CASE WHEN ?6 AND state NOT IN ('failed', 'cancelled') THEN 'sent'
                           ELSE state END,
-             reason = CASE WHEN ?6 AND state = 'unknown' THEN NULL ELSE reason END,
+             reason = CASE WHEN ?6 AND state NOT IN ('failed', 'cancelled') THEN NULL
+                           ELSE reason END,
              open = CASE WHEN ?6 THEN 0 ELSE open END
          WHERE platform_id = ?1
            AND EXISTS (SELECT 1 FROM conversations c WHERE c.id = outbox.conversation

@@ -243,6 +243,9 @@ pub async fn contents_come_back_as_they_came(harness: &dyn Harness) {
             to: "m0".into(),
             emoji: String::new(),
         },
+        Content::Undecodable {
+            payload: (0..=255).collect(),
+        },
     ];
     let batch = contents
         .iter()

@@ -270,6 +270,7 @@ macro_rules! each {
                 a_running_turn_is_silenced_by_a_hold
                 a_silenced_end_that_comes_again_is_told_so
                 a_hold_cancels_what_was_not_sent
+                what_comes_back_after_a_hold_is_not_sent
                 a_hold_cancels_questions_and_keeps_the_rest
                 only_what_is_held_is_handed_back
                 holds_are_in_the_audit
@@ -295,6 +296,8 @@ macro_rules! each {
             }
             dead_letters {
                 what_gives_up_is_kept_with_every_attempt
+                a_letter_names_the_request_the_turn_and_the_door
+                what_no_door_can_read_is_kept_to_the_bit
                 a_terminal_error_is_kept_at_the_first_attempt
                 a_turn_that_crashed_is_kept
                 poison_and_discarded_are_left_alone
@@ -322,6 +325,7 @@ macro_rules! each {
                 a_failed_delivery_goes_out_late
                 what_may_have_left_asks_for_a_confirmation
                 a_late_delivery_that_is_held_back_waits_again
+                what_a_human_has_replied_to_asks_for_a_confirmation
                 what_a_human_answers_is_done
             }
             wakes {

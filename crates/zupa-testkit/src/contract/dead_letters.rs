@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use zupa_core::store::{Accepted, ClaimMode, ClaimedTurn, Settlement, TurnEnd, Verdict};
+use zupa_core::store::{Accept, Accepted, ClaimMode, ClaimedTurn, Settlement, TurnEnd, Verdict};
 use zupa_core::{
-    ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId,
-    DeadLetterKind, DeadLetterState, DeliveryState, ErrorKind, Ids, TenantId,
+    Address, ConversationId, Correlation, DeadLetter, DeadLetterAct, DeadLetterActed,
+    DeadLetterFilter, DeadLetterId, DeadLetterKind, DeadLetterState, DeliveryState, ErrorKind, Ids,
+    Inbound, RawPayload, TenantId,
 };
 
 use super::Harness;
-use super::world::path::{failure, outage, texts, wordless};
-use super::world::{World, count, kind};
+use super::world::path::{failure, outage, queued, texts, wordless};
+use super::world::wire::{Place, Talk};
+use super::world::{World, address, count, kind};
 
 const QUEUED: DeliveryState = DeliveryState::Queued;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -118,6 +120,96 @@ pub async fn what_gives_up_is_kept_with_every_attempt(harness: &dyn Harness) {
     let turn = world.claim(turn).await;
     world.answer(&turn, "hi").await;
     assert_eq!(world.dead_letters().await.len(), 1);
+}
+
+/// A letter names its turn, its door, and the request that brought what the turn answers:
+/// that of a delivery as well as that of an inbound.
+pub async fn a_letter_names_the_request_the_turn_and_the_door(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    for (who, is_delivery) in [("ana", true), ("bob", false)] {
+        let mut heard = world.message(who, who, "hello");
+        heard.inbound.correlation = Correlation {
+            request_id: Some(format!("r of {who}")),
+            trace_id: Some(format!("t of {who}")),
+        };
+        let correlation = heard.inbound.correlation.clone();
+        let (conversation, _) = queued(&world.accept_one(heard).await);
+        let turn = world.claim(conversation).await;
+        if is_delivery {
+            let numbers = world.say(&turn, &[("one", QUEUED)]).await;
+            let rows = numbers.into_iter().map(|number| Place {
+                conversation,
+                number,
+            });
+            let talk = Talk {
+                rows: rows.collect(),
+                turn: turn.clone(),
+            };
+            world.fails_on_the_wire(&talk, 1).await;
+        } else {
+            world.give_up(&turn).await;
+        }
+        let letters = world.dead_letters().await;
+        let letter = letters.last().unwrap();
+        assert_eq!(letter.id.kind() == DeadLetterKind::Delivery, is_delivery);
+        assert_eq!(letter.correlation, correlation, "{who}");
+        assert_eq!(
+            (letter.turn, letter.conversation),
+            (turn.turn, conversation)
+        );
+        assert_eq!(letter.channel, address(who).channel);
+        let shown = world.desk.dead_letter(letter.id).await.unwrap().unwrap();
+        assert_eq!(&shown.letter, letter);
+    }
+}
+
+/// A payload that its door could not read is one message however often it comes, and is
+/// kept to the bit as long as its letter is, not as long as other payloads are.
+pub async fn what_no_door_can_read_is_kept_to_the_bit(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let bytes: Vec<u8> = (0..=255).chain([0, 0xff]).collect();
+    let unread = |world: &World<'_>, bytes: &[u8]| {
+        let Address {
+            tenant, channel, ..
+        } = address("nobody");
+        let inbound = Inbound::undecodable(tenant, channel, bytes.to_vec()).unwrap();
+        Accept {
+            inbound,
+            ..world.message("nobody", "x", "")
+        }
+    };
+    let accepted = world.accept_one(unread(&world, &bytes)).await;
+    let (conversation, _) = queued(&accepted);
+    let again = world.accept_one(unread(&world, &bytes)).await;
+    assert!(matches!(again, Accepted::Duplicate { .. }), "{again:?}");
+    let other = world.accept_one(unread(&world, b"{")).await;
+    assert_eq!(queued(&other).0, conversation);
+    let turn = world.claim(conversation).await;
+    assert_eq!(turn.inbounds.len(), 2);
+    world.give_up(&turn).await;
+    world.assert_balanced().await;
+
+    world.pass(30 * DAY);
+    world.store.purge(world.now, world.now, 100).await.unwrap();
+    let (world, _) = world.die().await;
+    let letters = world.dead_letters().await;
+    assert_eq!(letters.len(), 2);
+    let raws = [
+        RawPayload::Bytes(hex(&bytes)),
+        RawPayload::Text("{".to_owned()),
+    ];
+    for (letter, raw) in letters.iter().zip(raws) {
+        assert_eq!(
+            (letter.content.as_str(), letter.attempts),
+            ("undecodable", 1)
+        );
+        let view = world.desk.dead_letter(letter.id).await.unwrap().unwrap();
+        assert_eq!(view.raw, Some(raw));
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What cannot pass gives up on the first attempt.

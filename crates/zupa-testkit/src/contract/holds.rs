@@ -6,7 +6,7 @@ use zupa_core::store::{
 };
 use zupa_core::{
     AuditHead, ConversationId, DeliveryState, ErrorKind, Hold, HoldKind, Ids, InboundState,
-    WaitKind, WaitState, audit,
+    ReceiptLevel, ReceiptNews, WaitKind, WaitState, audit,
 };
 
 use super::Harness;
@@ -142,6 +142,77 @@ pub async fn a_hold_cancels_what_was_not_sent(harness: &dyn Harness) {
     let arrived = Settlement::Sent { platform_id: None };
     world.settle(sent.rows[0], 1, arrived).await;
     assert_eq!(world.states(&sent).await, [DeliveryState::Sent]);
+}
+
+/// What was on the wire, or in doubt, when the human came does not go out again after the
+/// hand-back either, whatever evidence allows it, and however long after. What has left
+/// has left.
+pub async fn what_comes_back_after_a_hold_is_not_sent(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let comes_back = [
+        Settlement::Retry {
+            not_before: world.now,
+            kind: ErrorKind::Unavailable,
+        },
+        Settlement::SendAgain,
+        Settlement::Resend,
+    ];
+    let in_doubt = Settlement::InDoubt { until: world.now };
+    for (who, back) in ["ana", "bob", "cyd"].into_iter().zip(comes_back) {
+        let talk = world.talk(who, &[("one", DeliveryState::Sending)]).await;
+        let [row] = talk.rows[..] else { panic!("one") };
+        let is_known = matches!(back, Settlement::Retry { .. });
+        if !is_known {
+            world.settle(row, 1, in_doubt.clone()).await;
+        }
+        world.hold(row.conversation).await;
+        let delivery = world.delivery(&talk, 0).await;
+        assert_eq!(delivery.reason.as_deref(), Some(Hold::TAKEN_OVER), "{who}");
+        assert!(delivery.state.is_open(), "{who}: it is settled by evidence");
+        world.release(row.conversation, Some(world.now)).await;
+        world.pass(MINUTE);
+        if !is_known {
+            world.settle(row, 1, in_doubt.clone()).await;
+        }
+        world.settle(row, 1, back).await;
+        let delivery = world.delivery(&talk, 0).await;
+        assert_eq!(delivery.state, DeliveryState::Cancelled, "{who}");
+        assert_eq!(delivery.reason.as_deref(), Some(Hold::REASON), "{who}");
+        assert_eq!((delivery.attempts, delivery.doubled), (1, 0), "{who}");
+        assert_eq!(delivery.settled_at, Some(world.now), "{who}");
+        assert_eq!(world.attempt(row, 2).await, Attempted::Lost, "{who}");
+        world.heard_nothing(row.conversation).await;
+    }
+
+    // The mark outlives a death, and says nothing of what has left.
+    let dan = world.talk("dan", &[("one", DeliveryState::Sending)]).await;
+    let eve = world.talk("eve", &[("one", DeliveryState::Sending)]).await;
+    for talk in [&dan, &eve] {
+        world.hold(talk.rows[0].conversation).await;
+        world.release(talk.rows[0].conversation, None).await;
+    }
+    let (world, _) = world.die().await;
+    world.settle(dan.rows[0], 1, Settlement::SendAgain).await;
+    assert_eq!(world.states(&dan).await, [DeliveryState::Cancelled]);
+    let key = Some(format!("{}.0", eve.turn.turn));
+    let level = ReceiptLevel::Delivered;
+    world
+        .hear_of("p1", ReceiptNews::Status { level, key })
+        .await;
+    let delivery = world.delivery(&eve, 0).await;
+    assert_eq!(
+        (delivery.state, delivery.reason),
+        (DeliveryState::Sent, None)
+    );
+
+    // What is said after the hand-back goes its way.
+    let later = world.talk("dan", &[("two", DeliveryState::Sending)]).await;
+    let again = Settlement::Retry {
+        not_before: world.now,
+        kind: ErrorKind::Unavailable,
+    };
+    world.settle(later.rows[0], 1, again).await;
+    assert_eq!(world.attempt(later.rows[0], 2).await, Attempted::Granted);
 }
 
 /// What the agent has asked the person is not asked any more; what operators and the

@@ -369,6 +369,37 @@ pub async fn a_late_delivery_that_is_held_back_waits_again(harness: &dyn Harness
     assert!(done(&world.deal(id, confirmed).await));
 }
 
+/// What gave up before a human replied to the person is tried again only with a
+/// confirmation. Where nobody has replied it needs none.
+pub async fn what_a_human_has_replied_to_asks_for_a_confirmation(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    for (who, has_replied) in [("ana", true), ("bob", false)] {
+        let mut talk = world.talk(who, &[("one", QUEUED)]).await;
+        world.fails_on_the_wire(&talk, 1).await;
+        let (conversation, inbound) = world.dies(who, "b").await;
+        world.pass(Duration::from_secs(60));
+        world.hold(conversation).await;
+        let until = has_replied.then_some(world.now);
+        world.release(conversation, until).await;
+        for id in [letter_of(&talk), inbound] {
+            let letter = world.letter(id).await;
+            assert_eq!(letter.state, DeadLetterState::Pending);
+            let answered = has_replied.then_some("answered_by_human");
+            assert_eq!(letter.reason.as_deref(), answered);
+            if has_replied {
+                assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);
+            }
+            let retry = DeadLetterAct::Retry {
+                confirmed: has_replied,
+            };
+            assert!(done(&world.deal(id, retry).await), "{who}");
+            assert_eq!(world.letter(id).await.reason, None);
+        }
+        world.follow(&mut talk).await;
+        assert_eq!(world.delivery(&talk, 0).await.state, QUEUED);
+    }
+}
+
 /// An inbound that is tried again and answered by a human has ended well.
 pub async fn what_a_human_answers_is_done(harness: &dyn Harness) {
     let mut world = World::open(harness).await;

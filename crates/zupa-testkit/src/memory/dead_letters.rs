@@ -262,13 +262,14 @@ impl Conversation {
         let (first, last) = (self.failures_of(id).next()?, self.failures_of(id).last()?);
         let correlation = match id {
             DeadLetterId::Inbound(event) => self.inbound(event)?.1.correlation.clone(),
-            DeadLetterId::Delivery(_) => Correlation::default(),
+            DeadLetterId::Delivery(delivery) => self.correlation_of(delivery.turn),
         };
         Some(DeadLetter {
             id,
             state: DeadLetterState::Pending,
             tenant: self.address.tenant.clone(),
             conversation: self.id,
+            channel: self.address.channel.clone(),
             turn: last.turn,
             content: self.content_of(id)?.kind().into(),
             class: last.class.clone(),
@@ -281,6 +282,13 @@ impl Conversation {
             reason: None,
             ended_at: None,
         })
+    }
+
+    /// Of the request that brought the first message of a turn.
+    fn correlation_of(&self, turn: TurnId) -> Correlation {
+        let range = self.turns.get(&turn).map(|turn| &turn.range);
+        let first = range.and_then(|range| self.inbounds.get(range.first()?));
+        first.map(|row| row.correlation.clone()).unwrap_or_default()
     }
 
     fn standing(&self, id: DeadLetterId) -> Option<DeadLetterStanding> {
@@ -300,11 +308,14 @@ impl Conversation {
                 (false, row.may_have_left())
             }
         };
+        let answered = InboundState::AnsweredByHuman.as_str();
+        let is_answered =
+            letter.state == DeadLetterState::Pending && letter.reason.as_deref() == Some(answered);
         Some(DeadLetterStanding {
             kind: id.kind(),
             state: letter.state,
             is_internal,
-            matters,
+            matters: matters || is_answered,
         })
     }
 
@@ -393,7 +404,8 @@ impl Conversation {
         let DeadLetterId::Inbound(event) = id else {
             return None;
         };
-        self.inbound(event)?.1.raw.clone().map(RawPayload::of)
+        let (_, row) = self.inbound(event)?;
+        RawPayload::shown(row.raw.clone(), Some(&row.content))
     }
 
     fn inbound(&self, event: EventId) -> Option<(Number, &InboundRow)> {

@@ -66,7 +66,8 @@ impl State {
             }
             other if moves_back || row.awaits_answer_to(settle.attempt) => {
                 let (id, failure) = (row.id, failure_of(&other, settle.attempt, row.id, now));
-                row.doubled += u32::from(other == Settlement::Resend && counts_doubled);
+                let is_resent = other == Settlement::Resend && !row.was_taken_over();
+                row.doubled += u32::from(is_resent && counts_doubled);
                 row.settle(other, now);
                 if row.state == DeliveryState::Failed {
                     conversation.cancel_later_parts(id, now);
@@ -213,6 +214,7 @@ impl DeliveryRow {
     }
 
     fn settle(&mut self, settlement: Settlement, now: Timestamp) {
+        let was_taken_over = self.was_taken_over();
         (self.state, self.until, self.reason) = match settlement {
             Settlement::Sent { .. } => (DeliveryState::Sent, None, None),
             Settlement::Retry { not_before, kind } => {
@@ -227,5 +229,8 @@ impl DeliveryRow {
             Settlement::SendAgain | Settlement::Resend => (DeliveryState::Queued, None, None),
         };
         self.settled_at = (!self.state.is_open()).then_some(now);
+        if was_taken_over {
+            self.cancel_for_hold(now);
+        }
     }
 }

@@ -6,8 +6,8 @@
 
 use zupa_core::desk::{ConversationView, Holding, NewHold, Releasing};
 use zupa_core::{
-    AuditEntry, Content, ConversationId, DeliveryState, EffectClass, EventId, Hold, InboundState,
-    Number, Result, Timestamp, TurnId, TurnState, WaitKind, WaitState, Wake,
+    AuditEntry, Content, ConversationId, DeadLetterState, DeliveryState, EffectClass, EventId,
+    Hold, InboundState, Number, Result, Timestamp, TurnId, TurnState, WaitKind, WaitState, Wake,
 };
 
 use super::planted::Planted;
@@ -130,6 +130,10 @@ impl Conversation {
     /// Ends what a human has read and answered; answers how many messages.
     fn answered_by_human(&mut self, until: Timestamp, now: Timestamp) -> u64 {
         let mut ended = 0;
+        let letters = self.dead_letters.iter_mut().map(|row| &mut row.letter);
+        for letter in letters.filter(|letter| letter.state == DeadLetterState::Pending) {
+            letter.reason = Some(InboundState::AnsweredByHuman.as_str().into());
+        }
         if let Some(open) = self.open
             && self.is_answered(open, until)
         {
@@ -196,13 +200,24 @@ impl Conversation {
 }
 
 impl DeliveryRow {
-    /// What is on the wire, or in doubt, is settled by evidence.
+    /// What is on the wire, or in doubt, is settled by evidence, and does not go out again.
     pub(super) fn cancel_for_hold(&mut self, now: Timestamp) {
-        if matches!(self.state, DeliveryState::Queued | DeliveryState::Retry) {
-            let attempts = self.attempts;
-            self.hold_back(now);
-            self.attempts = attempts;
+        match self.state {
+            DeliveryState::Queued | DeliveryState::Retry => {
+                let attempts = self.attempts;
+                self.hold_back(now);
+                self.attempts = attempts;
+            }
+            DeliveryState::Sending | DeliveryState::InDoubt => {
+                self.reason = Some(Hold::TAKEN_OVER.into());
+            }
+            _ => {}
         }
+    }
+
+    /// True for what was on the wire, or in doubt, when a human took over.
+    pub(super) fn was_taken_over(&self) -> bool {
+        self.reason.as_deref() == Some(Hold::TAKEN_OVER)
     }
 
     pub(super) fn hold_back(&mut self, now: Timestamp) {

@@ -97,6 +97,7 @@ async fn show(config: &Config, wanted: &ShowDeadLetter) -> Result<Code, Failure>
     print::line(format_args!("dead letter  {}", letter.id));
     print::line(format_args!("state        {}", state(letter)));
     print::line(format_args!("conversation {}", letter.conversation));
+    print::line(format_args!("channel      {}", letter.channel));
     print::line(format_args!("turn         {}", letter.turn));
     print::line(format_args!("type         {}", letter.content));
     if let Some(tag) = &letter.tag {

@@ -193,8 +193,8 @@ impl Default for Waits {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Texts {
-    /// Sent when no answer could be made. Unset by default: the text of the
-    /// language; `ZUPA__AGENT__TEXTS__FALLBACK`.
+    /// Sent when no answer could be made; empty sends nothing. Unset by default: the
+    /// text of the language; `ZUPA__AGENT__TEXTS__FALLBACK`.
     pub fallback: Option<String>,
     /// Sent, once in a while, to whoever writes more than is answered; empty sends
     /// nothing. Unset by default: the text of the language;

@@ -23,6 +23,8 @@ pub struct Key {
 pub enum Kind {
     /// Text of 1 to so many characters.
     Text(usize),
+    /// What is said to people, up to so many characters; empty says nothing.
+    Saying(usize),
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A whole number.

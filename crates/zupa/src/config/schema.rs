@@ -97,6 +97,7 @@ fn table(values: Value) -> Value {
 fn property(key: &Key) -> Value {
     let mut schema = match key.kind {
         Kind::Text(max) => json!({ "type": "string", "minLength": 1, "maxLength": max }),
+        Kind::Saying(max) => json!({ "type": "string", "maxLength": max }),
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Integer(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Number(min, max) => json!({ "type": "number", "minimum": min, "maximum": max }),
@@ -136,7 +137,7 @@ fn property(key: &Key) -> Value {
 
 fn allowed(key: &Key) -> String {
     match key.kind {
-        Kind::Text(max) => format!("text, up to {max} characters"),
+        Kind::Text(max) | Kind::Saying(max) => format!("text, up to {max} characters"),
         Kind::Choice(words) => listed(words),
         Kind::Integer(min, max) => format!("{min} to {max}{}", key.unit()),
         Kind::Number(min, max) => format!("{min} to {max}"),

@@ -7,8 +7,9 @@ use super::keys::Fallback::{
     Switch as Bool, Text as Str, Unset,
 };
 use super::keys::Kind::{
-    Address, Choice, ChoiceTable, Hosts, HttpUrl, Integer, Jitter, Log, Name, Number, Schema,
-    Secret, SecretTable, StoreUrl, Switch, Tables, Text, TextTable, Texts, ToolName, UrlTemplate,
+    Address, Choice, ChoiceTable, Hosts, HttpUrl, Integer, Jitter, Log, Name, Number, Saying,
+    Schema, Secret, SecretTable, StoreUrl, Switch, Tables, Text, TextTable, Texts, ToolName,
+    UrlTemplate,
 };
 use super::keys::{Fallback, Key, Kind};
 
@@ -64,9 +65,9 @@ pub const TABLE: &[Key] = &[
     key("agent.waits.approve_hours", Integer(1, 8_760), Int(48), "hours that operators have to approve a call"),
     key("agent.waits.human_minutes", Integer(1, 525_600), Int(30), "minutes that operators have to take a conversation over, when a human is wanted"),
     key("agent.waits.overdue_minutes", Integer(1, 525_600), Int(60), "minutes after which an open review is shown as overdue"),
-    key("agent.texts.fallback", Text(4_096), Unset, "sent when no answer could be made; unset, the text of the language"),
-    key("agent.texts.overload", Text(4_096), Unset, "sent, once in a while, to whoever writes more than is answered; empty sends nothing; unset, the text of the language"),
-    key("agent.texts.model_down", Text(4_096), Unset, "sent once when the model's provider fails and the answer has to wait; empty sends nothing; unset, the text of the language"),
+    key("agent.texts.fallback", Saying(4_096), Unset, "sent when no answer could be made; empty sends nothing; unset, the text of the language"),
+    key("agent.texts.overload", Saying(4_096), Unset, "sent, once in a while, to whoever writes more than is answered; empty sends nothing; unset, the text of the language"),
+    key("agent.texts.model_down", Saying(4_096), Unset, "sent once when the model's provider fails and the answer has to wait; empty sends nothing; unset, the text of the language"),
 
     key("model.provider", Choice(&["openai", "scripted"]), Unset, "who completes; unset, zupa dev takes openai if OPENAI_API_KEY is set, else scripted"),
     key("model.base_url", HttpUrl, Str("https://api.openai.com/v1"), "where the provider listens"),

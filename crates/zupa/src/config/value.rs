@@ -107,6 +107,8 @@ fn check_text(key: &Key, text: &str) -> Result<(), Flaw> {
         Kind::ToolName(max) => tool_name(max, text),
         Kind::Log => log(text),
         Kind::Text(max) => length(max, text),
+        Kind::Saying(_) if text.is_empty() => Ok(()),
+        Kind::Saying(max) => length(max, text),
         _ => Ok(()),
     }
 }

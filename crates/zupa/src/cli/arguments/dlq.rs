@@ -102,7 +102,8 @@ pub struct RetryDeadLetters {
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
-    /// Also where an effect that matters may happen twice; only with an id.
+    /// Also where an effect that matters may happen twice, or a human has replied since;
+    /// only with an id.
     #[arg(long, requires = "id")]
     pub confirm: bool,
     /// Who does it; nobody checks it.
@@ -120,7 +121,7 @@ pub struct EditDeadLetter {
     /// What it is to say.
     #[arg(long)]
     pub text: String,
-    /// Also where an effect that matters may happen twice.
+    /// Also where an effect that matters may happen twice, or a human has replied since.
     #[arg(long)]
     pub confirm: bool,
     /// Who does it; nobody checks it.

@@ -79,6 +79,32 @@ fn text_layers_read_numbers_lists_and_tables() {
 }
 
 #[test]
+fn an_empty_text_for_people_says_nothing_and_other_texts_are_not_empty() {
+    for key in ["fallback", "overload", "model_down"] {
+        let said = |config: Config| {
+            let texts = config.agent.texts;
+            match key {
+                "fallback" => texts.fallback,
+                "overload" => texts.overload,
+                _ => texts.model_down,
+            }
+        };
+        let config = file(&format!("[agent.texts]\n{key} = ''")).unwrap();
+        assert_eq!(said(config).as_deref(), Some(""), "{key}");
+        let variable = format!("ZUPA__AGENT__TEXTS__{}", key.to_uppercase());
+        let config = load(Sources::new().env(pairs(&[(&variable, "")]))).unwrap();
+        assert_eq!(said(config).as_deref(), Some(""), "{key}");
+        assert_eq!(said(file("").unwrap()), None);
+
+        let long = "x".repeat(4_097);
+        let problems = file(&format!("[agent.texts]\n{key} = '{long}'")).unwrap_err();
+        assert!(lines(&problems)[0].contains("4097 characters"), "{key}");
+    }
+    let problems = file("[model]\nname = ''").unwrap_err();
+    assert!(lines(&problems)[0].contains("empty"));
+}
+
+#[test]
 fn a_list_of_tables_is_replaced_as_a_whole() {
     let text = "[[channel]]\nid = 'a'\nkind = 'web-chat'\ntenant = 't'\n";
     let env = pairs(&[("ZUPA__CHANNEL", "[{ id = 'b', kind = 'web-chat' }]")]);
