@@ -27,8 +27,6 @@ use crate::claim::InFlight;
 use crate::settings::Settings;
 use crate::writer::{HealthReport, Writer};
 
-/// How often the log is looked at while there is traffic.
-const CHECKPOINT: Duration = Duration::from_millis(250);
 /// How often the purge looks for something to forget.
 const PURGE: Duration = Duration::from_secs(60);
 /// How often it is asked whether it is time to count.
@@ -134,7 +132,7 @@ impl Housekeeper {
     }
 
     async fn tidy_up(&self, stop: &CancellationToken) {
-        let (mut checkpoint, mut purge) = (every(CHECKPOINT), every(PURGE));
+        let (mut checkpoint, mut purge) = (every(self.settings.checkpoint), every(PURGE));
         let (mut seen, mut alarm) = (0, Alarm::new(self.settings.dead_letter_alert));
         let chores = async {
             loop {

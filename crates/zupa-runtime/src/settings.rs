@@ -65,6 +65,9 @@ pub struct Settings {
     pub claim_expiry: Duration,
     /// How often the store is asked for what hints may have missed. Default: 1 s.
     pub poll: Duration,
+    /// How often the store's log is moved into its main file while there is traffic.
+    /// Default: 250 ms.
+    pub checkpoint: Duration,
     /// How long a send in doubt waits for evidence. Default: 60 s.
     pub doubt: Duration,
     /// Attempts after which a delivery fails. Default: 8.
@@ -109,6 +112,7 @@ impl Default for Settings {
             heartbeat: Duration::from_secs(2),
             claim_expiry: Duration::from_secs(10),
             poll: Duration::from_secs(1),
+            checkpoint: Duration::from_millis(250),
             doubt: Duration::from_secs(60),
             delivery_attempts: 8,
             dedupe_retention: 14 * DAY,

@@ -79,8 +79,10 @@ impl Setup {
         }
     }
 
-    /// Looks around and shows signs of life seldom, for tests in which days go by.
+    /// Looks around, tidies up and shows signs of life seldom, for tests in which days
+    /// go by.
     pub fn patient(mut self) -> Self {
+        self.settings.checkpoint = secs(20);
         (self.settings.poll, self.settings.heartbeat) = (secs(20), secs(20));
         self.settings.claim_expiry = secs(100);
         self
