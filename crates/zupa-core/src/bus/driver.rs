@@ -15,6 +15,7 @@ use super::registry::Parties;
 use super::subscribe::Subscriber;
 use super::sync::Ordering;
 use crate::clock::Clock;
+use crate::time::Timestamp;
 
 /// Events between two rests, so that other tasks of the thread get their turn.
 const STRETCH: usize = 256;
@@ -31,6 +32,9 @@ pub struct Driver {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     rest: Option<Rest>,
+    /// When the stretch at hand began, once somebody wants an event of it: read for each
+    /// event, the clock is among the dearest parts of its way.
+    now: Option<Timestamp>,
     /// The last number that was given, or skipped.
     seq: u64,
     version: u64,
@@ -47,6 +51,7 @@ impl Driver {
             shared,
             clock,
             rest: None,
+            now: None,
             seq: 0,
             version,
             parties,
@@ -88,6 +93,7 @@ impl Driver {
     async fn round(&mut self) {
         // What was lost until now came behind what is on the ring now: it was full.
         let lost = self.shared.lost.swap(0, Ordering::SeqCst);
+        self.now = None;
         for place in 1..=self.shared.ring.len() {
             let Some(draft) = self.shared.ring.pop() else {
                 break;
@@ -95,6 +101,7 @@ impl Driver {
             self.hand_out(draft);
             if place % STRETCH == 0 {
                 yield_now().await;
+                self.now = None;
             }
         }
         if lost > 0 {
@@ -136,7 +143,7 @@ impl Driver {
         let event = Arc::new(Event {
             name: draft.name,
             seq: self.seq,
-            timestamp: self.clock.wall(),
+            timestamp: *self.now.get_or_insert_with(|| self.clock.wall()),
             ids: draft.ids,
             payload: draft.payload,
         });

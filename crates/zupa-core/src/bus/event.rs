@@ -109,7 +109,7 @@ pub struct Event {
     /// Its number. Later events have higher ones, the first has 1; a gap is as wide as
     /// what was lost, or went to nobody here.
     pub seq: u64,
-    /// When it was taken from the ring.
+    /// When it was taken from the ring, and up to 255 others with it.
     pub timestamp: Timestamp,
     /// What it happened to.
     pub ids: EventIds,

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Deserialize;
-use zupa_core::bus::{Event, EventFeed, names};
+use tokio::time::Instant;
+use zupa_core::bus::{Draft, Event, EventFeed, Name, names};
 use zupa_core::{
     Deduplicates, Effect, ErrorKind, EventBus, InboundState, Retry, ToolContext, ToolOutput,
 };
@@ -316,5 +318,30 @@ async fn a_bus_that_is_full_and_asleep_holds_nobody_up() {
     let view = world.view("hello").await;
     assert_eq!(view.inbounds[0].state, InboundState::Answered);
     assert!(bus.dropped().len() > 3, "{:?}", bus.dropped());
+    world.shutdown(secs(10)).await.unwrap();
+}
+
+/// An event that comes alone is handed out at once; whoever emits right behind it wakes
+/// nobody, so that one comes when the driver has rested.
+#[tokio::test(start_paused = true)]
+async fn events_that_follow_another_one_closely_are_handed_out_together() {
+    const OURS: Name = Name::new("test", "told");
+    let bus = EventBus::default();
+    let mut feed = bus.feed("test:told").unwrap();
+    let told = bus.clone();
+    let setup = Setup::phone(Deduplicates::Never);
+    let mut world = setup.start_with(|builder| builder.bus(told)).await;
+    world.quiet().await;
+    let began = Instant::now();
+    bus.emit(Draft::of(OURS));
+    feed.next().await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    for _ in 0..2 {
+        bus.emit(Draft::of(OURS));
+    }
+    for _ in 0..2 {
+        feed.next().await.unwrap();
+        assert_eq!(began.elapsed(), Duration::from_millis(1));
+    }
     world.shutdown(secs(10)).await.unwrap();
 }

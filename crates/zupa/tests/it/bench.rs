@@ -4,21 +4,21 @@ use serde_json::Value;
 
 use crate::support::home::Home;
 
-const BRIEFLY: [&str; 4] = ["bench", "--json", "--turns", "50"];
+/// An open loop, which measures no log beside.
+const BRIEFLY: [&str; 5] = ["bench", "--rate", "100", "--seconds", "0.3"];
 
 #[test]
 fn events_are_emitted_beside_the_turns_and_counted() {
     let home = Home::new();
-    let arguments = [&BRIEFLY[..], &["--model-ms", "20", "--events", "5000"]].concat();
-    let told = json(&home.run(&arguments).good().stdout);
+    let busy = [&BRIEFLY[..], &["--events", "5000"]].concat();
+    let told = home.run(&[&busy[..], &["--json"]].concat()).good().json();
     assert_eq!(told["events_per_second"], 5_000);
     let count = |name: &str| told["events"][name].as_u64().unwrap();
     assert!(count("emitted") > 0, "{told:#}");
     assert_eq!(count("emitted"), count("delivered") + count("dropped"));
     // The floor has no bus.
     assert_eq!(told["floor"]["events"], Value::Null);
-    let table = home.run(&["bench", "--turns", "50", "--events", "5000"]);
-    let table = table.good().stdout;
+    let table = home.run(&busy).good().stdout;
     for row in ["events emitted", "events delivered", "events dropped"] {
         assert!(table.contains(row), "{table}");
     }
@@ -27,10 +27,13 @@ fn events_are_emitted_beside_the_turns_and_counted() {
 #[test]
 fn nobody_emits_unless_it_is_asked_for() {
     let home = Home::new();
-    let told = json(&home.run(&BRIEFLY).good().stdout);
+    let told = home
+        .run(&[&BRIEFLY[..], &["--json"]].concat())
+        .good()
+        .json();
     assert_eq!(told["events_per_second"], 0);
     assert_eq!(told["events"], Value::Null);
-    let table = home.run(&["bench", "--turns", "50"]).good().stdout;
+    let table = home.run(&BRIEFLY).good().stdout;
     assert!(!table.contains("events"), "{table}");
 }
 
@@ -42,8 +45,4 @@ fn a_configuration_is_refused_as_none_is_read() {
         let ran = home.run(&[&["bench"][..], &flags].concat());
         ran.refused(2, &["no configuration", flags[0], "try: "]);
     }
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
 }

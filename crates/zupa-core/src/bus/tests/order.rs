@@ -1,6 +1,26 @@
 //! Numbers, times, and who gets what.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use super::*;
+
+/// Tells how often it was asked.
+#[derive(Debug, Default)]
+struct Asked(AtomicI64);
+
+impl Clock for Asked {
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::ZERO
+    }
+}
 
 #[test]
 fn all_consumers_see_the_same_events_in_the_same_order_under_the_same_numbers() {
@@ -120,5 +140,28 @@ fn a_dropped_driver_ends_the_bus() {
         drop(driver);
         assert_eq!(seqs(feed).await, [0; 0]);
         assert!(!bus.is_watched());
+    });
+}
+
+#[test]
+fn events_that_are_taken_together_have_one_time() {
+    alone(async {
+        let bus = EventBus::default();
+        let driver = bus.driver(Arc::new(Asked::default())).unwrap();
+        let mut feed = bus.feed("*").unwrap();
+        let driving = tokio::spawn(driver.run());
+        for round in 1..=2 {
+            bus.emit(Draft::of(ONE));
+            assert_eq!(feed.next().await.unwrap().timestamp, Timestamp(round));
+        }
+        (0..300).for_each(|number| bus.emit(numbered(number)));
+        bus.stop();
+        driving.await.unwrap();
+        let times: Vec<_> = all(feed)
+            .await
+            .iter()
+            .map(|told| told.timestamp.0)
+            .collect();
+        assert_eq!(times, [[3; 256].as_slice(), &[4; 44]].concat());
     });
 }

@@ -133,4 +133,12 @@ mod tests {
         assert!(told.dropped > 0 && told.delivered > 0, "{told:?}");
         assert_eq!(told.emitted, told.delivered + told.dropped);
     }
+    #[tokio::test(start_paused = true)]
+    async fn what_a_subscriber_had_no_room_for_is_told_as_dropped() {
+        let bus = EventBus::default();
+        let _never_read = bus.feed("*").unwrap();
+        let told = told(bus.clone(), 100_000).await;
+        assert!(told.dropped > 0, "{told:?}");
+        assert_eq!(told.dropped, bus.missed());
+    }
 }
