@@ -51,7 +51,9 @@ const TAKEN_OVER: &str = include_str!("../migrations/0008/tables.sql");
 
 /// The newest migration as it runs: its changes of the tables, then every function
 /// anew. A migration that follows takes the functions over, and leaves its
-/// predecessor the tables alone, which is all that is remembered of it.
+/// predecessor the tables alone, which is all that is remembered of it. The item types
+/// that builds prepare their statements with are made anew, too, so each migration says
+/// that no build before it may serve beside it.
 const NEWEST: &str = concat!(
     include_str!("../migrations/0008/tables.sql"),
     include_str!("../functions/00_anew.sql"),

@@ -4,7 +4,9 @@
 use chrono::{DateTime, Utc};
 use croner::Cron;
 use serde::{Deserialize, Serialize};
-use zupa_core::{Error, Reminder, Result, Timestamp};
+use zupa_core::{Content, Error, Reminder, Result, Timestamp};
+
+use crate::turn::Run;
 
 /// What a timer brings back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +14,9 @@ pub(crate) struct Reminded {
     pub text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
+    /// Set by a turn that nobody had spoken in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
 }
 
 impl Reminded {
@@ -29,6 +34,17 @@ impl Reminded {
             every: Some(every.clone()),
         }))
     }
+}
+
+/// What a timer without a parked turn brings back.
+pub(crate) fn reminder(run: &Run) -> Option<Reminded> {
+    let first = run.turn.inbounds.first()?;
+    let wait = run.turn.waits.first()?;
+    let timer = matches!(first.content, Content::Settled { .. }) && wait.opened.resume.is_none();
+    if !timer {
+        return None;
+    }
+    serde_json::from_str(&wait.opened.payload).ok()
 }
 
 /// The first time of a pattern after `now`.

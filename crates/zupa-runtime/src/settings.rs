@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use zupa_core::{Digest, Price};
+use zupa_core::{Digest, Error, Price, Result};
 
 use crate::resilience::Policies;
 
@@ -122,6 +122,45 @@ impl Default for Settings {
             dead_letter_export: None,
             stuck_after: Duration::from_secs(5 * 60),
             config: Digest::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// What is done again and again is not done without a pause.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a period of nothing.
+    pub(crate) fn check(&self) -> Result<()> {
+        let periods = [
+            ("heartbeat", self.heartbeat),
+            ("poll", self.poll),
+            ("checkpoint", self.checkpoint),
+        ];
+        match periods.iter().find(|(_, period)| period.is_zero()) {
+            Some((name, _)) => {
+                Err(Error::invalid("a period is longer than nothing").with("setting", name))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_of_nothing_is_refused() {
+        assert!(Settings::default().check().is_ok());
+        let nothing: [fn(&mut Settings); 3] = [
+            |settings| settings.heartbeat = Duration::ZERO,
+            |settings| settings.poll = Duration::ZERO,
+            |settings| settings.checkpoint = Duration::ZERO,
+        ];
+        for change in nothing {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            assert!(settings.check().is_err(), "{settings:?}");
         }
     }
 }

@@ -65,8 +65,8 @@ pub struct BenchArguments {
     /// How long the model thinks, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     model_ms: u64,
-    /// Emit so many events per second on the path's bus meanwhile, to one subscriber.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Emit so many events per second on the path's bus meanwhile, to one subscriber; at most 10,000,000.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000_000))]
     events: u32,
     /// What a commit waits for, in both programs.
     #[arg(long, value_enum, default_value_t = Durability::Full)]

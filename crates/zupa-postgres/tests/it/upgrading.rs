@@ -150,5 +150,8 @@ async fn an_older_build_is_told_to_end() {
         .fetch_one(&pool)
         .await
         .unwrap();
-    assert_eq!(serves_from, 7, "which is above 1");
+    // Every build prepares its statements with the item types, which the newest migration
+    // makes anew: no build before it may serve beside it.
+    let newest = migrations().iter().map(|one| one.version).max();
+    assert_eq!(Some(serves_from), newest);
 }

@@ -25,7 +25,8 @@ const TYPE: Duration = Duration::from_millis(100);
 /// Turns in a row in which nobody has spoken.
 const HOPS: u32 = 10;
 
-/// A reminder this long after the turn before is one for whoever forgets to answer.
+/// A reminder that nobody asked for, this long after the turn before, is one for whoever
+/// forgets to answer.
 const REMINDED: Duration = Duration::from_secs(60 * 60);
 
 /// The same for a wake, which is not the person's wish.
@@ -55,8 +56,9 @@ impl Pace {
         echoes || self.hops.is_some_and(|(hops, _)| hops > HOPS)
     }
 
-    /// The pace with the messages of one more turn; the one before came at `last_at`.
-    pub(super) fn after(&self, inbounds: &[Claimed], last_at: Timestamp) -> Self {
+    /// The pace with the messages of one more turn; the one before came at `last_at`. A
+    /// reminder that somebody asked for makes no hop, but what it sets does.
+    pub(super) fn after(&self, inbounds: &[Claimed], last_at: Timestamp, asked_for: bool) -> Self {
         let Some(first) = inbounds.first() else {
             return self.clone();
         };
@@ -67,7 +69,11 @@ impl Pace {
                 _ => REMINDED,
             };
             let before = self.hops.filter(|(_, last)| at.since(*last) < longest);
-            let hops = before.map_or(0, |(hops, _)| hops).saturating_add(1);
+            let hops = match (before, asked_for) {
+                (Some((hops, _)), true) => hops,
+                (Some((hops, _)), false) => hops.saturating_add(1),
+                (None, _) => 1,
+            };
             return Self {
                 quick: self.quick.clone(),
                 hops: Some((hops, at)),
@@ -127,7 +133,7 @@ mod tests {
         let (mut pace, mut last_at) = (Pace::default(), Timestamp(0));
         for (turn, text) in (1..).zip(texts) {
             let at = START.plus(gap * turn);
-            pace = pace.after(&[claimed(Content::text(*text), at)], last_at);
+            pace = pace.after(&[claimed(Content::text(*text), at)], last_at, false);
             last_at = at;
             if pace.is_loop() {
                 return Some(turn as usize);
@@ -164,7 +170,7 @@ mod tests {
         };
         let mut pace = Pace::default();
         for _ in 0..30 {
-            pace = pace.after(&[claimed(picture.clone(), START)], START);
+            pace = pace.after(&[claimed(picture.clone(), START)], START, false);
             assert!(pace.is_calm());
         }
     }
@@ -172,7 +178,7 @@ mod tests {
     #[test]
     fn turns_in_which_nobody_speaks_end_after_ten() {
         let wake = Content::Wake { why: Wake::Due };
-        let hop = |pace: &Pace, at| pace.after(&[claimed(wake.clone(), at)], START);
+        let hop = |pace: &Pace, at| pace.after(&[claimed(wake.clone(), at)], START, false);
         let mut pace = Pace::default();
         for turn in 1..=11 {
             assert!(!pace.is_loop(), "{turn}");
@@ -181,7 +187,7 @@ mod tests {
         assert!(pace.is_loop());
         // Whoever says something begins anew, and so does a wake of its own time.
         let said = claimed(Content::text("hello"), START.plus(REMINDED));
-        assert!(pace.after(&[said], START).is_calm());
+        assert!(pace.after(&[said], START, false).is_calm());
         let later = hop(&pace, START.plus(REMINDED));
         assert!(!later.is_loop());
     }
@@ -190,10 +196,10 @@ mod tests {
     fn what_is_kept_is_small_and_nothing_at_a_persons_pace() {
         let mut pace = Pace::default();
         for _ in 0..50 {
-            pace = pace.after(&[claimed(Content::text("hi"), START)], START);
+            pace = pace.after(&[claimed(Content::text("hi"), START)], START, false);
         }
         assert!(serde_json::to_string(&pace).unwrap().len() <= 70);
-        let calm = pace.after(&[claimed(Content::text("hi"), START)], Timestamp(0));
+        let calm = pace.after(&[claimed(Content::text("hi"), START)], Timestamp(0), false);
         assert_eq!(serde_json::to_string(&calm).unwrap(), "{}");
     }
 }

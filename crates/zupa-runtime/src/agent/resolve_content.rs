@@ -16,7 +16,8 @@ use super::hear::{Heard, hear};
 use super::modality::is_voice;
 use super::talk::Came;
 use super::{AgentTurn, Parts, Update};
-use crate::graph::{Ending, Move, Node, reminder};
+use crate::graph::{Ending, Move, Node};
+use crate::remind::reminder;
 use crate::turn::{Cx, Stop};
 
 /// The line of a voice message that was not understood.
@@ -43,9 +44,7 @@ impl Node<AgentTurn> for ResolveContent {
         let range = (turn.first(), turn.last());
         // A reminder that has come due is one line.
         if let Some(reminded) = reminder(&cx.run) {
-            if let Some(next) = reminded.next(cx.now())? {
-                cx.remind(&next)?;
-            }
+            cx.remind_again(&reminded)?;
             let text = reminded.text;
             let lines = vec![format!("[a reminder that was set is due now: {text}]")];
             let heard = Vec::new();

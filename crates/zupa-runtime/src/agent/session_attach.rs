@@ -8,14 +8,16 @@
 //! loop ends here, silently, and operators are asked for a human.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use zupa_core::{Coming, Content, Number, Wake};
+use zupa_core::{Claimed, Coming, Content, Number, Timestamp, Wake};
 
 use super::session::{EndReason, Episode, Session};
 use super::state::Attached;
 use super::{AgentTurn, Parts, Update, recall};
 use crate::graph::{Ending, Move, Node};
+use crate::remind::reminder;
 use crate::turn::{Cx, Stop};
 
 pub(super) struct SessionAttach(pub Arc<Parts>);
@@ -31,8 +33,8 @@ impl Node<AgentTurn> for SessionAttach {
             return self.woken(why, turn, cx).await;
         }
         let (open, longest) = (turn.kept.session, self.0.agent.session_idle);
-        // Idleness is the gap between acceptances: a slow answer is none.
-        let is_over = open.is_open() && first.accepted_at.since(open.last_at) > longest;
+        let is_over = open.is_open() && has_gap(open.last_at, &claimed.inbounds, longest);
+        let asked_for = reminder(&cx.run).is_some_and(|reminded| !reminded.unasked);
         let ended = match is_over {
             true => self.end(turn, first.number, EndReason::Idle, cx).await?,
             false => None,
@@ -60,10 +62,29 @@ impl Node<AgentTurn> for SessionAttach {
             is_over,
             wake_at: Some(session.last_at.plus(longest)),
             human_within: self.0.agent.human_within,
-            pace: turn.kept.pace.after(&claimed.inbounds, open.last_at),
+            pace: turn
+                .kept
+                .pace
+                .after(&claimed.inbounds, open.last_at, asked_for),
         };
-        Ok(on(attached, "command_gate"))
+        Ok(match asked_for {
+            true => Move::to("command_gate").with(Update::Session(attached)),
+            false => on(attached, "command_gate"),
+        })
     }
+}
+
+/// True where nobody has spoken for longer than a session lasts, before the messages or
+/// between them: messages that waited together are all of the new session. Idleness is the
+/// gap between acceptances: a slow answer is none.
+fn has_gap(last_at: Timestamp, inbounds: &[Claimed], longest: Duration) -> bool {
+    let new = |inbound: &&Claimed| inbound.coming != Coming::Redriven;
+    let mut before = last_at;
+    inbounds.iter().filter(new).any(|inbound| {
+        let gap = inbound.accepted_at.since(before);
+        before = inbound.accepted_at;
+        gap > longest
+    })
 }
 
 /// To the next node, unless this runs in a loop.
@@ -105,7 +126,7 @@ impl SessionAttach {
         };
         // Woken too early: somebody has spoken since.
         let wake_at = session.is_open().then(|| open.last_at.plus(longest));
-        let pace = turn.kept.pace.after(&cx.run.turn.inbounds, open.last_at);
+        let pace = (turn.kept.pace).after(&cx.run.turn.inbounds, open.last_at, false);
         let attached = Attached {
             session,
             ended,

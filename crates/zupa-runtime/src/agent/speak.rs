@@ -15,7 +15,7 @@ use zupa_core::{
 };
 
 use super::Parts;
-use crate::graph::reminder;
+use crate::remind::reminder;
 use crate::telemetry;
 use crate::turn::{Cx, Run, Stop};
 

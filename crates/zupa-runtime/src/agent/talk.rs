@@ -54,6 +54,8 @@ pub enum Came {
     Loops,
     /// The human gives it back.
     Back,
+    /// Nobody has looked at a conversation that runs in a loop: it does still.
+    LoopsOn,
     /// It begins anew.
     Anew,
 }
@@ -108,7 +110,7 @@ impl Talk {
         let (worked, next) = match (came, left) {
             (Came::ToNothing, Left::Answered | Left::Silent | Left::Waits(_)) => return,
             (Came::ToHuman | Came::Loops, _) => return self.go(&[On::Escalate], at),
-            (Came::Back, _) => {
+            (Came::Back | Came::LoopsOn, _) => {
                 self.asked = false;
                 return self.go(&[On::HandBack], at);
             }

@@ -9,15 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zupa_core::store::Verdict;
 use zupa_core::{
-    Content, Digest, EffectClass, Error, ErrorKind, NewWait, Outbound, Resume, Step, StoredState,
-    TurnId, Wait, WaitId, WaitKind, WaitState,
+    Digest, EffectClass, Error, ErrorKind, NewWait, Outbound, Resume, Step, StoredState, TurnId,
+    Wait, WaitId, WaitKind, WaitState,
 };
 
 use super::run::{Visits, Walk};
 use super::state::load;
 use super::{Graph, Question, State};
 use crate::commit::{Done, Keeps};
-use crate::remind::Reminded;
 use crate::turn::{Gathered, Given, Review, Run, Stop, version_mismatch};
 
 /// How often a parked turn whose node is unknown here is left to processes of another
@@ -356,15 +355,4 @@ impl ParkedStep {
             result: self.result,
         }
     }
-}
-
-/// What a timer without a parked turn brings back.
-pub(crate) fn reminder(run: &Run) -> Option<Reminded> {
-    let first = run.turn.inbounds.first()?;
-    let wait = run.turn.waits.first()?;
-    let timer = matches!(first.content, Content::Settled { .. }) && wait.opened.resume.is_none();
-    if !timer {
-        return None;
-    }
-    serde_json::from_str(&wait.opened.payload).ok()
 }

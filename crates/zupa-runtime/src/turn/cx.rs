@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zupa_core::{
-    Address, Claimed, ConversationId, Digest, EffectClass, Error, Fact, NewWait, Reminder,
+    Address, Claimed, Content, ConversationId, Digest, EffectClass, Error, Fact, NewWait, Reminder,
     Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
 };
 
@@ -199,6 +199,21 @@ impl Cx {
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a time that is over, or a pattern
     /// that is none.
     pub fn remind(&mut self, reminder: &Reminder) -> Result<(), Stop> {
+        let mut inbounds = self.inbounds().iter();
+        let woken = inbounds.all(|inbound| matches!(inbound.content, Content::Wake { .. }));
+        let unasked = woken || remind::reminder(&self.run).is_some();
+        self.set_reminder(reminder, unasked)
+    }
+
+    /// Sets a reminder again that comes by a pattern.
+    pub(crate) fn remind_again(&mut self, before: &Reminded) -> Result<(), Stop> {
+        match before.next(self.now())? {
+            Some(next) => self.set_reminder(&next, before.unasked),
+            None => Ok(()),
+        }
+    }
+
+    fn set_reminder(&mut self, reminder: &Reminder, unasked: bool) -> Result<(), Stop> {
         if reminder.due_at <= self.now() {
             return Err(Stop::Failed(Error::invalid(
                 "a reminder is due in the past",
@@ -210,6 +225,7 @@ impl Cx {
         let reminded = Reminded {
             text: reminder.text.clone(),
             every: reminder.every.clone(),
+            unasked,
         };
         let payload = serde_json::to_string(&reminded)
             .map_err(|source| Error::invalid("a reminder is not JSON").with_source(source))?;

@@ -1,10 +1,14 @@
 //! Two bots that talk to each other, and an agent that wakes itself, stop; people do
 //! not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use zupa_core::desk::{Decided, TurnView};
-use zupa_core::{Desk, Effect, InboundState, Reminder, ToolContext, ToolOutput, Wait, WaitState};
+use zupa_core::{
+    Desk, Effect, InboundState, Reminder, Timestamp, ToolContext, ToolOutput, Wait, WaitKind,
+    WaitState,
+};
 use zupa_runtime::tool;
 
 use crate::support::{Act, Setup, World, decide_one, inbound, kept, pass, secs};
@@ -130,6 +134,86 @@ async fn an_agent_that_reminds_itself_stops_after_ten_turns_until_somebody_speak
     pass(secs(15)).await;
     world.quiet().await;
     assert_eq!(world.replies("bot").await.len(), 13, "it may again");
+}
+
+/// A tool that sets these reminders.
+fn reminds(reminders: impl Fn(Timestamp) -> Vec<Reminder> + Send + Sync + 'static) -> Setup {
+    let mut setup = Setup::web();
+    let reminders = Arc::new(reminders);
+    let plan = move |_: Nothing, cx: ToolContext| {
+        let reminders = reminders.clone();
+        async move {
+            let mut set = ToolOutput::of("set");
+            set.remind = reminders(cx.at);
+            Ok(set)
+        }
+    };
+    let plan = tool("plan", "", Effect::IDEMPOTENT, plan).into_tool();
+    setup.agent = setup.agent.tool(plan);
+    setup
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_reminder_that_somebody_asked_for_comes_however_many_there_are() {
+    let setup = reminds(|at| {
+        let each = |place: u32| Reminder::once(at.plus(secs(60) * place), "drink");
+        (1..=30).map(each).collect()
+    });
+    let world = setup.start().await;
+    world.model.always("start", Act::Call(&[("plan", "{}")]));
+    world.model.always("set", Act::Say("on it"));
+    world.model.always("reminder", Act::Say("Drink."));
+    assert!(answer(&world, 1, "start").await.is_some());
+    pass(secs(40 * 60)).await;
+    world.quiet().await;
+    assert_eq!(world.replies("bot").await.len(), 1 + 30);
+    assert!(reviews(&world).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_that_comes_by_a_pattern_comes_for_as_long_as_nobody_speaks() {
+    let setup = reminds(|at| {
+        let mut reminder = Reminder::once(at.plus(secs(30 * 60)), "drink");
+        reminder.every = Some("*/30 * * * *".to_owned());
+        vec![reminder]
+    });
+    let world = setup.start().await;
+    world.model.always("start", Act::Call(&[("plan", "{}")]));
+    world.model.always("set", Act::Say("on it"));
+    world.model.always("reminder", Act::Say("Drink."));
+    assert!(answer(&world, 1, "start").await.is_some());
+    pass(secs(12 * 60 * 60)).await;
+    world.quiet().await;
+    let heard = world.replies("bot").await.len();
+    assert!((24..=26).contains(&heard), "{heard}");
+    let open = reviews(&world).await;
+    assert!(
+        open.iter().all(|wait| wait.opened.kind == WaitKind::Timer),
+        "{open:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_nobody_looks_at_hears_nothing_and_is_not_answered_again() {
+    let mut setup = Setup::web();
+    setup.agent.human_within = secs(60);
+    let world = setup.start().await;
+    says(&world, "How can I help you?");
+    let mut answers = 0;
+    for id in 0..200 {
+        answers += usize::from(answer(&world, id, "Hello?").await.is_some());
+        pass(secs(1)).await;
+    }
+    assert!(answers <= 10, "{answers}");
+    let said = world.replies("bot").await;
+    assert!(
+        said.iter().all(|said| said == "How can I help you?"),
+        "{said:?}"
+    );
+    assert_eq!(reviews(&world).await.len(), 1, "operators are asked again");
+    // A person's pace ends it.
+    pass(secs(120)).await;
+    assert!(answer(&world, 300, "Hello?").await.is_some());
 }
 
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]

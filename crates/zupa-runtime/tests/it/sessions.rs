@@ -46,6 +46,26 @@ async fn a_slow_answer_is_no_silence() {
     assert_eq!(prompt_of(&world), ["one", "re: one", "two"]);
 }
 
+/// What waited together is claimed at once, and is of one session.
+#[tokio::test(start_paused = true)]
+async fn silence_between_messages_that_waited_begins_another_session_with_the_first_of_them() {
+    let mut setup = Setup::web();
+    setup.agent.session_idle = secs(20);
+    let world = setup.start().await;
+    world.model.on("one", [Act::Take(secs(29))]);
+    world.say("ana", "one").await;
+    pass(secs(2)).await;
+    world.say("ana", "two").await;
+    pass(secs(25)).await;
+    world.say("ana", "three").await;
+    world.quiet().await;
+    let prompt = prompt_of(&world);
+    assert!(!prompt.contains(&"one".to_owned()), "{prompt:?}");
+    assert!(prompt.ends_with(&["two".to_owned(), "three".to_owned()]));
+    assert_eq!(ends(&world).await, ["idle"]);
+    assert_eq!(kept_of(&world).await.session.number, 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_outlives_a_restart() {
     let setup = Setup::web();

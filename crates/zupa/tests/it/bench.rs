@@ -37,6 +37,12 @@ fn nobody_emits_unless_it_is_asked_for() {
     assert!(!table.contains("events"), "{table}");
 }
 
+#[test]
+fn more_events_than_any_machine_emits_are_refused() {
+    let ran = Home::new().run(&["bench", "--events", "50000000"]);
+    ran.refused(2, &["--events", "10000000"]);
+}
+
 /// What would be taken for measured and was not.
 #[test]
 fn a_configuration_is_refused_as_none_is_read() {

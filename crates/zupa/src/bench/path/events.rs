@@ -90,7 +90,7 @@ async fn emit(bus: EventBus, per_second: u32, stop: Arc<AtomicBool>) -> u64 {
     let mut emitted = 0;
     while !stop.load(Ordering::Relaxed) {
         sleep_until(Instant::from_std(ticks.next())).await;
-        while let Some((_, burst)) = ticks.take(Instant::now().into_std()) {
+        if let Some((_, burst)) = ticks.take(Instant::now().into_std()) {
             for number in 0..burst {
                 bus.emit(Draft::of(TICK).with("outcome", "ok").with("number", number));
             }
