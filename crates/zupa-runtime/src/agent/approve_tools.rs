@@ -100,7 +100,10 @@ impl ApproveTools {
                         let text = confirm(&arguments);
                         let question = self.confirmation(call, &text);
                         let say = vec![Outbound::reply(text)];
-                        return (Move::wait("approve_tools", vec![question], say), asked);
+                        // Operators are asked once the person has answered: none of them
+                        // has been asked by now.
+                        let nobody = BTreeMap::new();
+                        return (Move::wait("approve_tools", vec![question], say), nobody);
                     }
                 }
             }
