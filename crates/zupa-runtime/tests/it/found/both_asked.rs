@@ -122,8 +122,7 @@ fn operators_are_asked_once_whatever_point_the_process_dies_at() {
         assert_eq!(done, ["reserve gift"], "died at {at:?}");
         let asked = life(setup.memory.waits(None, 10)).unwrap();
         let approvals = asked.iter().filter(|wait| {
-            wait.opened.kind == WaitKind::Decision
-                && wait.opened.subject.contains("approve")
+            wait.opened.kind == WaitKind::Decision && wait.opened.subject.contains("approve")
         });
         assert_eq!(approvals.count(), 1, "died at {at:?}");
         if at.is_none() {
