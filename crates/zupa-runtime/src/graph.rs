@@ -27,7 +27,7 @@ use zupa_core::{Claimed, Digest, Outbound};
 pub use build::{Exit, GraphBuilder, ends, leaves, to, waits};
 pub use moves::{Ending, Move, Question};
 pub use node::{Node, NodeFn};
-pub(crate) use park::reminder;
+pub(crate) use park::{reminder, reminds_again};
 pub(crate) use run::Engine;
 pub use state::{Left, State};
 pub use sub::SubGraph;

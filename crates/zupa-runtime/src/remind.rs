@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use croner::Cron;
 use serde::{Deserialize, Serialize};
-use zupa_core::{Error, Reminder, Result, Timestamp};
+use zupa_core::{Error, NewWait, Reminder, Result, Timestamp, WaitId, WaitKind};
 
 /// What a timer brings back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,19 +15,38 @@ pub(crate) struct Reminded {
 }
 
 impl Reminded {
-    /// The reminder after this one, from `now` on, if it comes again.
+    pub(crate) fn of(reminder: &Reminder) -> Self {
+        Self {
+            text: reminder.text.clone(),
+            every: reminder.every.clone(),
+        }
+    }
+
+    /// The timer that brings it back.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for what is no JSON.
+    pub(crate) fn timer(&self, id: WaitId, due_at: Timestamp) -> Result<NewWait> {
+        let payload = serde_json::to_string(self)
+            .map_err(|source| Error::invalid("a reminder is not JSON").with_source(source))?;
+        Ok(NewWait {
+            id,
+            kind: WaitKind::Timer,
+            subject: "null".into(),
+            payload,
+            resume: None,
+            expires_at: Some(due_at),
+        })
+    }
+
+    /// When it comes again after `now`, if it does.
     ///
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a pattern that is none, or that
     /// never comes.
-    pub(crate) fn next(&self, now: Timestamp) -> Result<Option<Reminder>> {
-        let Some(every) = &self.every else {
-            return Ok(None);
-        };
-        Ok(Some(Reminder {
-            due_at: after(every, now)?,
-            text: self.text.clone(),
-            every: Some(every.clone()),
-        }))
+    pub(crate) fn next(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        self.every
+            .as_deref()
+            .map(|every| after(every, now))
+            .transpose()
     }
 }
 

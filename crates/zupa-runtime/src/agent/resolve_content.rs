@@ -27,9 +27,6 @@ impl Node<AgentTurn> for ResolveContent {
         let range = (turn.first(), turn.last());
         // A reminder that has come due is one line.
         if let Some(reminded) = reminder(&cx.run) {
-            if let Some(next) = reminded.next(cx.now())? {
-                cx.remind(&next)?;
-            }
             let text = reminded.text;
             let lines = vec![format!("[a reminder that was set is due now: {text}]")];
             let heard = Vec::new();

@@ -7,10 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracing::warn;
 use zupa_core::store::Verdict;
 use zupa_core::{
-    Content, Digest, EffectClass, Error, ErrorKind, NewWait, Outbound, Resume, Step, StoredState,
-    TurnId, Wait, WaitId, WaitKind, WaitState,
+    Coming, Content, Digest, EffectClass, Error, ErrorKind, NewWait, Outbound, Resume, Step,
+    StoredState, TurnId, Wait, WaitId, WaitKind, WaitState,
 };
 
 use super::run::{Visits, Walk};
@@ -367,4 +368,19 @@ pub(crate) fn reminder(run: &Run) -> Option<Reminded> {
         return None;
     }
     serde_json::from_str(&wait.opened.payload).ok()
+}
+
+/// The next time of the reminder that the turn is about, if it comes again. It is set by the
+/// turn's end, whatever that is; one that is tried again has set it when it was given up.
+pub(crate) fn reminds_again(run: &Run) -> Option<NewWait> {
+    let coming = run.turn.inbounds.first()?.coming;
+    let reminded = reminder(run).filter(|_| coming != Coming::Redriven)?;
+    let next = reminded.next(run.at()).and_then(|due_at| {
+        let timer = |due_at| reminded.timer(WaitId(run.path.ids.fresh()), due_at);
+        due_at.map(timer).transpose()
+    });
+    next.unwrap_or_else(|error| {
+        warn!(turn_id = %run.turn.turn, %error, "a reminder does not come again");
+        None
+    })
 }

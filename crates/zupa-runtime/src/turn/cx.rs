@@ -207,20 +207,9 @@ impl Cx {
         if let Some(every) = &reminder.every {
             remind::after(every, reminder.due_at)?;
         }
-        let reminded = Reminded {
-            text: reminder.text.clone(),
-            every: reminder.every.clone(),
-        };
-        let payload = serde_json::to_string(&reminded)
-            .map_err(|source| Error::invalid("a reminder is not JSON").with_source(source))?;
-        self.gathered.waits.push(NewWait {
-            id: WaitId(self.run.path.ids.fresh()),
-            kind: WaitKind::Timer,
-            subject: "null".into(),
-            payload,
-            resume: None,
-            expires_at: Some(reminder.due_at),
-        });
+        let id = WaitId(self.run.path.ids.fresh());
+        let timer = Reminded::of(reminder).timer(id, reminder.due_at)?;
+        self.gathered.waits.push(timer);
         Ok(())
     }
 
