@@ -31,6 +31,7 @@ use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::graph::Engine;
 use crate::memory::Memory;
+use crate::remind::reminds_again;
 use crate::resilience::Breaker;
 use crate::retry::{Pauses, may_pass};
 use crate::settings::Settings;
@@ -198,7 +199,8 @@ impl Committer {
             .hint(&turn.address, Hint::End { turn: turn.turn });
     }
 
-    fn done(&self, run: &Run, done: Done) -> TurnEnd {
+    fn done(&self, run: &Run, mut done: Done) -> TurnEnd {
+        done.waits.extend(reminds_again(run));
         TurnEnd::Commit(Commit {
             verdict: done.verdict,
             outbound: self.rows(run, done.outbound),
@@ -293,6 +295,7 @@ impl Committer {
         TurnEnd::Commit(Commit {
             wake_at: keeps.as_ref().and_then(|keeps| keeps.wake_at),
             state: keeps.map(|keeps| keeps.state),
+            waits: reminds_again(run).into_iter().collect(),
             settles: settles.into_iter().collect(),
             ..Commit::of(Verdict::Dead(failure), rows)
         })

@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 use croner::Cron;
 use serde::{Deserialize, Serialize};
-use zupa_core::{Content, Error, Reminder, Result, Timestamp};
+use tracing::warn;
+use zupa_core::{Coming, Content, Error, NewWait, Reminder, Result, Timestamp, WaitId, WaitKind};
 
 use crate::turn::Run;
 
@@ -20,19 +21,39 @@ pub(crate) struct Reminded {
 }
 
 impl Reminded {
-    /// The reminder after this one, from `now` on, if it comes again.
+    pub(crate) fn of(reminder: &Reminder, unasked: bool) -> Self {
+        Self {
+            text: reminder.text.clone(),
+            every: reminder.every.clone(),
+            unasked,
+        }
+    }
+
+    /// The timer that brings it back.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for what is no JSON.
+    pub(crate) fn timer(&self, id: WaitId, due_at: Timestamp) -> Result<NewWait> {
+        let payload = serde_json::to_string(self)
+            .map_err(|source| Error::invalid("a reminder is not JSON").with_source(source))?;
+        Ok(NewWait {
+            id,
+            kind: WaitKind::Timer,
+            subject: "null".into(),
+            payload,
+            resume: None,
+            expires_at: Some(due_at),
+        })
+    }
+
+    /// When it comes again after `now`, if it does.
     ///
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a pattern that is none, or that
     /// never comes.
-    pub(crate) fn next(&self, now: Timestamp) -> Result<Option<Reminder>> {
-        let Some(every) = &self.every else {
-            return Ok(None);
-        };
-        Ok(Some(Reminder {
-            due_at: after(every, now)?,
-            text: self.text.clone(),
-            every: Some(every.clone()),
-        }))
+    pub(crate) fn next(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        self.every
+            .as_deref()
+            .map(|every| after(every, now))
+            .transpose()
     }
 }
 
@@ -45,6 +66,21 @@ pub(crate) fn reminder(run: &Run) -> Option<Reminded> {
         return None;
     }
     serde_json::from_str(&wait.opened.payload).ok()
+}
+
+/// The next time of the reminder that the turn is about, if it comes again. It is set by the
+/// turn's end, whatever that is; one that is tried again has set it when it was given up.
+pub(crate) fn reminds_again(run: &Run) -> Option<NewWait> {
+    let coming = run.turn.inbounds.first()?.coming;
+    let reminded = reminder(run).filter(|_| coming != Coming::Redriven)?;
+    let next = reminded.next(run.at()).and_then(|due_at| {
+        let timer = |due_at| reminded.timer(WaitId(run.path.ids.fresh()), due_at);
+        due_at.map(timer).transpose()
+    });
+    next.unwrap_or_else(|error| {
+        warn!(turn_id = %run.turn.turn, %error, "a reminder does not come again");
+        None
+    })
 }
 
 /// The first time of a pattern after `now`.

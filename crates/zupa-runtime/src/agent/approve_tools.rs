@@ -2,7 +2,7 @@
 //!
 //! The person is asked about calls that need a confirmation, one after the other; then
 //! operators about those that need an approval, all at once. What was asked is bound to
-//! the arguments by their digest.
+//! the arguments by their digest. A spoken answer is heard first, as `resolve_content` does.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use zupa_core::{
     Content, Decision, Digest, Outbound, Timestamp, ToolCall, Wait, WaitKind, WaitState,
 };
 
+use super::hear::{InWords, in_words};
 use super::run_tools::name_of;
 use super::words::Answer;
 use super::{AgentTurn, Parts, Update};
@@ -29,12 +30,17 @@ pub(super) struct ApproveTools(pub Arc<Parts>);
 #[async_trait]
 impl Node<AgentTurn> for ApproveTools {
     async fn run(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
+        let run = cx.run.clone();
+        let said = match run.settled().iter().any(is_answered) {
+            true => in_words(&self.0, run.inbounds(), cx).await?,
+            false => InWords::default(),
+        };
         let (mut confirmed, mut approved) = (Vec::new(), Vec::new());
         for wait in cx.settled() {
-            match self.settled(turn, wait, cx) {
+            match self.settled(turn, wait, &said) {
                 Settled::Confirmed(call, decision) => confirmed.push((call, decision)),
                 Settled::Approved(call, decision) => approved.push((call, decision)),
-                Settled::Unclear(subject) => return Ok(self.ask_again(subject, cx)),
+                Settled::Unclear(subject) => return Ok(self.ask_again(subject, said, cx)),
                 Settled::NotOurs => {}
             }
         }
@@ -44,6 +50,7 @@ impl Node<AgentTurn> for ApproveTools {
             approved,
             asked,
             heard_at: heard_at(cx),
+            heard: said.heard,
         };
         Ok(next.with(decided))
     }
@@ -54,6 +61,12 @@ fn heard_at(cx: &Cx) -> Option<Timestamp> {
     let newest = cx.inbounds().last()?;
     let said = !matches!(newest.content, Content::Settled { .. });
     said.then_some(newest.accepted_at)
+}
+
+/// True for a question that the person's messages answer.
+fn is_answered(wait: &Wait) -> bool {
+    let is_over = matches!(wait.state, WaitState::Expired | WaitState::Cancelled);
+    wait.opened.kind == WaitKind::Reply && !is_over
 }
 
 fn is_in(decisions: &[(String, Decision)], call: &ToolCall) -> Option<bool> {
@@ -100,7 +113,10 @@ impl ApproveTools {
                         let text = confirm(&arguments);
                         let question = self.confirmation(call, &text);
                         let say = vec![Outbound::reply(text)];
-                        return (Move::wait("approve_tools", vec![question], say), asked);
+                        // Operators are asked once the person has answered: none of them
+                        // has been asked by now.
+                        let nobody = BTreeMap::new();
+                        return (Move::wait("approve_tools", vec![question], say), nobody);
                     }
                 }
             }
@@ -127,7 +143,7 @@ impl ApproveTools {
         (Move::wait("approve_tools", approvals, say), asked)
     }
 
-    fn settled(&self, turn: &AgentTurn, wait: &Wait, cx: &Cx) -> Settled {
+    fn settled(&self, turn: &AgentTurn, wait: &Wait, said: &InWords) -> Settled {
         let Ok(subject) = serde_json::from_str::<Value>(&wait.opened.subject) else {
             return Settled::NotOurs;
         };
@@ -147,7 +163,7 @@ impl ApproveTools {
         };
         let decision = match (wait.opened.kind, wait.state) {
             (_, WaitState::Expired | WaitState::Cancelled) => by_nobody("nobody answered in time"),
-            (WaitKind::Reply, _) => match self.heard(cx) {
+            (WaitKind::Reply, _) => match self.answer(said) {
                 Answer::Yes => Decision {
                     by: "person".into(),
                     approved: true,
@@ -178,15 +194,9 @@ impl ApproveTools {
     }
 
     /// What the person's messages mean.
-    fn heard(&self, cx: &Cx) -> Answer {
-        let inbounds = cx.inbounds().iter();
-        let said: Vec<String> = inbounds
-            .map(|inbound| inbound.content.as_prompt_text())
-            .collect();
-        self.0
-            .agent
-            .language
-            .answer(said.iter().map(String::as_str))
+    fn answer(&self, said: &InWords) -> Answer {
+        let lines = said.lines.iter().map(String::as_str);
+        self.0.agent.language.answer(lines)
     }
 
     fn confirmation(&self, call: &ToolCall, asked: &str) -> Question {
@@ -200,22 +210,35 @@ impl ApproveTools {
         .within(self.0.agent.confirm_within)
     }
 
-    fn ask_again(&self, mut subject: Value, cx: &Cx) -> Move<AgentTurn> {
+    /// Asks the same question once more; as text, if something of the answer was not
+    /// understood.
+    fn ask_again(&self, mut subject: Value, said: InWords, cx: &Cx) -> Move<AgentTurn> {
         let again = subject.get("again").and_then(Value::as_u64).unwrap_or(0);
         subject["again"] = json!(again + 1);
         let asked = subject
             .get("asked")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let said = format!("{}\n{asked}", self.0.agent.language.yes_or_no);
+        let language = &self.0.agent.language;
+        let how = match said.unheard {
+            true => language.ask_for_text(),
+            false => &language.yes_or_no,
+        };
+        let again = format!("{how}\n{asked}");
         let question = Question::reply(subject).within(self.0.agent.confirm_within);
         let heard = Update::Decided {
             confirmed: Vec::new(),
             approved: Vec::new(),
             asked: BTreeMap::new(),
             heard_at: heard_at(cx),
+            heard: said.heard,
         };
-        Move::wait("approve_tools", vec![question], vec![Outbound::reply(said)]).with(heard)
+        Move::wait(
+            "approve_tools",
+            vec![question],
+            vec![Outbound::reply(again)],
+        )
+        .with(heard)
     }
 
     fn approval(&self, call: &ToolCall, known: &Known, arguments: Value) -> Question {

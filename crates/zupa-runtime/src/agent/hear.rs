@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use zupa_core::bus::names;
 use zupa_core::{
-    Audio, Channel, Content, Error, ErrorKind, Hint, Result as CoreResult, Transcriber,
-    TranscriptionRequest,
+    Audio, Channel, Claimed, Content, Error, ErrorKind, Hint, Number, Result as CoreResult,
+    Transcriber, TranscriptionRequest,
 };
 
+use super::modality::is_voice;
 use super::{Parts, speak};
-use crate::turn::{Run, Stop};
+use crate::turn::{Cx, Run, Stop};
+
+/// The line of a voice message that was not understood.
+const UNHEARD: &str = "[a voice message that could not be understood]";
 
 /// The largest voice message that is fetched. WhatsApp sends 16 MB, OpenAI takes 25.
 const HEARD_BYTES: u64 = 16 << 20;
@@ -21,7 +25,7 @@ const HEARD_BYTES: u64 = 16 << 20;
 /// none decides otherwise.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Heard {
+enum Heard {
     /// The words.
     Words(String),
     /// None.
@@ -33,8 +37,81 @@ pub(super) enum Heard {
     },
 }
 
+/// Messages, in words.
+#[derive(Default)]
+pub(super) struct InWords {
+    /// A line for each.
+    pub lines: Vec<String>,
+    /// Something of it can be answered.
+    pub answerable: bool,
+    /// Something of it was not understood.
+    pub unheard: bool,
+    /// What was heard in voice, by the messages' numbers.
+    pub heard: Vec<(Number, String)>,
+}
+
+impl InWords {
+    fn read(&mut self, content: &Content) {
+        // A reaction alone asks for no answer.
+        self.answerable |= !matches!(content, Content::Reaction { .. });
+        self.lines.push(content.as_prompt_text());
+    }
+
+    fn heard(&mut self, words: String, inbound: &Claimed) {
+        self.answerable = true;
+        let line = match &inbound.content {
+            Content::Media {
+                caption: Some(caption),
+                ..
+            } => format!("{words}\n{caption}"),
+            _ => words,
+        };
+        self.heard.push((inbound.number, line.clone()));
+        self.lines.push(line);
+    }
+
+    fn not_understood(&mut self) {
+        self.unheard = true;
+        self.lines.push(UNHEARD.into());
+    }
+}
+
+/// Reads messages, and hears those that are voice: each an effect of its own, whose input
+/// is the message alone, so that what was paid for stays, whoever transcribes the next one.
+pub(super) async fn in_words(
+    parts: &Parts,
+    inbounds: &[Claimed],
+    cx: &mut Cx,
+) -> Result<InWords, Stop> {
+    let mut in_words = InWords::default();
+    let mut down = false;
+    for (place, inbound) in inbounds.iter().enumerate() {
+        let content = &inbound.content;
+        let ear = parts.agent.transcriber.as_deref();
+        let Some(ear) = ear.filter(|_| is_voice(content)) else {
+            in_words.read(content);
+            continue;
+        };
+        // Whoever is down would let every message wait for its own timeout.
+        if down {
+            in_words.not_understood();
+            continue;
+        }
+        let (run, name) = (cx.run.clone(), format!("transcribe/{place}"));
+        let hearing = cx.effect(&name, content, || hear(parts, ear, content, &run));
+        match Box::pin(hearing).await? {
+            Heard::Words(words) => in_words.heard(words, inbound),
+            Heard::Nothing { down: gone, .. } => {
+                in_words.not_understood();
+                down = gone;
+            }
+        }
+    }
+    Ok(in_words)
+}
+
 /// Fetches and transcribes one voice message. The error ends the run.
-pub(super) async fn hear(
+async fn hear(
     parts: &Parts,
     transcriber: &dyn Transcriber,
     content: &Content,

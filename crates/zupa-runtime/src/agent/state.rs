@@ -152,6 +152,8 @@ pub enum Update {
         asked: BTreeMap<String, Timestamp>,
         /// When the person was last heard.
         heard_at: Option<Timestamp>,
+        /// What was heard in answers that are voice, by their numbers.
+        heard: Vec<(Number, String)>,
     },
     /// What the calls gave back, in their order.
     Called(Vec<CallResult>),
@@ -246,6 +248,12 @@ impl AgentTurn {
 }
 
 impl Kept {
+    fn hear(&mut self, heard: Vec<(Number, String)>) {
+        self.heard.extend(heard);
+        let surplus = self.heard.len().saturating_sub(HEARD);
+        self.heard.drain(..surplus);
+    }
+
     fn remember(&mut self, ended: Option<Episode>) {
         self.episodes.extend(ended);
         let surplus = self.episodes.len().saturating_sub(EPISODES);
@@ -296,9 +304,7 @@ impl State for AgentTurn {
             } => {
                 (self.input, self.range) = (lines, range);
                 self.came = Came::AsItEnded;
-                self.kept.heard.extend(heard);
-                let surplus = self.kept.heard.len().saturating_sub(HEARD);
-                self.kept.heard.drain(..surplus);
+                self.kept.hear(heard);
             }
             Update::History(lines) => self.history = Some(lines),
             Update::Prompt(prompt) => self.prompt = prompt.into(),
@@ -326,8 +332,10 @@ impl State for AgentTurn {
                 approved,
                 asked,
                 heard_at,
+                heard,
             } => {
                 self.came = Came::AsItEnded;
+                self.kept.hear(heard);
                 if let (Some(talk), Some((_, decision))) = (&mut self.kept.talk, confirmed.last()) {
                     talk.answered(decision.approved);
                 }

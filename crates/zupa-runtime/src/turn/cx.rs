@@ -202,18 +202,6 @@ impl Cx {
         let mut inbounds = self.inbounds().iter();
         let woken = inbounds.all(|inbound| matches!(inbound.content, Content::Wake { .. }));
         let unasked = woken || remind::reminder(&self.run).is_some();
-        self.set_reminder(reminder, unasked)
-    }
-
-    /// Sets a reminder again that comes by a pattern.
-    pub(crate) fn remind_again(&mut self, before: &Reminded) -> Result<(), Stop> {
-        match before.next(self.now())? {
-            Some(next) => self.set_reminder(&next, before.unasked),
-            None => Ok(()),
-        }
-    }
-
-    fn set_reminder(&mut self, reminder: &Reminder, unasked: bool) -> Result<(), Stop> {
         if reminder.due_at <= self.now() {
             return Err(Stop::Failed(Error::invalid(
                 "a reminder is due in the past",
@@ -222,21 +210,9 @@ impl Cx {
         if let Some(every) = &reminder.every {
             remind::after(every, reminder.due_at)?;
         }
-        let reminded = Reminded {
-            text: reminder.text.clone(),
-            every: reminder.every.clone(),
-            unasked,
-        };
-        let payload = serde_json::to_string(&reminded)
-            .map_err(|source| Error::invalid("a reminder is not JSON").with_source(source))?;
-        self.gathered.waits.push(NewWait {
-            id: WaitId(self.run.path.ids.fresh()),
-            kind: WaitKind::Timer,
-            subject: "null".into(),
-            payload,
-            resume: None,
-            expires_at: Some(reminder.due_at),
-        });
+        let id = WaitId(self.run.path.ids.fresh());
+        let timer = Reminded::of(reminder, unasked).timer(id, reminder.due_at)?;
+        self.gathered.waits.push(timer);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Defects that were found by reading the engine: each as the test that failed.
 
 mod asked;
+mod both_asked;
 mod fresh_eyes;
 mod given_up;
 mod lost_answers;

@@ -9,9 +9,9 @@ use zupa_core::{
     Retry,
 };
 use zupa_runtime::Modality;
-use zupa_testkit::{Call, Fault, MUMBLE, Mouth, Throat};
+use zupa_testkit::{Call, Ear, Fault, MUMBLE, Mouth, Throat};
 
-use crate::support::{Act, Setup, World, door, error, inbound, life, secs, voice};
+use crate::support::{Act, Setup, Shop, World, door, error, inbound, life, pass, secs, voice};
 
 const ASKED: &str = "I could not understand your voice message. Please write it to me.";
 
@@ -384,4 +384,95 @@ fn a_crash_at_any_write_leaves_one_mention_and_one_answer() {
             );
         }
     }
+}
+
+/// A shop that asks before it orders, and an agent that hears.
+fn confirming(shop: &Shop) -> (Setup, Arc<Ear>) {
+    let (mut setup, ear) = phone().hearing();
+    setup.agent = setup
+        .agent
+        .tool_with_confirmation(shop.order(), |_| "Shall I?".into());
+    let order = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
+    setup.model.on("hungry", [order]);
+    setup.model.always("\"order\"", Act::Say("ordered"));
+    setup.model.always("rejected", Act::Say("not ordered"));
+    (setup, ear)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_answered_by_voice() {
+    for (answer, done, reply) in [
+        ("yes", &["order soup"][..], "ordered"),
+        ("no", &[], "not ordered"),
+    ] {
+        let shop = Shop::default();
+        let (setup, ear) = confirming(&shop);
+        let world = setup.start().await;
+        hand_in(&world, vec![inbound("ana", "m1", "hungry")]).await;
+        hand_in(&world, vec![voice(&setup, "ana", answer)]).await;
+        assert_eq!(shop.done(), done);
+        assert_eq!(setup.replies("ana").await, ["Shall I?", reply]);
+        assert_eq!(ear.heard(), [answer], "it is paid for once");
+        hand_in(&world, vec![inbound("ana", "m2", "and now?")]).await;
+        assert!(last_prompt(&setup).contains(&answer.to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spoken_answer_that_is_not_understood_is_asked_for_as_text() {
+    let down = || Throat::Fail(error(ErrorKind::Unavailable));
+    for (said, plan) in [(MUMBLE, Throat::Work), ("yes", down())] {
+        let shop = Shop::default();
+        let (setup, ear) = confirming(&shop);
+        ear.plan([plan]);
+        let world = setup.start().await;
+        hand_in(&world, vec![inbound("ana", "m1", "hungry")]).await;
+        hand_in(&world, vec![voice(&setup, "ana", said)]).await;
+        assert!(shop.done().is_empty());
+        let asked = format!("{ASKED}\nShall I?");
+        assert_eq!(setup.replies("ana").await.last(), Some(&asked));
+        hand_in(&world, vec![inbound("ana", "m2", "yes")]).await;
+        assert_eq!(shop.done(), ["order soup"]);
+    }
+}
+
+/// Nobody hears for ever: what is never understood is no yes.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_never_understood_is_asked_for_twice() {
+    let shop = Shop::default();
+    let (setup, ear) = confirming(&shop);
+    ear.plan(vec![Throat::Silence; 3]);
+    let world = setup.start().await;
+    hand_in(&world, vec![inbound("ana", "m1", "hungry")]).await;
+    for said in ["yes 1", "yes 2", "yes 3"] {
+        hand_in(&world, vec![voice(&setup, "ana", said)]).await;
+    }
+    let asked = format!("{ASKED}\nShall I?");
+    let said = ["Shall I?", &asked, &asked, "not ordered"];
+    assert_eq!(setup.replies("ana").await, said);
+    assert!(shop.done().is_empty());
+}
+
+/// The process dies while the model is asked what to say of the order.
+#[test]
+fn a_spoken_yes_that_was_recorded_is_not_heard_again() {
+    let shop = Shop::default();
+    let (setup, ear) = confirming(&shop);
+    setup.model.on("\"order\"", [Act::Hold]);
+    life(async {
+        let world = setup.start().await;
+        hand_in(&world, vec![inbound("ana", "m1", "hungry")]).await;
+        let yes = voice(&setup, "ana", "yes");
+        world.deliver(yes).await.unwrap();
+        pass(secs(2)).await;
+        assert_eq!(shop.done(), ["order soup"], "and the model is asked");
+    });
+    setup.model.release();
+    life(async {
+        let world = setup.start().await;
+        pass(secs(60)).await;
+        world.quiet().await;
+    });
+    assert_eq!(ear.heard(), ["yes"]);
+    assert_eq!(shop.done(), ["order soup"]);
 }

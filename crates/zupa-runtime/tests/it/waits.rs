@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use zupa_core::desk::Decided;
 use zupa_core::{
-    Desk, Effect, Reminder, ToolContext, ToolOutput, TurnState, Wait, WaitKind, WaitState,
+    DeadLetterFilter, Desk, Effect, Reminder, ToolContext, ToolOutput, TurnState, Wait, WaitKind,
+    WaitState,
 };
 use zupa_runtime::tool;
 
-use crate::support::{Act, Setup, Shop, World, check, decide_one, pass, secs};
+use crate::support::{Act, Setup, Shop, World, check, decide_one, hold, pass, release, secs};
 
 const ORDER: Act = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
 
@@ -290,6 +291,44 @@ async fn a_reminder_comes_again_by_its_pattern_and_what_was_missed_is_left_out()
     pass(day).await;
     assert_eq!(world.replies("ana").await.len(), 5);
     assert_eq!(open(&world).await.len(), 1);
+}
+
+/// Its turn dies, or a human has the conversation.
+#[tokio::test(start_paused = true)]
+async fn a_reminder_comes_again_whatever_its_turn_comes_to() {
+    let mut setup = Setup::web().patient();
+    let daily = |_: Nothing, cx: ToolContext| async move {
+        let mut set = ToolOutput::of("set");
+        set.remind.push(Reminder {
+            every: Some("0 9 * * *".into()),
+            ..Reminder::once(cx.at.plus(secs(9 * 60 * 60)), "water")
+        });
+        Ok(set)
+    };
+    setup.agent = setup
+        .agent
+        .tool(tool("daily", "", Effect::IDEMPOTENT, daily).into_tool());
+    let world = setup.start().await;
+    world.model.on("go", [Act::Call(&[("daily", "{}")])]);
+    world.model.on("set", [Act::Say("I will")]);
+    world.model.on(": water]", vec![Act::Say(""); 4]);
+    world.model.always(": water]", Act::Say("water now"));
+    world.say("ana", "go").await;
+    world.quiet().await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    pass(day).await;
+    world.quiet().await;
+    let all = DeadLetterFilter::default();
+    let letters = world.memory.dead_letters(&all, None, 10);
+    assert_eq!(letters.await.unwrap().len(), 1, "the first was given up");
+    assert_eq!(open(&world).await.len(), 1);
+    hold(&world, "ana").await;
+    pass(day).await;
+    release(&world, "ana", None).await;
+    pass(day).await;
+    assert_eq!(open(&world).await.len(), 1);
+    let last = world.replies("ana").await.pop();
+    assert_eq!(last.as_deref(), Some("water now"));
 }
 
 #[tokio::test(start_paused = true)]
