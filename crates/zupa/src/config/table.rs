@@ -127,7 +127,7 @@ pub const TABLE: &[Key] = &[
     key("mcp[].url", HttpUrl, Unset, "where the server listens (streamable HTTP); excludes command"),
     key("mcp[].bearer", Secret, Unset, "the bearer token for the URL, by reference"),
     key("mcp[].allow", Texts(256), Unset, "the tools to offer, by the server's names; unset, all"),
-    key("mcp[].pins", TextTable(64), EmptyTable, "SHA-256 of name, description and schema that a tool must have, by the server's names"),
+    key("mcp[].pins", TextTable(64), EmptyTable, "SHA-256 of name, description and schema, and of the class by trusted annotations, that a tool must have, by the server's names"),
     key("mcp[].effects", ChoiceTable(EFFECTS), EmptyTable, "what tools do, by the server's names; without it at_most_once, each call approved by an operator"),
     key("mcp[].approve", Texts(256), Empty, "tools in effects whose calls an operator has to approve all the same"),
     key("mcp[].trust_annotations", Switch, Bool(false), "whether the server's own word on what its tools do counts"),
