@@ -49,7 +49,7 @@ pub const TABLE: &[Key] = &[
     key("agent.prompt_file", Text(PATH), Unset, "a file with the system prompt, relative to the working directory"),
     key("agent.language", Choice(&["en", "pt"]), Str("en"), "language of the texts that Zupa itself sends"),
     key("agent.language_file", Text(PATH), Unset, "a TOML file with those texts instead of a built-in language, relative to the working directory"),
-    key("agent.admins", Texts(255), Empty, "aliases, as their channels spell them, whose commands are those of administrators"),
+    key("agent.admins", Texts(255), Empty, "who may use the commands of administrators: `channel/alias`, the alias as the channel spells it, or the alias alone where there is one channel"),
     key("agent.journal", Choice(&["step", "turn"]), Str("step"), "when results of effects are recorded"),
     key("agent.on_model_down", Choice(&["hold", "reply"]), Str("hold"), "what becomes of a turn whose model's provider fails: it waits until the provider works again, or ends with the fallback text"),
     key("agent.answer_within_hours", Integer(1, 8_760), Int(24), "hours after a message in which an answer that waits for the model's provider is still given"),
