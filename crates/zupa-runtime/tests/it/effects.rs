@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use zupa_core::{Effect, Error, ErrorKind, Outcome, Probe, Tool, ToolContext, ToolOutput};
-use zupa_runtime::{JournalMode, tool};
+use zupa_runtime::{Drained, JournalMode, tool};
 
 use crate::support::{Act, Fate, Setup, Shop, World, decide, life, pass, secs};
 
@@ -286,6 +286,24 @@ async fn a_call_that_breaks_early_is_asked_for_when_it_can_arrive_no_more() {
     world.say("ana", "go").await;
     pass(setup.settings.policies.tool.timeout - secs(1)).await;
     assert_eq!(world.model.calls(), 1, "nothing is known yet");
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["paid"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stops_leaves_the_question_to_the_next() {
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(paid_late());
+    setup.model.on("go", [Act::Call(&[("pay", "{}")])]);
+    setup.model.on("found", [Act::Say("paid")]);
+    let mut world = setup.start().await;
+    world.say("ana", "go").await;
+    pass(secs(1)).await;
+    let began = tokio::time::Instant::now();
+    let drained = world.shutdown(secs(20)).await.unwrap();
+    assert_eq!(drained, Drained::Whole);
+    assert!(began.elapsed() < secs(2), "{:?}", began.elapsed());
+    let world = setup.start().await;
     world.quiet().await;
     assert_eq!(world.replies("ana").await, ["paid"]);
 }
