@@ -110,12 +110,14 @@ impl Definition {
             return Err(refuse(ErrorKind::Full, "the tool's schema is too long")
                 .with("limit", MAX_SCHEMA_BYTES));
         }
-        let digest = digest(&key, &description, &parameters);
+        let hinted = effect::of(tool.annotations.as_ref(), config.annotations);
+        let digest = digest(&key, &description, &parameters, hinted);
         let pin = config.pins.get(&key);
         if pin.is_some_and(|pin| Digest::from_hex(pin) != Some(digest)) {
             return Err(refuse(
                 ErrorKind::Conflict,
-                "the tool is not what was pinned: its description or schema has changed",
+                "the tool is not what was pinned: its description, its schema or its trusted \
+                 annotations have changed",
             )
             .with("digest", digest.to_hex()));
         }
@@ -133,7 +135,6 @@ impl Definition {
             )
         })?;
         let given = config.effects.get(&key).copied();
-        let hinted = effect::of(tool.annotations.as_ref(), config.annotations);
         Ok(Self {
             tool: key,
             spec,
@@ -144,9 +145,16 @@ impl Definition {
     }
 }
 
-/// Of name, description and schema; the order of members does not count.
-fn digest(tool: &str, description: &str, parameters: &Value) -> Digest {
-    Digest::of_json(&(tool, description, sorted(parameters)))
+/// Of name, description and schema, and of what trusted annotations make of the tool; the
+/// order of members does not count. Annotations that make nothing of it are as none, so
+/// that its pin does not depend on whether they are trusted.
+fn digest(tool: &str, description: &str, parameters: &Value, hinted: Effect) -> Digest {
+    let parameters = sorted(parameters);
+    if hinted == effect::CAREFUL {
+        return Digest::of_json(&(tool, description, parameters));
+    }
+    let Effect { class, approve } = hinted;
+    Digest::of_json(&(tool, description, parameters, class.as_str(), approve))
 }
 
 /// serde_json keeps members sorted only as long as no crate of the build
@@ -269,8 +277,26 @@ mod tests {
     fn a_digest_does_not_depend_on_the_order_of_members() {
         let one: Value = serde_json::from_str(r#"{"a":1,"b":[{"c":2,"d":3}]}"#).unwrap();
         let other: Value = serde_json::from_str(r#"{"b":[{"d":3,"c":2}],"a":1}"#).unwrap();
-        assert_eq!(digest("t", "", &one), digest("t", "", &other));
-        assert_ne!(digest("t", "", &one), digest("t", "x", &one));
+        let digest = |description, schema| digest("t", description, schema, effect::CAREFUL);
+        assert_eq!(digest("", &one), digest("", &other));
+        assert_ne!(digest("", &one), digest("x", &one));
+    }
+
+    #[test]
+    fn a_digest_is_also_of_what_trusted_annotations_make_of_a_tool() {
+        let hinted = |effect| digest("t", "", &json!({}), effect);
+        let digests = [
+            effect::CAREFUL,
+            Effect::IDEMPOTENT.approved(),
+            Effect::IDEMPOTENT,
+            Effect::PURE,
+        ]
+        .map(hinted);
+        let different: BTreeSet<_> = digests.iter().map(Digest::to_hex).collect();
+        assert_eq!(different.len(), digests.len());
+        // What pins have always been of, where annotations make nothing of a tool.
+        let plain = Digest::of_json(&("t", "", json!({})));
+        assert_eq!(hinted(effect::CAREFUL), plain);
     }
 
     #[test]

@@ -33,8 +33,9 @@ pub struct McpConfig {
     /// at most once and needs approval.
     pub annotations: Annotations,
     /// Digests that tools must have, by the server's names: hexadecimal SHA-256
-    /// of name, description and schema, as [`crate::ListedTool::digest`] shows
-    /// them. A tool that has another is not offered. Default none.
+    /// of name, description and schema, and of what trusted annotations make of
+    /// the tool, as [`crate::ListedTool::digest`] shows them. A tool that has
+    /// another is not offered. Default none.
     pub pins: BTreeMap<String, String>,
     /// For starting or reaching the server, and again for listing its tools.
     /// Default 30 s.

@@ -14,6 +14,9 @@ pub enum Annotations {
     Trusted,
 }
 
+/// What a tool is taken to do of which nobody says anything that counts.
+pub(crate) const CAREFUL: Effect = Effect::AT_MOST_ONCE.approved();
+
 /// Without an override of the configuration.
 ///
 /// Servers know no idempotency key. `idempotentHint` says that a second call
@@ -22,9 +25,8 @@ pub enum Annotations {
 /// may still destroy something the first time, so it needs approval unless the
 /// server says `destructiveHint: false` as well.
 pub(crate) fn of(annotations: Option<&ToolAnnotations>, trust: Annotations) -> Effect {
-    let careful = Effect::AT_MOST_ONCE.approved();
     let Some(hints) = annotations.filter(|_| trust == Annotations::Trusted) else {
-        return careful;
+        return CAREFUL;
     };
     if hints.read_only_hint == Some(true) {
         return Effect::PURE;
@@ -32,7 +34,7 @@ pub(crate) fn of(annotations: Option<&ToolAnnotations>, trust: Annotations) -> E
     match (hints.is_idempotent(), hints.is_destructive()) {
         (true, false) => Effect::IDEMPOTENT,
         (true, true) => Effect::IDEMPOTENT.approved(),
-        (false, _) => careful,
+        (false, _) => CAREFUL,
     }
 }
 
@@ -49,20 +51,19 @@ mod tests {
 
     #[test]
     fn hints_count_only_when_trusted() {
-        let careful = Effect::AT_MOST_ONCE.approved();
         for (given, trusted) in [
-            (None, careful),
-            (Some(ToolAnnotations::new()), careful),
+            (None, CAREFUL),
+            (Some(ToolAnnotations::new()), CAREFUL),
             (Some(hints(true, true, false)), Effect::PURE),
             (
                 Some(hints(false, true, true)),
                 Effect::IDEMPOTENT.approved(),
             ),
             (Some(hints(false, false, true)), Effect::IDEMPOTENT),
-            (Some(hints(false, false, false)), careful),
+            (Some(hints(false, false, false)), CAREFUL),
         ] {
             assert_eq!(of(given.as_ref(), Annotations::Trusted), trusted);
-            assert_eq!(of(given.as_ref(), Annotations::Ignored), careful);
+            assert_eq!(of(given.as_ref(), Annotations::Ignored), CAREFUL);
         }
     }
 }

@@ -44,7 +44,8 @@ pub struct ListedTool {
     pub name: String,
     /// What it is taken to do.
     pub effect: Effect,
-    /// Of name, description and schema, for [`McpConfig::pins`].
+    /// Of name, description, schema and what trusted annotations make of it, for
+    /// [`McpConfig::pins`].
     pub digest: Digest,
     /// Whether [`McpConfig::pins`] has it.
     pub pinned: bool,

@@ -13,7 +13,7 @@ use crate::support::*;
 async fn tools_are_listed_page_by_page_with_fit_names() {
     let fake = fake().await;
     let listed = fake.server.listed();
-    assert_eq!(listed.len(), 24, "{listed:?}");
+    assert_eq!(listed.len(), 25, "{listed:?}");
     for tool in &listed {
         assert_eq!(tool.name, format!("fake_{}", tool.tool));
         assert_eq!(tool.effect, Effect::AT_MOST_ONCE.approved());

@@ -99,6 +99,8 @@ impl Server {
                 { "type": "object", "properties": { "a": { "type": "nonsense" } } } }));
             tools.push(json!({ "name": "look", "inputSchema": { "type": "object" },
                 "annotations": { "readOnlyHint": true } }));
+            tools.push(json!({ "name": "sly", "inputSchema": { "type": "object" },
+                "annotations": { "readOnlyHint": self.lives > 1 } }));
             return json!({ "tools": tools });
         }
         let count = json!({ "name": "count", "description": "counts", "inputSchema": {
@@ -120,7 +122,7 @@ impl Server {
         let text = |text: String| Ok(json!({ "content": [{ "type": "text", "text": text }] }));
         Some(match params["name"].as_str().unwrap() {
             "echo" => text(arguments["text"].as_str().unwrap_or("").to_owned()),
-            "count" | "moody" | "look" => text("done".to_owned()),
+            "count" | "moody" | "look" | "sly" => text("done".to_owned()),
             "lives" => Ok(json!({ "content": [], "structuredContent": { "lives": self.lives } })),
             "fail" => Ok(json!({ "isError": true,
                 "content": [{ "type": "text", "text": "no such city" }] })),

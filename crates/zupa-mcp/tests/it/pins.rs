@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use zupa_core::{Effect, Error, ErrorKind, Outcome};
-use zupa_mcp::McpConfig;
+use zupa_mcp::{Annotations, McpConfig, McpServer};
 
 use crate::support::*;
 
@@ -67,6 +67,44 @@ async fn a_description_that_changes_with_a_restart_ends_a_pinned_tool() {
     );
     // The others are what they were.
     assert_eq!(fake.result("echo", json!({ "text": "a" })).await, "a");
+}
+
+#[tokio::test]
+async fn trusted_annotations_that_change_between_two_starts_end_a_pinned_tool() {
+    for (annotations, offered) in [(Annotations::Trusted, false), (Annotations::Ignored, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = McpConfig {
+            annotations,
+            ..config(&folder.path().join("memory"))
+        };
+        let first = McpServer::start(plain.clone()).await.unwrap();
+        let sly = first.listed().into_iter().find(|tool| tool.tool == "sly");
+        let sly = sly.unwrap();
+        assert_eq!(sly.effect, Effect::AT_MOST_ONCE.approved());
+        first.stop().await;
+
+        let pins = BTreeMap::from([("sly".to_owned(), sly.digest.to_hex())]);
+        let again = McpConfig { pins, ..plain };
+        let second = McpServer::start(again.clone()).await.unwrap();
+        let listed = second.listed().into_iter().find(|tool| tool.tool == "sly");
+        assert_eq!(listed.as_ref().is_some(), offered, "{listed:?}");
+        if offered {
+            assert_eq!(listed.unwrap().effect, Effect::AT_MOST_ONCE.approved());
+            continue;
+        }
+        let refused = second.refused().into_iter();
+        let refused = refused.filter(|error| error.kind() == ErrorKind::Conflict);
+        let refused: Vec<_> = refused.map(|error| error.to_string()).collect();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        // An operator who looks at it and puts the new digest in has it again.
+        let (_, digest) = refused[0].split_once("digest: ").unwrap();
+        let pins = BTreeMap::from([("sly".to_owned(), digest[..64].to_owned())]);
+        let third = McpServer::start(McpConfig { pins, ..again }).await.unwrap();
+        let sly = third.listed().into_iter().find(|tool| tool.tool == "sly");
+        let sly = sly.unwrap();
+        assert!(sly.pinned);
+        assert_eq!(sly.effect, Effect::PURE);
+    }
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub trait Command: Debug + Send + Sync + 'static {
 pub enum Role {
     /// Everybody.
     Person,
-    /// Whoever writes from an alias in the agent's list of administrators.
+    /// Whoever writes from an address in the agent's list of administrators.
     Admin,
 }
 
@@ -86,7 +86,7 @@ impl Node<AgentTurn> for CommandGate {
         let Some((name, rest)) = parse(text) else {
             return Ok(Move::to("resolve_content"));
         };
-        let role = agent.role_of(&cx.run.turn.address.alias);
+        let role = agent.role_of(&cx.run.turn.address);
         match name {
             "help" => Ok(answer(help(agent, role))),
             "reset" => {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zupa_core::{Alias, Burst, ReplySchema, Result, Synthesizer, Tool, Transcriber};
+use zupa_core::{
+    Address, Alias, Burst, Channel, Error, ReplySchema, Result, Synthesizer, Tool, Transcriber,
+};
 
 use super::closing;
 use super::command_gate::{Command, Role};
@@ -52,7 +54,9 @@ pub struct Agent {
     pub approve_within: Duration,
     pub(crate) tools: Tools,
     pub(crate) commands: Vec<Arc<dyn Command>>,
-    pub(crate) admins: Vec<Alias>,
+    /// Administrators at the only door, until it is known.
+    admins: Vec<Alias>,
+    admins_at: Vec<Address>,
     pub(crate) context: Option<Arc<dyn ContextProvider>>,
     pub(crate) before_reply: Option<Arc<dyn BeforeReply>>,
     pub(crate) on_reply: Option<Arc<dyn OnReply>>,
@@ -83,6 +87,7 @@ impl Agent {
             tools: Tools::default(),
             commands: Vec::new(),
             admins: Vec::new(),
+            admins_at: Vec::new(),
             context: None,
             before_reply: None,
             on_reply: None,
@@ -136,9 +141,17 @@ impl Agent {
         self
     }
 
-    /// Lets whoever writes from this alias use the commands of administrators.
+    /// Lets whoever writes from this alias use the commands of administrators, where the
+    /// process has a single door: at another the same alias may be somebody else, so a
+    /// process with several does not start. [`Self::admin_at`] names the door.
     pub fn admin(mut self, alias: Alias) -> Self {
         self.admins.push(alias);
+        self
+    }
+
+    /// Lets whoever writes from this address use the commands of administrators.
+    pub fn admin_at(mut self, address: Address) -> Self {
+        self.admins_at.push(address);
         self
     }
 
@@ -212,8 +225,31 @@ impl Agent {
         self.before_reply.is_none() && self.form.is_none()
     }
 
-    pub(crate) fn role_of(&self, alias: &Alias) -> Role {
-        if self.admins.contains(alias) {
+    /// Finds the door of administrators that are named by their alias alone.
+    ///
+    /// *Errors*: [`zupa_core::ErrorKind::Invalid`] if there are several.
+    pub(crate) fn place_admins(&mut self, doors: &[Arc<dyn Channel>]) -> Result<()> {
+        let Some(door) = doors.first() else {
+            return Ok(());
+        };
+        let elsewhere = doors.iter().any(|other| other.id() != door.id());
+        if elsewhere && !self.admins.is_empty() {
+            return Err(Error::invalid(
+                "an administrator is named by an alias alone, and there are several doors: \
+                 name the door with Agent::admin_at",
+            ));
+        }
+        let at = |alias| Address {
+            tenant: door.tenant().clone(),
+            channel: door.id().clone(),
+            alias,
+        };
+        self.admins_at.extend(self.admins.drain(..).map(at));
+        Ok(())
+    }
+
+    pub(crate) fn role_of(&self, address: &Address) -> Role {
+        if self.admins_at.contains(address) {
             Role::Admin
         } else {
             Role::Person
@@ -238,7 +274,7 @@ impl Agent {
         self.tools.check()?;
         match &self.reply {
             Some(reply) if reply.schema.get("type") != Some(&Value::from("object")) => Err(
-                zupa_core::Error::invalid("the schema of a typed reply must be an object")
+                Error::invalid("the schema of a typed reply must be an object")
                     .with("type", &reply.name),
             ),
             _ => Ok(()),

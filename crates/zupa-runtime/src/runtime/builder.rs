@@ -166,11 +166,12 @@ impl Builder {
     /// Recovers the store and starts the path.
     ///
     /// *Errors*: as [`Store::recover`]; [`zupa_core::ErrorKind::Invalid`] for a graph, a
-    /// tool, a policy, a period or a type of reply that is wrong, and for [`Self::edit`] together with
-    /// [`Self::graph`].
+    /// tool, a policy, a period or a type of reply that is wrong, for [`Agent::admin`] where
+    /// there are several doors, and for [`Self::edit`] together with [`Self::graph`].
     pub async fn start(mut self) -> Result<Runtime> {
         self.agent.check()?;
         self.settings.check()?;
+        self.agent.place_admins(&self.channels)?;
         self.one_graph()?;
         self.clock = Arc::new(Steady::new(self.clock, self.bus.clone()));
         let timeout = self.settings.policies.store.timeout;

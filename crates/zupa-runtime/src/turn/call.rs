@@ -3,13 +3,14 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use zupa_core::{
-    Decision, Digest, EffectClass, Error, ErrorKind, Outcome, Probe, Step, Tool, ToolContext,
-    ToolOutput, WaitState,
+    Decision, Digest, EffectClass, Error, ErrorKind, Outcome, Probe, Retry, Step, Tool,
+    ToolContext, ToolOutput, WaitState,
 };
 
 use super::called::{Failed, outcome};
@@ -117,7 +118,8 @@ impl Run {
             }
             EffectClass::Reconcile => {
                 // The old call may still be on its way.
-                tokio::time::sleep(self.guard(call)?.timeout().min(self.left())).await;
+                self.outlast(self.guard(call)?.timeout().min(self.left()))
+                    .await?;
                 self.probe(key, input, call).await
             }
             EffectClass::AtMostOnce => self.decided(key, input, call).await,
@@ -138,6 +140,7 @@ impl Run {
                 self.note(key, input, call, Called::of(failed)).await
             }
             class => {
+                let took = failed.took;
                 let called = Called::of(failed);
                 let reason = evidence(&call.tool.spec().name, Some(class), &called, true);
                 self.audit(Noted {
@@ -145,11 +148,48 @@ impl Run {
                     reason,
                 });
                 match class {
-                    EffectClass::Reconcile => self.probe(key, input, call).await,
+                    EffectClass::Reconcile => self.probe_later(key, input, call, took).await,
                     _ => self.decided(key, input, call).await,
                 }
             }
         }
+    }
+
+    /// A connection that breaks early ends no call: it may arrive until its time is over.
+    async fn probe_later(
+        &self,
+        key: &str,
+        input: Digest,
+        call: &PlannedCall,
+        took: Duration,
+    ) -> Result<Called, Stop> {
+        let rest = self.guard(call)?.timeout().saturating_sub(took);
+        if rest < self.left() {
+            self.outlast(rest).await?;
+            return self.probe(key, input, call).await;
+        }
+        // Afterwards no time is left to ask, and the next run has some.
+        if self.may_fail_again() {
+            let late = Error::new(ErrorKind::Timeout, "no time is left to ask about a call");
+            let late = late.with("tool", &call.tool.spec().name);
+            return Err(Stop::Failed(late.with_retry(Retry::Now)));
+        }
+        self.decided(key, input, call).await
+    }
+
+    /// Waits until a call that was begun must be over. A process that is stopping leaves
+    /// that to the next run.
+    async fn outlast(&self, rest: Duration) -> Result<(), Stop> {
+        // Cancel safe: nothing is under way here.
+        tokio::select! {
+            () = tokio::time::sleep(rest) => Ok(()),
+            () = self.path.stopping.cancelled() => Err(Stop::Release),
+        }
+    }
+
+    /// True while a failure of this run is followed by another run.
+    fn may_fail_again(&self) -> bool {
+        self.turn.failures < self.path.settings.policies.turn.retries
     }
 
     async fn probe(&self, key: &str, input: Digest, call: &PlannedCall) -> Result<Called, Stop> {
@@ -158,14 +198,13 @@ impl Run {
         let asked = guard.probe(&call.arguments, &context);
         let answer = AssertUnwindSafe(asked).catch_unwind().await;
         let answer = answer.unwrap_or(Ok(Probe::Unknown));
-        let may_ask_again = self.turn.failures < self.path.settings.policies.turn.retries;
         match answer {
             Ok(Probe::Happened(output)) => {
                 let called = Called::Output(bounded(output));
                 self.note(key, input, call, called).await
             }
             Ok(Probe::DidNot) => self.note(key, input, call, Called::did_not()).await,
-            Err(error) if error.is_transient() && may_ask_again => Err(Stop::Failed(error)),
+            Err(error) if error.is_transient() && self.may_fail_again() => Err(Stop::Failed(error)),
             Ok(Probe::Unknown) | Err(_) => self.decided(key, input, call).await,
         }
     }

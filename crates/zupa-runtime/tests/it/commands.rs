@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
-use zupa_core::{Alias, Result};
+use zupa_core::{Alias, ChannelId, Deduplicates, Desk, ErrorKind, Number, Result, TenantId};
 use zupa_runtime::{Command, CommandContext, CommandReply, CommandRole, Language};
+use zupa_testkit::FaultyStore;
 
-use crate::support::{Setup, check, inbound};
+use crate::support::{DOOR, Setup, World, check, door, inbound};
 
 #[derive(Debug)]
 struct Points(CommandRole);
@@ -91,6 +92,58 @@ async fn a_command_of_administrators_is_not_for_everybody() {
     world.quiet().await;
     assert_eq!(world.replies("ana").await, ["That is not for everybody."]);
     assert_eq!(world.replies("boss").await, ["none before, 4 now"]);
+}
+
+/// `/points 4` by boss, at this door of this tenant, and the answer.
+async fn answered(world: &World, tenant: &str, channel: &str) -> String {
+    let mut asked = inbound("boss", &format!("{tenant} {channel}"), "/points 4");
+    asked.address.tenant = TenantId::parse(tenant).unwrap();
+    asked.address.channel = ChannelId::parse(channel).unwrap();
+    let address = asked.address.clone();
+    world.deliver(asked).await.unwrap();
+    world.quiet().await;
+    let lines = world.memory.lines(&address, Number(0), usize::MAX).await;
+    lines.unwrap().pop().unwrap().text
+}
+
+const REFUSED: &str = "That is not for everybody.";
+const DONE: &str = "none before, 4 now";
+
+#[tokio::test(start_paused = true)]
+async fn an_administrator_by_alias_is_one_at_the_only_door_of_its_tenant() {
+    let world = setup(CommandRole::Admin).start().await;
+    let at_home = TenantId::default_tenant();
+    assert_eq!(answered(&world, at_home.as_str(), DOOR).await, DONE);
+    assert_eq!(answered(&world, "another", DOOR).await, REFUSED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_administrator_at_one_door_is_nobody_at_another() {
+    let mut setup = Setup::web();
+    let other = door("other", Deduplicates::ByKey).at_commit();
+    setup.doors.push(Arc::new(other));
+    let boss = inbound("boss", "any", "any").address;
+    let command = Arc::new(Points(CommandRole::Admin));
+    setup.agent = setup.agent.command(command).admin_at(boss);
+    let world = setup.start().await;
+    let at_home = TenantId::default_tenant();
+    assert_eq!(answered(&world, at_home.as_str(), DOOR).await, DONE);
+    assert_eq!(answered(&world, "another", DOOR).await, REFUSED);
+    assert_eq!(answered(&world, at_home.as_str(), "other").await, REFUSED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_administrator_by_alias_is_refused_where_there_are_two_doors() {
+    let mut setup = setup(CommandRole::Admin);
+    let other = door("other", Deduplicates::ByKey).at_commit();
+    setup.doors.push(Arc::new(other));
+    let store = FaultyStore::new(Arc::new(setup.memory.clone()));
+    let started = setup.try_start(Arc::new(store)).await;
+    let error = started
+        .err()
+        .expect("started with a doubtful administrator");
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("Agent::admin_at"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,14 @@
 //! What a lost answer means, by the class of the effect: without a crash here, with
 //! one in the engine's matrix.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use zupa_core::{Effect, ToolContext, ToolOutput};
-use zupa_runtime::{JournalMode, tool};
+use zupa_core::{Effect, Error, ErrorKind, Outcome, Probe, Tool, ToolContext, ToolOutput};
+use zupa_runtime::{Drained, JournalMode, tool};
 
 use crate::support::{Act, Fate, Setup, Shop, World, decide, life, pass, secs};
 
@@ -240,6 +243,91 @@ fn what_can_be_asked_for_is_asked_for_when_the_old_call_must_be_over() {
         world.quiet().await;
         assert_eq!(world.replies("ana").await, ["paid"]);
     });
+}
+
+/// A tool whose connection breaks at once, while its call arrives a second before its
+/// time is over.
+fn paid_late() -> Arc<dyn Tool> {
+    let paid = Arc::new(AtomicBool::new(false));
+    let seen = paid.clone();
+    let pay = move |_: Nothing, cx: ToolContext| {
+        let paid = paid.clone();
+        async move {
+            tokio::spawn(async move {
+                pass(cx.timeout - secs(1)).await;
+                paid.store(true, Ordering::SeqCst);
+            });
+            let broken = Error::new(ErrorKind::Unavailable, "the connection broke");
+            Err(broken.with_outcome(Outcome::Unknown))
+        }
+    };
+    let probe = move |_: Nothing, _: ToolContext| {
+        let paid = seen.load(Ordering::SeqCst);
+        async move {
+            Ok(match paid {
+                true => Probe::Happened(ToolOutput::of("found")),
+                false => Probe::DidNot,
+            })
+        }
+    };
+    tool("pay", "", Effect::RECONCILE, pay)
+        .probed_by(probe)
+        .into_tool()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_breaks_early_is_asked_for_when_it_can_arrive_no_more() {
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(paid_late());
+    setup.model.on("go", [Act::Call(&[("pay", "{}")])]);
+    setup.model.on("found", [Act::Say("paid")]);
+    setup.model.on("not_done", [Act::Say("not paid")]);
+    let world = setup.start().await;
+    world.say("ana", "go").await;
+    pass(setup.settings.policies.tool.timeout - secs(1)).await;
+    assert_eq!(world.model.calls(), 1, "nothing is known yet");
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["paid"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stops_leaves_the_question_to_the_next() {
+    let mut setup = Setup::web();
+    setup.agent = setup.agent.tool(paid_late());
+    setup.model.on("go", [Act::Call(&[("pay", "{}")])]);
+    setup.model.on("found", [Act::Say("paid")]);
+    let mut world = setup.start().await;
+    world.say("ana", "go").await;
+    pass(secs(1)).await;
+    let began = tokio::time::Instant::now();
+    let drained = world.shutdown(secs(20)).await.unwrap();
+    assert_eq!(drained, Drained::Whole);
+    assert!(began.elapsed() < secs(2), "{:?}", began.elapsed());
+    let world = setup.start().await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["paid"]);
+}
+
+/// The call may arrive until the turn's time is over, when nobody can be asked any more.
+#[tokio::test(start_paused = true)]
+async fn what_a_run_has_no_time_to_ask_for_the_next_one_asks_for() {
+    let mut setup = Setup::web();
+    let timeout = setup.settings.policies.tool.timeout;
+    setup.settings.turn_timeout = timeout + secs(10);
+    let slow = move |_: Nothing, _: ToolContext| async move {
+        pass(timeout - secs(5)).await;
+        Ok(ToolOutput::of("looked"))
+    };
+    let slow = tool("look", "", Effect::PURE, slow).into_tool();
+    setup.agent = setup.agent.tool(slow).tool(paid_late());
+    setup.model.on("go", [Act::Call(&[("look", "{}")])]);
+    setup.model.on("looked", [Act::Call(&[("pay", "{}")])]);
+    setup.model.on("found", [Act::Say("paid")]);
+    setup.model.on("not_done", [Act::Say("not paid")]);
+    let world = setup.start().await;
+    world.say("ana", "go").await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["paid"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,8 @@ use std::time::Duration;
 use zupa::config::{self, Config, Journal};
 use zupa_core::secrets::SecretString;
 use zupa_core::{
-    Alias, Burst, ChannelId, Digest, Hints, IdempotencyKeys, Price, SecretRef, Secrets, TenantId,
+    Address, Alias, Burst, ChannelId, Digest, Hints, IdempotencyKeys, Price, SecretRef, Secrets,
+    TenantId,
 };
 use zupa_http::{Idempotency, WebChat};
 use zupa_runtime::{
@@ -81,8 +82,12 @@ pub fn agent(config: &Config) -> Result<Agent, Failure> {
     if wanted.session.model_ends {
         agent = agent.model_ends_sessions();
     }
-    for alias in &wanted.admins {
-        agent = agent.admin(Alias::parse(alias)?);
+    for (channel, alias) in config.admins() {
+        agent = agent.admin_at(Address {
+            tenant: TenantId::parse(&channel.tenant)?,
+            channel: ChannelId::parse(&channel.id)?,
+            alias: Alias::parse(alias)?,
+        });
     }
     Ok(agent)
 }

@@ -24,9 +24,9 @@ pub struct Agent {
     /// of a built-in language, relative to the working directory. Unset by
     /// default; `ZUPA__AGENT__LANGUAGE_FILE`.
     pub language_file: Option<String>,
-    /// Aliases, as their channels spell them, whose commands are those of
-    /// administrators. None by default; `ZUPA__AGENT__ADMINS`, separated by
-    /// commas.
+    /// Who may use the commands of administrators: `channel/alias`, the alias as the
+    /// channel spells it, or the alias alone where there is one channel. None by
+    /// default; `ZUPA__AGENT__ADMINS`, separated by commas.
     pub admins: Vec<String>,
     /// When the results of effects are recorded. Default `step`;
     /// `ZUPA__AGENT__JOURNAL`.

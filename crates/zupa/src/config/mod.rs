@@ -148,6 +148,18 @@ impl Config {
         self.origins.get(path).unwrap_or(DEFAULT)
     }
 
+    /// Administrators, each by the channel that they write from and their alias there.
+    pub fn admins(&self) -> impl Iterator<Item = (&Channel, &str)> {
+        self.agent.admins.iter().filter_map(|admin| {
+            let Some((id, alias)) = admin.split_once('/') else {
+                // A check refuses it where there are several.
+                return Some((self.channels.first()?, admin.as_str()));
+            };
+            let named = self.channels.iter().find(|channel| channel.id == id);
+            Some((named?, alias))
+        })
+    }
+
     /// What does not stop the start but should be seen at it.
     pub fn warnings(&self) -> Vec<Problem> {
         rules::warnings(self)

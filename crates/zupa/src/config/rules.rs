@@ -32,6 +32,7 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.rates();
     rules.named_tools();
     rules.channel_ids();
+    rules.admins();
     rules.modality();
     rules.speech_without_provider();
     rules.http_tools();
@@ -180,6 +181,40 @@ impl Rules<'_> {
                 "give each channel an id of its own",
             );
             self.report(&path, flaw);
+        }
+    }
+
+    // One flaw for each, by its place in the list: an alias may be a phone number.
+    fn admins(&mut self) {
+        if !self.sound(&["channel", "agent.admins"]) {
+            return;
+        }
+        let channels = &self.config.channels;
+        for (index, admin) in self.config.agent.admins.iter().enumerate() {
+            let number = index + 1;
+            let named = admin.split_once('/');
+            let known = |id| channels.iter().any(|channel| channel.id == id);
+            let (what, why) = match named {
+                None if channels.len() < 2 => continue,
+                None => (
+                    format!("administrator {number} names no channel, and there are several"),
+                    "the same alias at another of them may be somebody else",
+                ),
+                Some((id, _)) if !known(id) => (
+                    format!("administrator {number} names {id:?}, which is no channel"),
+                    "what stands before the first slash is the id of a channel",
+                ),
+                Some((_, "")) => (
+                    format!("administrator {number} has no alias"),
+                    "nobody would be one",
+                ),
+                Some(_) => continue,
+            };
+            let example = named.filter(|(id, _)| known(id)).map(|(id, _)| id);
+            let first = channels.first().map(|channel| channel.id.as_str());
+            let example = example.or(first).unwrap_or("main");
+            let fix = format!("write `channel/alias`, as in `{example}/` and the alias");
+            self.report("agent.admins", Flaw::new(what, why, fix));
         }
     }
 

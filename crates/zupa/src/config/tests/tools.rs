@@ -245,3 +245,48 @@ fn an_administrator_in_an_open_web_chat_is_a_warning() {
     let config = load(Sources::new().env(env)).unwrap();
     assert_eq!(config.agent.admins, ["ana", "+55 11"]);
 }
+
+#[test]
+fn an_administrator_is_one_at_a_door() {
+    let two =
+        "[[channel]]\nid = 'a'\nkind = 'web-chat'\n[[channel]]\nid = 'b'\nkind = 'web-chat'\n";
+    let with = |admins: &str| format!("agent.admins = [{admins}]\n{two}");
+    let at = "zupa.toml:1:16: agent.admins";
+    check(
+        &with("'a/ana', 'ana'"),
+        &[&format!(
+            "{at}: administrator 2 names no channel, and there are several | the same alias at another of them may be somebody else | write `channel/alias`, as in `a/` and the alias"
+        )],
+    );
+    check(
+        &with("'a/ana', 'c/ana', 'b/'"),
+        &[
+            &format!(
+                "{at}: administrator 2 names \"c\", which is no channel | what stands before the first slash is the id of a channel | write `channel/alias`, as in `a/` and the alias"
+            ),
+            &format!(
+                "{at}: administrator 3 has no alias | nobody would be one | write `channel/alias`, as in `b/` and the alias"
+            ),
+        ],
+    );
+    check(
+        "agent.admins = ['+55/11']",
+        &[&format!(
+            "{at}: administrator 1 names \"+55\", which is no channel | what stands before the first slash is the id of a channel | write `channel/alias`, as in `main/` and the alias"
+        )],
+    );
+    let named = |config: Config| -> Vec<_> {
+        let admins = config.admins();
+        admins
+            .map(|(channel, alias)| format!("{} {} {alias}", channel.tenant, channel.id))
+            .collect()
+    };
+    assert_eq!(
+        named(file(&with("'a/ana', 'b/x/y'")).unwrap()),
+        ["default a ana", "default b x/y"]
+    );
+    assert_eq!(
+        named(file("agent.admins = ['ana', 'main/bea']").unwrap()),
+        ["default main ana", "default main bea"]
+    );
+}
