@@ -325,6 +325,21 @@ impl Run {
         dropped.map(|known| known.step).collect()
     }
 
+    /// The result of a step that this run has asked for.
+    pub(super) fn result_of(&self, key: &str) -> Option<String> {
+        let steps = self.lock();
+        let known = steps.iter().find(|known| known.step.key == key)?;
+        known.step.result.clone().filter(|_| known.visited)
+    }
+
+    /// Knows a step by another result than its record.
+    pub(super) fn set_result(&self, key: &str, result: String) {
+        let mut steps = self.lock();
+        if let Some(known) = steps.iter_mut().find(|known| known.step.key == key) {
+            known.step.result = Some(result);
+        }
+    }
+
     /// A journal entry in its place.
     pub(crate) fn step(
         &self,
