@@ -30,5 +30,5 @@ pub(crate) use given::Given;
 pub(crate) use journal::Journal;
 pub(crate) use purse::{Purse, estimate};
 pub(crate) use run::{Path, Run};
-pub(crate) use stop::{About, version_mismatch};
+pub(crate) use stop::{About, Before, version_mismatch};
 pub use stop::{Review, Stop};

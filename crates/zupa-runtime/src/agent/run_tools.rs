@@ -12,7 +12,7 @@ use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
 use crate::remind;
 use crate::tools::object;
-use crate::turn::{Called, Cx, MAX_CALLS, PlannedCall, Stop, Which, evidence};
+use crate::turn::{Called, Cx, MAX_CALLS, PlannedCall, Review, Stop, Which, evidence};
 
 /// The most that the model is told of one result, in bytes.
 const MAX_RESULT: usize = 64 * 1024;
@@ -42,7 +42,14 @@ impl Node<AgentTurn> for RunTools {
                 }
             }
         }
-        let mut answers = cx.call_all(planned).await?.into_iter();
+        let calls: Vec<String> = planned.iter().map(|call| call.key.clone()).collect();
+        let mut answers = match cx.call_all(planned).await {
+            Ok(answers) => answers.into_iter(),
+            Err(Stop::Review(review)) => {
+                return Err(Stop::Review(with_changes(review, &calls, cx)));
+            }
+            Err(stop) => return Err(stop),
+        };
         let mut results = Vec::new();
         for (place, call) in turn.calls.iter().enumerate() {
             let (called, made) = match refused.remove(&place) {
@@ -127,6 +134,16 @@ impl RunTools {
         };
         Ok((planned, which))
     }
+}
+
+/// A review in the middle of the round, with what calls that have ended changed of the
+/// agent's state, in the order of the calls.
+fn with_changes(review: Review, calls: &[String], cx: &Cx) -> Review {
+    let changes = calls.iter().filter_map(|call| cx.changed_by(call));
+    let (steps, updates) = changes
+        .map(|(step, change)| (step, Update::Agent(change)))
+        .unzip();
+    review.with::<Update>(updates, steps)
 }
 
 /// Sets the reminders of a call; answers what the model is told if one cannot be set.

@@ -89,7 +89,7 @@ impl Parked {
         });
         Self {
             steps: steps.collect(),
-            given: Some(Given::of(run.inbounds(), run.settled())),
+            given: Some(Given::of(run.inbounds(), run.settled(), run.used())),
             ..self
         }
     }
@@ -222,7 +222,7 @@ impl<S: State> Graph<S> {
         run: &Run,
     ) -> Result<Done, Stop> {
         let Gone { mut parked, node } = gone;
-        let given = || Given::of(&run.turn.inbounds, &run.turn.waits);
+        let given = || Given::of(&run.turn.inbounds, &run.turn.waits, Vec::new());
         parked.given.get_or_insert_with(given);
         let gathered = Gathered {
             settles,

@@ -13,7 +13,7 @@ use super::park::{Beginning, Begun, today};
 use super::{Ending, Exit, Graph, Left, Move, Question, State};
 use crate::commit::{Done, Keeps};
 use crate::telemetry;
-use crate::turn::{About, Cx, Gathered, Run, Stop};
+use crate::turn::{About, Before, Cx, Gathered, Run, Stop};
 
 /// How often each node was visited, by name.
 pub(super) type Visits = BTreeMap<String, u32>;
@@ -91,6 +91,9 @@ impl<S: State> Graph<S> {
                     about @ About::Divergence(_) => about.subject(&run.drop_tail()),
                     about @ About::Effect(_) => about.subject(&[]),
                 };
+                if let Some(before) = review.before {
+                    apply_before(&mut walk.state, before, run)?;
+                }
                 let parked = self.parked(walk, &walk.at, run)?.in_the_middle(run);
                 walk.state.leave(Left::Waits(WaitKind::Decision), run.at());
                 let keeps = changed(&walk.state, kept.as_ref())?;
@@ -298,6 +301,21 @@ impl<S: State> Graph<S> {
                 .with("way", way),
         ))
     }
+}
+
+/// Applies what a visit has come to before it is parked; when it begins again it does not
+/// come to that.
+fn apply_before<S: State>(state: &mut S, before: Before, run: &Run) -> Result<(), Stop> {
+    let Ok(updates) = before.updates.downcast::<Vec<S::Update>>() else {
+        return Ok(());
+    };
+    for update in *updates {
+        state.apply(update);
+    }
+    for step in &before.steps {
+        run.has_kept_change(step)?;
+    }
+    Ok(())
 }
 
 /// Nodes of one super-step are visited once, however many lead to them.

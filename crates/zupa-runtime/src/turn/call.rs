@@ -55,9 +55,35 @@ impl Cx {
         });
         join_all(running).await.into_iter().collect()
     }
+
+    /// What a call of this visit that has ended changed of the agent's state, and the step
+    /// that says so.
+    pub(crate) fn changed_by(&self, call: &str) -> Option<(String, Value)> {
+        let step = self.key(call);
+        let called = serde_json::from_str(&self.run.result_of(&step)?).ok()?;
+        match called {
+            Called::Output(output) => Some((step, output.state?)),
+            Called::Error { .. } => None,
+        }
+    }
 }
 
 impl Run {
+    /// What this call changed of the agent's state is kept: whoever goes on for this run
+    /// finds the rest of its result.
+    pub(crate) fn has_kept_change(&self, step: &str) -> Result<(), Stop> {
+        let result = self.result_of(step);
+        let called = result.and_then(|result| serde_json::from_str(&result).ok());
+        if let Some(Called::Output(output)) = called {
+            let rest = Called::Output(ToolOutput {
+                state: None,
+                ..output
+            });
+            self.set_result(step, recorded(&rest)?);
+        }
+        Ok(())
+    }
+
     async fn call(&self, key: &str, call: &PlannedCall) -> Result<Called, Stop> {
         let class = call.tool.effect().class;
         let input = Digest::of_json(&(&call.tool.spec().name, &call.arguments));
@@ -273,8 +299,7 @@ impl Run {
         called: Called,
     ) -> Result<Called, Stop> {
         let class = call.tool.effect().class;
-        let result = serde_json::to_string(&called)
-            .map_err(|source| Error::internal("a tool's result is not JSON").with_source(source))?;
+        let result = recorded(&called)?;
         let say: Vec<_> = match &called {
             Called::Output(output) => output.say.iter().map(|text| self.aside(text)).collect(),
             Called::Error { .. } => Vec::new(),
@@ -317,6 +342,12 @@ impl Run {
             decision: call.decision.clone(),
         }
     }
+}
+
+/// How a call ended, as its step has it.
+fn recorded(called: &Called) -> Result<String, Error> {
+    serde_json::to_string(called)
+        .map_err(|source| Error::internal("a tool's result is not JSON").with_source(source))
 }
 
 /// An output that fits into the journal. What it changes and says is kept.

@@ -13,6 +13,9 @@ pub(crate) struct Given {
     inbounds: Vec<Claimed>,
     #[serde(default)]
     waits: Vec<GivenWait>,
+    /// Which of them were taken as approvals, and by which steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    used: Vec<(WaitId, String)>,
 }
 
 /// A wait without what it had parked.
@@ -31,7 +34,7 @@ struct GivenWait {
 }
 
 impl Given {
-    pub(crate) fn of(inbounds: &[Claimed], waits: &[Wait]) -> Self {
+    pub(crate) fn of(inbounds: &[Claimed], waits: &[Wait], used: Vec<(WaitId, String)>) -> Self {
         let waits = waits.iter().map(|wait| GivenWait {
             id: wait.opened.id,
             kind: wait.opened.kind,
@@ -47,7 +50,13 @@ impl Given {
         Self {
             inbounds: inbounds.to_vec(),
             waits: waits.collect(),
+            used,
         }
+    }
+
+    /// The approvals that were taken before.
+    pub(super) fn used(&self) -> &[(WaitId, String)] {
+        &self.used
     }
 
     pub(super) fn open(self) -> (Vec<Claimed>, Vec<Wait>) {
@@ -68,5 +77,18 @@ impl Given {
             decision: wait.decision,
         });
         (self.inbounds, waits.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_older_binary_has_parked_can_be_read_and_is_written_as_it_was() {
+        let parked = r#"{"inbounds":[],"waits":[]}"#;
+        let given: Given = serde_json::from_str(parked).unwrap();
+        assert!(given.used().is_empty());
+        assert_eq!(serde_json::to_string(&given).unwrap(), parked);
     }
 }

@@ -147,6 +147,14 @@ impl Run {
                 }
             }
         }
+        drop(steps);
+        for (_, by) in self.lock_used().iter_mut() {
+            for (old, new) in renamed {
+                if let Some(rest) = of_node(by, old) {
+                    *by = format!("{new}{rest}");
+                }
+            }
+        }
     }
 
     /// The key that a step was first recorded under: keys and questions that others hold
@@ -160,7 +168,7 @@ impl Run {
 
     /// Takes an approval for a step. True for the first that asks, at every run.
     pub(crate) fn uses(&self, approval: WaitId, key: &str) -> bool {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.lock_used();
         match used.iter().find(|(wait, _)| *wait == approval) {
             Some((_, by)) => by == key,
             None => {
@@ -170,8 +178,14 @@ impl Run {
         }
     }
 
-    /// Goes on with what another turn was given.
+    /// The approvals that were taken, and by which steps.
+    pub(crate) fn used(&self) -> Vec<(WaitId, String)> {
+        self.lock_used().clone()
+    }
+
+    /// Goes on with what another turn was given, and has used of it.
     pub(crate) fn goes_on_with(&self, given: Given) {
+        self.lock_used().extend_from_slice(given.used());
         let _ = self.given.set(given.open());
     }
 
@@ -325,6 +339,21 @@ impl Run {
         dropped.map(|known| known.step).collect()
     }
 
+    /// The result of a step that this run has asked for.
+    pub(super) fn result_of(&self, key: &str) -> Option<String> {
+        let steps = self.lock();
+        let known = steps.iter().find(|known| known.step.key == key)?;
+        known.step.result.clone().filter(|_| known.visited)
+    }
+
+    /// Knows a step by another result than its record.
+    pub(super) fn set_result(&self, key: &str, result: String) {
+        let mut steps = self.lock();
+        if let Some(known) = steps.iter_mut().find(|known| known.step.key == key) {
+            known.step.result = Some(result);
+        }
+    }
+
     /// A journal entry in its place.
     pub(crate) fn step(
         &self,
@@ -462,6 +491,10 @@ impl Run {
             step,
             say,
         }
+    }
+
+    fn lock_used(&self) -> MutexGuard<'_, Vec<(WaitId, String)>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Known>> {

@@ -1,5 +1,7 @@
 //! Why a run does not go on.
 
+use std::any::Any;
+
 use serde_json::{Value, json};
 use zupa_core::{Error, Step};
 
@@ -41,6 +43,18 @@ impl Stop {
 #[derive(Debug)]
 pub struct Review {
     pub(crate) about: About,
+    /// What the visit has come to before it is parked.
+    pub(crate) before: Option<Before>,
+}
+
+/// Changes by calls that have ended in a visit that is parked in its middle. They are kept
+/// with the turn that parks: merged later they would overwrite newer ones.
+#[derive(Debug)]
+pub(crate) struct Before {
+    /// Updates of the graph's state, a `Vec<S::Update>`.
+    pub updates: Box<dyn Any + Send>,
+    /// The steps that they come from.
+    pub steps: Vec<String>,
 }
 
 /// What a review is about.
@@ -65,6 +79,7 @@ impl Review {
     pub(crate) fn effect(subject: Value) -> Self {
         Self {
             about: About::Effect(subject),
+            before: None,
         }
     }
 
@@ -72,6 +87,19 @@ impl Review {
     pub(crate) fn divergence(step: &str) -> Self {
         Self {
             about: About::Divergence(step.to_owned()),
+            before: None,
+        }
+    }
+
+    /// With what the visit has come to before.
+    pub(crate) fn with<U: Send + 'static>(self, updates: Vec<U>, steps: Vec<String>) -> Self {
+        let before = Before {
+            updates: Box::new(updates),
+            steps,
+        };
+        Self {
+            before: Some(before),
+            ..self
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use zupa_core::{Effect, Error, ErrorKind, Outcome, Probe, Tool, ToolContext, ToolOutput};
 use zupa_runtime::{Drained, JournalMode, tool};
 
-use crate::support::{Act, Fate, Setup, Shop, World, decide, life, pass, secs};
+use crate::support::{Act, Fate, Setup, Shop, World, decide, earn, life, pass, secs};
 
 const AGAIN: &[(&str, &str)] = &[("reserve", r#"{"item":"table"}"#)];
 
@@ -169,17 +169,8 @@ struct Nothing {}
 #[tokio::test(start_paused = true)]
 async fn what_was_kept_before_a_review_is_kept() {
     let shop = Shop::default();
-    let earn = tool(
-        "earn",
-        "Earns a point.",
-        Effect::IDEMPOTENT,
-        |_: Nothing, cx: ToolContext| async move {
-            let points = cx.state["points"].as_u64().unwrap_or(0) + 1;
-            ToolOutput::of(points.to_string()).keeping(&cx, &json!({ "points": points }))
-        },
-    );
     let mut setup = Setup::web();
-    setup.agent = setup.agent.tool(shop.order()).tool(earn.into_tool());
+    setup.agent = setup.agent.tool(shop.order()).tool(earn());
     shop.lose_answer("order");
     let world = setup.start().await;
     world.model.on("go", [Act::Call(&[("earn", "{}")])]);

@@ -39,6 +39,7 @@ mod journal;
 mod living;
 mod long_waits;
 mod loops;
+mod midway;
 mod mixed_outcomes;
 mod model_back;
 mod news;

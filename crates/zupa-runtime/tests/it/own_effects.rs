@@ -6,14 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use zupa_core::{Desk, Effect, Outbound, ToolCall, ToolContext, WaitState};
+use zupa_core::{Desk, Effect, ErrorKind, Outbound, Outcome, ToolCall, ToolContext, WaitState};
 use zupa_runtime::{
     Called, Cx, Ending, Graph, GraphBuilder, Move, Node, State, Stop, Tools, ends, to, waits,
 };
 use zupa_testkit::FaultyStore;
 
 use crate::support::{
-    Fate, FatedStore, Setup, Shop, World, decide, decide_one, inbound, life, pass, secs,
+    Fate, FatedStore, Setup, Shop, World, decide, decide_one, error, inbound, life, pass, secs,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -255,6 +255,114 @@ async fn a_tool_that_needs_an_approval_is_called_once_for_each_and_for_nothing_e
         let refused = told.matches("rejected").count();
         assert_eq!(refused, 4 - orders, "{told}");
     }
+}
+
+/// Asks an operator about soup.
+struct Asks {
+    tools: Tools,
+    /// The node that goes on.
+    then: &'static str,
+}
+
+#[async_trait]
+impl Node<Meal> for Asks {
+    async fn run(&self, _: &Meal, _: &mut Cx) -> Result<Move<Meal>, Stop> {
+        let question = self.tools.approval("order", &json!({ "item": "soup" }))?;
+        Ok(Move::wait(self.then, vec![question], Vec::new()))
+    }
+}
+
+/// Orders soup.
+struct Orders(Tools);
+
+#[async_trait]
+impl Node<Meal> for Orders {
+    async fn run(&self, _: &Meal, cx: &mut Cx) -> Result<Move<Meal>, Stop> {
+        let soup = json!({ "item": "soup" });
+        let ordered = cx.call_tool(&self.0, "order", soup).await?;
+        Ok(Move::to("post").with(vec![ordered.for_model()]))
+    }
+}
+
+/// Orders soup, and posts a letter of which nobody knows whether it arrived.
+struct Posts(Tools);
+
+#[async_trait]
+impl Node<Meal> for Posts {
+    async fn run(&self, _: &Meal, cx: &mut Cx) -> Result<Move<Meal>, Stop> {
+        let soup = json!({ "item": "soup" });
+        let ordered = cx.call_tool(&self.0, "order", soup).await?;
+        let lost = |_: ToolContext| async {
+            Err(error(ErrorKind::Timeout).with_outcome(Outcome::Unknown))
+        };
+        let posted = cx.perform("letter", Effect::AT_MOST_ONCE, &(), lost);
+        let posted = posted.await?;
+        Ok(Move::to("serve").with(vec![ordered.for_model(), posted.for_model()]))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_that_one_node_used_is_used_for_another_that_was_reviewed() {
+    let shop = Shop::default();
+    let tools = || Tools::of([shop.approved_order()]).unwrap();
+    let asks = Asks {
+        tools: tools(),
+        then: "order",
+    };
+    let graph = Graph::builder("post office")
+        .add("ask", Arc::new(asks), [waits("order")])
+        .add("order", Arc::new(Orders(tools())), [to("post")])
+        .add("post", Arc::new(Posts(tools())), [to("serve")])
+        .node("serve", serve, [ends()])
+        .build()
+        .unwrap();
+    let world = Setup::web()
+        .start_with(|builder| builder.graph(graph))
+        .await;
+    world.say("ana", "go").await;
+    world.quiet().await;
+    decide(&world, true).await;
+    assert_eq!(shop.done(), ["order soup"]);
+    // The review of the letter.
+    decide(&world, true).await;
+    assert_eq!(shop.done(), ["order soup"], "one approval, one order");
+    let told = world.replies("ana").await.pop().unwrap();
+    assert_eq!(told.matches("nobody has agreed").count(), 1, "{told}");
+}
+
+#[test]
+fn a_renamed_node_has_the_approval_that_it_used_before_its_review() {
+    let (setup, shop) = (Setup::web(), Shop::default());
+    let start = async |post: &'static str| {
+        let tools = || Tools::of([shop.approved_order()]).unwrap();
+        let asks = Asks {
+            tools: tools(),
+            then: post,
+        };
+        let mut graph = Graph::builder("post office")
+            .add("ask", Arc::new(asks), [waits(post)])
+            .add(post, Arc::new(Posts(tools())), [to("serve")])
+            .node("serve", serve, [ends()]);
+        if post != "post" {
+            graph = graph.renamed("post", post);
+        }
+        let graph = graph.build().unwrap();
+        setup.start_with(|builder| builder.graph(graph)).await
+    };
+    life(async {
+        let mut world = start("post").await;
+        world.say("ana", "go").await;
+        world.quiet().await;
+        decide(&world, true).await;
+        world.shutdown(secs(1)).await.unwrap();
+    });
+    life(async {
+        let world = start("posting").await;
+        decide(&world, true).await;
+        let told = world.replies("ana").await.pop().unwrap();
+        assert!(told.contains(r#"{"order":"soup"}"#), "{told}");
+    });
+    assert_eq!(shop.done(), ["order soup"]);
 }
 
 #[test]

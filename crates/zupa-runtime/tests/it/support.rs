@@ -24,7 +24,7 @@ pub use meddler::{Meddle, Meddler};
 pub use operator::{act, conversation_of, decide, decide_one, end_session, hold, kept, release};
 pub use puppet::Act;
 pub use replicas::{Replicas, awake, away, phones, unheard};
-pub use shop::Shop;
+pub use shop::{Shop, earn};
 pub use silent::Silent;
 pub use speech::voice;
 pub use transcript::check;

@@ -40,6 +40,15 @@ pub struct Item {
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Nothing {}
 
+/// Earns a point, which is kept in the agent's state; says how many there are.
+pub fn earn() -> Arc<dyn Tool> {
+    let earn = |_: Nothing, cx: ToolContext| async move {
+        let points = cx.state["points"].as_u64().unwrap_or(0) + 1;
+        ToolOutput::of(points.to_string()).keeping(&cx, &json!({ "points": points }))
+    };
+    tool("earn", "Earns a point.", Effect::IDEMPOTENT, earn).into_tool()
+}
+
 impl Shop {
     /// Dies with this fate from now on.
     pub fn fated(&self, fate: &Fate) {
