@@ -278,8 +278,8 @@ pub async fn deal(
             return Ok(Outcome::Refused("unconfirmed", detail.to_owned()));
         }
         DeadLetterActed::NotPossible => {
-            let detail = "what nobody has said is not tried again, and what the agent has \
-                          said is not edited";
+            let detail = "what nobody has said is not tried again, unless it is a reminder, \
+                          and neither that nor what the agent has said is edited";
             return Ok(Outcome::Refused("not_possible", detail.to_owned()));
         }
         DeadLetterActed::NotFound => return Ok(Outcome::NotFound),

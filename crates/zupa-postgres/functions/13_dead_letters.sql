@@ -174,12 +174,16 @@ END
 $$;
 
 -- Moves an inbound to the end of its conversation, which is due: whatever gathers there
--- has waited long enough. An open turn keeps its time.
+-- has waited long enough, and what comes behind an internal one opens a window of its own.
+-- An open turn keeps its time.
 CREATE FUNCTION zupa.requeue(conv uuid, event uuid, words text, at_time bigint)
 RETURNS void LANGUAGE sql AS $$
     UPDATE zupa.conversations c SET last_number = c.last_number + 1, redriven = c.redriven + 1,
-        pending = c.pending + 1, opened_at = coalesce(c.opened_at, at_time), closes_at = at_time,
+        pending = c.pending + 1, internals = c.internals + i.internal::integer,
+        opened_at = CASE WHEN NOT i.internal THEN coalesce(c.opened_at, at_time) END,
+        closes_at = at_time,
         due_at = CASE WHEN c.open_turn IS NULL THEN least(c.due_at, at_time) ELSE c.due_at END
+    FROM (SELECT b.origin = 'internal' AS internal FROM zupa.inbounds b WHERE b.event_id = event) i
     WHERE c.id = conv;
     UPDATE zupa.inbounds b SET number = c.last_number, state = 'queued', reason = NULL,
         turn_id = NULL, redriven = true, content = coalesce(words, b.content)

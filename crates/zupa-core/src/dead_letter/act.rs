@@ -60,6 +60,8 @@ pub struct DeadLetterStanding {
     pub state: DeadLetterState,
     /// True for an inbound that nobody has said.
     pub is_internal: bool,
+    /// True for such a one that is a reminder: it has a turn of its own.
+    pub is_reminder: bool,
     /// True when the turn that gave it up has begun an effect that matters, or nobody
     /// knows whether the delivery has left, or a human has replied to the person since.
     pub matters: bool,
@@ -72,6 +74,7 @@ impl DeadLetterAct {
             kind,
             state,
             is_internal,
+            is_reminder,
             matters,
         } = standing;
         if matches!(self, Self::Forget) {
@@ -85,10 +88,15 @@ impl DeadLetterAct {
             }
         };
         let is_edit = matches!(self, Self::Edit { .. });
+        // A parked turn goes on once; a reminder brings its text, and that only.
+        let no_redrive = match is_edit {
+            true => is_internal || kind == DeadLetterKind::Delivery,
+            false => is_internal && !is_reminder,
+        };
         let is_again = matches!(self, Self::Poison { .. }) && state == DeadLetterState::Poison;
         if (!open || is_again) && !matches!(self, Self::Tag(_)) {
             Some(DeadLetterActed::Already(state))
-        } else if is_redrive && (is_internal || is_edit && kind == DeadLetterKind::Delivery) {
+        } else if is_redrive && no_redrive {
             Some(DeadLetterActed::NotPossible)
         } else if is_redrive && matters && !confirmed {
             Some(DeadLetterActed::Unconfirmed)
@@ -114,8 +122,8 @@ pub enum DeadLetterActed {
     /// the delivery has left, or a human has replied since: trying again may do it twice,
     /// so it has to be confirmed.
     Unconfirmed,
-    /// Nobody can: what nobody has said cannot be said again, and what the agent has
-    /// said is not put into other words.
+    /// Nobody can: what nobody has said cannot be said again, unless it is a reminder,
+    /// and neither that nor what the agent has said is put into other words.
     NotPossible,
     /// There is no such dead letter.
     NotFound,
@@ -132,6 +140,7 @@ mod tests {
             kind: DeadLetterKind::Inbound,
             state,
             is_internal: false,
+            is_reminder: false,
             matters,
         };
         for state in DeadLetterState::ALL {
@@ -147,5 +156,27 @@ mod tests {
         assert_eq!(retry.refused(matters), Some(DeadLetterActed::Unconfirmed));
         let confirmed = DeadLetterAct::Retry { confirmed: true };
         assert_eq!(confirmed.refused(matters), None);
+    }
+
+    #[test]
+    fn of_what_nobody_has_said_only_a_reminder_is_tried_again() {
+        let (retry, edit) = (
+            DeadLetterAct::Retry { confirmed: false },
+            DeadLetterAct::Edit {
+                text: "other words".into(),
+                confirmed: false,
+            },
+        );
+        for is_reminder in [false, true] {
+            let standing = DeadLetterStanding {
+                kind: DeadLetterKind::Inbound,
+                state: DeadLetterState::Pending,
+                is_internal: true,
+                is_reminder,
+                matters: false,
+            };
+            assert_eq!(retry.refused(standing).is_none(), is_reminder);
+            assert_eq!(edit.refused(standing), Some(DeadLetterActed::NotPossible));
+        }
     }
 }

@@ -289,6 +289,7 @@ async fn stands(
         "SELECT d.place, d.conversation, d.state,
                 EXISTS (SELECT 1 FROM zupa.inbounds b
                         WHERE b.event_id = d.source AND b.origin = 'internal'),
+                EXISTS (SELECT 1 FROM zupa.waits w WHERE w.id = d.source AND w.node IS NULL),
                 CASE d.kind WHEN 'inbound' THEN
                     EXISTS (SELECT 1 FROM zupa.failures f
                             JOIN zupa.steps s ON s.turn_id = f.turn_id
@@ -311,7 +312,8 @@ async fn stands(
         kind: id.kind(),
         state: state(&decode::text(row, 2)?)?,
         is_internal: row.try_get(3).map_err(decode::broken)?,
-        matters: row.try_get(4).map_err(decode::broken)?,
+        is_reminder: row.try_get(4).map_err(decode::broken)?,
+        matters: row.try_get(5).map_err(decode::broken)?,
     };
     let place = row.try_get(0).map_err(decode::broken)?;
     Ok(Some((

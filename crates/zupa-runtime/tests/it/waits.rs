@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use zupa_core::desk::Decided;
 use zupa_core::{
-    DeadLetterFilter, Desk, Effect, Reminder, ToolContext, ToolOutput, TurnState, Wait, WaitKind,
-    WaitState,
+    DeadLetterAct, DeadLetterActed, DeadLetterFilter, Desk, Effect, Reminder, ToolContext,
+    ToolOutput, TurnState, Wait, WaitKind, WaitState,
 };
 use zupa_runtime::tool;
 
-use crate::support::{Act, Setup, Shop, World, check, decide_one, hold, pass, release, secs};
+use crate::support::{Act, Setup, Shop, World, act, check, decide_one, hold, pass, release, secs};
 
 const ORDER: Act = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
 
@@ -319,16 +319,30 @@ async fn a_reminder_comes_again_whatever_its_turn_comes_to() {
     pass(day).await;
     world.quiet().await;
     let all = DeadLetterFilter::default();
-    let letters = world.memory.dead_letters(&all, None, 10);
-    assert_eq!(letters.await.unwrap().len(), 1, "the first was given up");
+    let letters = world.memory.dead_letters(&all, None, 10).await.unwrap();
+    assert_eq!(letters.len(), 1, "the first was given up");
+    assert_eq!(open(&world).await.len(), 1);
+    // Tried again it brings its text, and does not come twice from then on.
+    let retry = DeadLetterAct::Retry { confirmed: false };
+    let entry = act(&world, "dead_letter.retried");
+    let desk = &world.memory;
+    let acted = desk.act_on_dead_letter(letters[0].id, retry, entry).await;
+    assert!(
+        matches!(acted, Ok(DeadLetterActed::Done { .. })),
+        "{acted:?}"
+    );
+    pass(secs(60)).await;
+    let last = world.replies("ana").await.pop();
+    assert_eq!(last.as_deref(), Some("water now"));
     assert_eq!(open(&world).await.len(), 1);
     hold(&world, "ana").await;
     pass(day).await;
     release(&world, "ana", None).await;
+    pass(secs(60)).await;
+    let before = world.replies("ana").await.len();
     pass(day).await;
     assert_eq!(open(&world).await.len(), 1);
-    let last = world.replies("ana").await.pop();
-    assert_eq!(last.as_deref(), Some("water now"));
+    assert_eq!(world.replies("ana").await.len(), before + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -199,10 +199,11 @@ struct Found {
 
 fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
     let (source, ordinal) = id.source();
-    let row: Option<(i64, Blob, i64, String, bool, bool)> = connection.maybe(
+    let row: Option<(i64, Blob, i64, String, bool, bool, bool)> = connection.maybe(
         "SELECT d.place, d.conversation, d.number, d.state,
                 coalesce((SELECT b.origin = 'internal' FROM inbounds b
                           WHERE b.event_id = d.source), 0),
+                EXISTS (SELECT 1 FROM waits w WHERE w.id = d.source AND w.node IS NULL),
                 CASE d.kind WHEN 'inbound' THEN
                     EXISTS (SELECT 1 FROM failures f JOIN steps s ON s.turn_id = f.turn_id
                             WHERE f.source = d.source AND s.class <> 'pure')
@@ -221,10 +222,11 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
                 row.get(3)?,
                 row.get(4)?,
                 row.get(5)?,
+                row.get(6)?,
             ))
         },
     )?;
-    let Some((place, conversation, number, state, is_internal, matters)) = row else {
+    let Some((place, conversation, number, state, is_internal, is_reminder, matters)) = row else {
         return Ok(None);
     };
     let state = DeadLetterState::parse(&state).ok_or_else(|| {
@@ -238,6 +240,7 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
             kind: id.kind(),
             state,
             is_internal,
+            is_reminder,
             matters,
         },
     }))
@@ -263,7 +266,8 @@ fn redrive(
 }
 
 /// Moves an inbound to the end of its conversation, which is due: whatever gathers there
-/// has waited long enough. An open turn keeps its time.
+/// has waited long enough, and what comes behind an internal one opens a window of its own.
+/// An open turn keeps its time.
 fn requeue(
     connection: &Prepared<'_>,
     id: DeadLetterId,
@@ -273,11 +277,13 @@ fn requeue(
 ) -> Result<()> {
     let number: i64 = connection.one(
         "UPDATE conversations SET last_number = last_number + 1, redriven = redriven + 1,
-             pending = pending + 1, opened_at = coalesce(opened_at, ?2), closes_at = ?2,
+             pending = pending + 1, internals = internals + ?3,
+             opened_at = CASE WHEN ?3 THEN NULL ELSE coalesce(opened_at, ?2) END,
+             closes_at = CASE WHEN ?3 THEN NULL ELSE ?2 END,
              due_at = CASE WHEN open_turn IS NULL THEN min(coalesce(due_at, ?2), ?2)
                            ELSE due_at END
          WHERE id = ?1 RETURNING last_number",
-        params![found.conversation, now.0],
+        params![found.conversation, now.0, found.standing.is_internal],
         one,
     )?;
     connection.run(

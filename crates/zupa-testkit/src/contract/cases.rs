@@ -321,6 +321,7 @@ macro_rules! each {
                 what_is_turned_away_waits_again
                 effects_that_matter_ask_for_a_confirmation
                 an_edit_changes_the_words
+                of_what_nobody_has_said_a_reminder_comes_back_alone
                 only_one_of_two_redrives_wins
                 a_failed_delivery_goes_out_late
                 what_may_have_left_asks_for_a_confirmation

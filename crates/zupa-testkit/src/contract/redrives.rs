@@ -7,13 +7,15 @@ use futures_util::future::join_all;
 use tokio::sync::Barrier;
 use zupa_core::store::{ClaimedTurn, Record, Settlement, TurnEnd, Verdict};
 use zupa_core::{
-    DeadLetterAct, DeadLetterActed, DeadLetterId, DeadLetterKind, DeadLetterState, DeliveryId,
-    DeliveryState, EffectClass, ErrorKind, ReceiptLevel, ReceiptNews, Step, TurnState,
+    Coming, DeadLetterAct, DeadLetterActed, DeadLetterId, DeadLetterKind, DeadLetterState,
+    DeliveryId, DeliveryState, EffectClass, ErrorKind, ReceiptLevel, ReceiptNews, Step, TurnState,
+    WaitKind,
 };
 
 use super::Harness;
 use super::dead_letters::done;
 use super::world::path::{failure, record_of, texts, wordless};
+use super::world::waits::settled;
 use super::world::wire::{Talk, sent};
 use super::world::{World, count};
 
@@ -200,6 +202,48 @@ pub async fn an_edit_changes_the_words(harness: &dyn Harness) {
     assert_eq!(world.stands(id).await, DeadLetterState::Done);
     let lines = world.history(conversation).await;
     assert_eq!(lines[0].text, "b");
+}
+
+/// A reminder that gave up is tried again as what it was: by itself, in its place in the
+/// line. What a parked turn was to go on with is not.
+pub async fn of_what_nobody_has_said_a_reminder_comes_back_alone(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let timer = world.timer(world.after(60));
+    let conversation = world.park("ana", vec![timer.clone()]).await.conversation;
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.expire().await, [conversation]);
+    let turn = world.claim(conversation).await;
+    assert_eq!(settled(&turn), timer.id);
+    world.give_up(&turn).await;
+    let id = world.dead_letter().await.letter.id;
+    let edit = DeadLetterAct::Edit {
+        text: "other words".into(),
+        confirmed: true,
+    };
+    assert_eq!(world.deal(id, edit).await, DeadLetterActed::NotPossible);
+
+    world.hear("ana", "before").await;
+    assert!(done(&world.redrive(id).await));
+    world.hear("ana", "behind").await;
+    let first = world.claim(conversation).await;
+    assert_eq!(texts(&first), ["before"]);
+    world.end_anew(&first, wordless(Verdict::Answered)).await;
+    let again = world.claim(conversation).await;
+    assert_eq!((settled(&again), again.inbounds.len()), (timer.id, 1));
+    assert_eq!(again.waits[0].opened, timer);
+    assert_eq!(again.inbounds[0].coming, Coming::Redriven);
+    world.end_anew(&again, wordless(Verdict::Answered)).await;
+    assert_eq!(world.stands(id).await, DeadLetterState::Done);
+    let last = world.claim(conversation).await;
+    assert_eq!(texts(&last), ["behind"]);
+
+    let wait = world.wait_for(WaitKind::Decision);
+    let parked = world.park("bob", vec![wait.clone()]).await.conversation;
+    assert!(world.approve(wait.id).await);
+    let turn = world.claim(parked).await;
+    let id = DeadLetterId::Inbound(turn.inbounds[0].event);
+    world.give_up(&turn).await;
+    assert_eq!(world.redrive(id).await, DeadLetterActed::NotPossible);
 }
 
 /// Of two who try the same one again at once, one does.

@@ -294,18 +294,23 @@ impl Conversation {
     fn standing(&self, id: DeadLetterId) -> Option<DeadLetterStanding> {
         let mut rows = self.dead_letters.iter();
         let letter = &rows.find(|row| row.letter.id == id)?.letter;
-        let (is_internal, matters) = match id {
+        let (is_internal, is_reminder, matters) = match id {
             DeadLetterId::Inbound(event) => {
                 let (_, row) = self.inbound(event)?;
                 let turns = self.failures_of(id).map(|attempt| attempt.turn);
                 let turns = turns.filter_map(|turn| self.turns.get(&turn));
                 let mut steps = turns.flat_map(|turn| &turn.steps);
                 let matters = steps.any(|step| step.class != EffectClass::Pure);
-                (row.origin == Origin::Internal, matters)
+                let wait = match &row.content {
+                    Content::Settled { wait } => self.wait(*wait),
+                    _ => None,
+                };
+                let is_reminder = wait.is_some_and(|wait| wait.opened.resume.is_none());
+                (row.origin == Origin::Internal, is_reminder, matters)
             }
             DeadLetterId::Delivery(delivery) => {
                 let row = self.delivery_row(delivery)?;
-                (false, row.may_have_left())
+                (false, false, row.may_have_left())
             }
         };
         let answered = InboundState::AnsweredByHuman.as_str();
@@ -315,6 +320,7 @@ impl Conversation {
             kind: id.kind(),
             state: letter.state,
             is_internal,
+            is_reminder,
             matters: matters || is_answered,
         })
     }

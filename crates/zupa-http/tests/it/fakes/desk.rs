@@ -305,6 +305,7 @@ impl Desk for FakeDesk {
             kind: id.kind(),
             state: view.letter.state,
             is_internal: false,
+            is_reminder: false,
             matters: self.matters.load(Ordering::SeqCst),
         });
         if let Some(refused) = refused {
