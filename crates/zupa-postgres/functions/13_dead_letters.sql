@@ -138,6 +138,11 @@ BEGIN
         DELETE FROM zupa.failures f
         WHERE f.source = d.source AND f.ordinal = d.ordinal AND f.kind = d.kind;
         DELETE FROM zupa.dead_letters l WHERE l.place = the_place;
+        -- The bytes of what no door could read were kept for its letter alone.
+        IF d.content = 'undecodable' THEN
+            UPDATE zupa.inbounds b SET content = '{"kind":"undecodable","payload":""}'
+            WHERE b.event_id = d.source;
+        END IF;
     ELSIF act <> 'retry' THEN
         UPDATE zupa.dead_letters l SET state = act, reason = word, ended_at = at_time
         WHERE l.place = the_place;

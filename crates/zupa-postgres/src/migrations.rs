@@ -127,7 +127,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 8,
-                "0b7cd2f411e98d138b1938f7a193323990c0b7e28ee29749b546e2f381a5e24b"
+                "a4f665b879f17363e743eff064e3cd01fadcc32b6b610a54450fb307d6ee75ed"
             )
         );
     }

@@ -60,6 +60,8 @@ pub struct DeadLetterStanding {
     pub state: DeadLetterState,
     /// True for an inbound that nobody has said.
     pub is_internal: bool,
+    /// True for an inbound that its door could not read: its bytes exist nowhere else.
+    pub is_unread: bool,
     /// True when the turn that gave it up has begun an effect that matters, or nobody
     /// knows whether the delivery has left, or a human has replied to the person since.
     pub matters: bool,
@@ -72,6 +74,7 @@ impl DeadLetterAct {
             kind,
             state,
             is_internal,
+            is_unread,
             matters,
         } = standing;
         if matches!(self, Self::Forget) {
@@ -85,10 +88,11 @@ impl DeadLetterAct {
             }
         };
         let is_edit = matches!(self, Self::Edit { .. });
+        let has_no_other_words = is_unread || kind == DeadLetterKind::Delivery;
         let is_again = matches!(self, Self::Poison { .. }) && state == DeadLetterState::Poison;
         if (!open || is_again) && !matches!(self, Self::Tag(_)) {
             Some(DeadLetterActed::Already(state))
-        } else if is_redrive && (is_internal || is_edit && kind == DeadLetterKind::Delivery) {
+        } else if is_redrive && (is_internal || is_edit && has_no_other_words) {
             Some(DeadLetterActed::NotPossible)
         } else if is_redrive && matters && !confirmed {
             Some(DeadLetterActed::Unconfirmed)
@@ -115,7 +119,8 @@ pub enum DeadLetterActed {
     /// so it has to be confirmed.
     Unconfirmed,
     /// Nobody can: what nobody has said cannot be said again, and what the agent has
-    /// said is not put into other words.
+    /// said is not put into other words, nor is what no door could read, whose bytes
+    /// exist nowhere else.
     NotPossible,
     /// There is no such dead letter.
     NotFound,
@@ -132,6 +137,7 @@ mod tests {
             kind: DeadLetterKind::Inbound,
             state,
             is_internal: false,
+            is_unread: false,
             matters,
         };
         for state in DeadLetterState::ALL {

@@ -6,6 +6,8 @@
 //! conversation, or a delivery that waits again.
 //! *If the process dies here*: the transaction is there or not.
 
+use std::sync::Arc;
+
 use rusqlite::params;
 use uuid::Uuid;
 use zupa_core::{
@@ -199,7 +201,7 @@ struct Found {
 
 fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
     let (source, ordinal) = id.source();
-    let row: Option<(i64, Blob, i64, String, bool, bool)> = connection.maybe(
+    let row: Option<(i64, Blob, i64, String, bool, bool, bool)> = connection.maybe(
         "SELECT d.place, d.conversation, d.number, d.state,
                 coalesce((SELECT b.origin = 'internal' FROM inbounds b
                           WHERE b.event_id = d.source), 0),
@@ -210,7 +212,8 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
                              AND o.number = d.number
                              AND (o.state = 'unknown' OR o.doubled > 0
                                   OR o.receipt NOT IN (0, 3))) END
-                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human'
+                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human',
+                d.content = 'undecodable'
          FROM dead_letters d WHERE d.source = ?1 AND d.ordinal = ?2 AND d.kind = ?3",
         params![source.as_bytes(), ordinal, id.kind().as_str()],
         |row| {
@@ -221,10 +224,11 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
                 row.get(3)?,
                 row.get(4)?,
                 row.get(5)?,
+                row.get(6)?,
             ))
         },
     )?;
-    let Some((place, conversation, number, state, is_internal, matters)) = row else {
+    let Some((place, conversation, number, state, is_internal, matters, is_unread)) = row else {
         return Ok(None);
     };
     let state = DeadLetterState::parse(&state).ok_or_else(|| {
@@ -238,6 +242,7 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
             kind: id.kind(),
             state,
             is_internal,
+            is_unread,
             matters,
         },
     }))
@@ -330,7 +335,17 @@ fn end(
     Ok(())
 }
 
+/// Forgets a letter with its failures, and the bytes of what no door could read, which
+/// were kept for it alone.
 fn forget(connection: &Prepared<'_>, found: &Found) -> Result<()> {
+    if found.standing.is_unread {
+        let payload = Arc::default();
+        connection.run(
+            "UPDATE inbounds SET content = ?2
+             WHERE event_id = (SELECT source FROM dead_letters WHERE place = ?1)",
+            params![found.place, json(&Content::Undecodable { payload })?],
+        )?;
+    }
     connection.run(
         "DELETE FROM failures WHERE (source, ordinal, kind) =
              (SELECT source, ordinal, kind FROM dead_letters WHERE place = ?1)",

@@ -4,6 +4,8 @@
 //! *Leaves*: one dead letter for each row that gave up, which stands as that row does.
 //! *If the process dies here*: all was written under one lock, or nothing.
 
+use std::sync::Arc;
+
 use zupa_core::store::FailureNote;
 use zupa_core::{
     AuditEntry, Content, Correlation, DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed,
@@ -294,18 +296,19 @@ impl Conversation {
     fn standing(&self, id: DeadLetterId) -> Option<DeadLetterStanding> {
         let mut rows = self.dead_letters.iter();
         let letter = &rows.find(|row| row.letter.id == id)?.letter;
-        let (is_internal, matters) = match id {
+        let (is_internal, is_unread, matters) = match id {
             DeadLetterId::Inbound(event) => {
                 let (_, row) = self.inbound(event)?;
                 let turns = self.failures_of(id).map(|attempt| attempt.turn);
                 let turns = turns.filter_map(|turn| self.turns.get(&turn));
                 let mut steps = turns.flat_map(|turn| &turn.steps);
                 let matters = steps.any(|step| step.class != EffectClass::Pure);
-                (row.origin == Origin::Internal, matters)
+                let is_unread = row.content.undecoded().is_some();
+                (row.origin == Origin::Internal, is_unread, matters)
             }
             DeadLetterId::Delivery(delivery) => {
                 let row = self.delivery_row(delivery)?;
-                (false, row.may_have_left())
+                (false, false, row.may_have_left())
             }
         };
         let answered = InboundState::AnsweredByHuman.as_str();
@@ -315,6 +318,7 @@ impl Conversation {
             kind: id.kind(),
             state: letter.state,
             is_internal,
+            is_unread,
             matters: matters || is_answered,
         })
     }
@@ -380,6 +384,16 @@ impl Conversation {
     fn forget(&mut self, id: DeadLetterId) {
         self.dead_letters.retain(|row| row.letter.id != id);
         self.failures.retain(|(whose, _)| *whose != id);
+        let DeadLetterId::Inbound(event) = id else {
+            return;
+        };
+        let mut rows = self.inbounds.values_mut();
+        // The bytes were kept for the letter alone.
+        if let Some(row) = rows.find(|row| row.event == event)
+            && let Content::Undecodable { payload } = &mut row.content
+        {
+            *payload = Arc::default();
+        }
     }
 
     fn purge_failures(&mut self, before: Timestamp, left: &mut usize) -> u64 {

@@ -305,6 +305,7 @@ impl Desk for FakeDesk {
             kind: id.kind(),
             state: view.letter.state,
             is_internal: false,
+            is_unread: view.letter.content == "undecodable",
             matters: self.matters.load(Ordering::SeqCst),
         });
         if let Some(refused) = refused {
