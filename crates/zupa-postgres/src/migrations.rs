@@ -127,7 +127,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 8,
-                "a4f665b879f17363e743eff064e3cd01fadcc32b6b610a54450fb307d6ee75ed"
+                "d516366d50572c815c3810ac3189a2ebb1b890e8f506e997493074db134f88d0"
             )
         );
     }

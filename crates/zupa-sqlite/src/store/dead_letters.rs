@@ -49,23 +49,24 @@ pub(super) fn inbounds_gave_up(
     Ok(())
 }
 
-/// Writes a letter for a delivery that has just failed, or that nobody knows of. Its
-/// failures are written already.
+/// Writes a letter for a delivery that has just failed, or that nobody knows of, and what
+/// has become of it meanwhile. Its failures are written already.
 pub(super) fn delivery_gave_up(
     connection: &Prepared<'_>,
     conversation: Blob,
     number: i64,
+    reason: Option<&str>,
 ) -> Result<()> {
     connection.run(
         "INSERT INTO dead_letters (kind, source, ordinal, conversation, tenant, number, turn_id,
              content, class, message, request_id, trace_id, first_failed_at, last_failed_at,
-             attempts)
+             attempts, reason)
          SELECT 'delivery', o.turn_id, o.ordinal, o.conversation, c.tenant, o.number, o.turn_id,
              json_extract(o.content, '$.kind'), f.class, f.message, t.request_id, t.trace_id,
              (SELECT min(a.at) FROM failures a
               WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery'), f.at,
              (SELECT count(*) FROM failures a
-              WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')
+              WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery'), ?3
          FROM outbox o JOIN conversations c ON c.id = o.conversation
               JOIN turns t ON t.id = o.turn_id
               JOIN failures f ON f.rowid = (
@@ -75,8 +76,8 @@ pub(super) fn delivery_gave_up(
          ON CONFLICT (source, ordinal, kind) DO UPDATE SET state = 'pending',
              class = excluded.class, message = excluded.message,
              last_failed_at = excluded.last_failed_at, attempts = excluded.attempts,
-             reason = NULL, ended_at = NULL",
-        params![conversation, number],
+             reason = excluded.reason, ended_at = NULL",
+        params![conversation, number, reason],
     )?;
     Ok(())
 }
@@ -96,12 +97,24 @@ pub(super) fn was_sent(connection: &Prepared<'_>, turn: Blob, ordinal: i64) -> R
     Ok(())
 }
 
-/// Says of the pending letters of a conversation that a human has replied since.
-pub(super) fn answered_by_human(connection: &Prepared<'_>, id: ConversationId) -> Result<()> {
+/// Says of the pending letters of a conversation that a human has replied since to what
+/// they are about: a message, or those that a delivery answers.
+pub(super) fn answered_by_human(
+    connection: &Prepared<'_>,
+    id: ConversationId,
+    until: Timestamp,
+) -> Result<()> {
     connection.run(
         "UPDATE dead_letters SET reason = 'answered_by_human'
-         WHERE state = 'pending' AND conversation = ?1",
-        params![id.as_bytes()],
+         WHERE state = 'pending' AND conversation = ?1
+           AND coalesce(CASE kind
+               WHEN 'inbound' THEN (SELECT b.accepted_at FROM inbounds b
+                                    WHERE b.event_id = dead_letters.source)
+               ELSE (SELECT max(b.accepted_at) FROM turns t
+                     JOIN inbounds b ON b.conversation = t.conversation
+                         AND b.number BETWEEN t.first AND t.last
+                     WHERE t.id = dead_letters.source) END, ?2) <= ?2",
+        params![id.as_bytes(), until.0],
     )?;
     Ok(())
 }

@@ -331,6 +331,8 @@ macro_rules! each {
                 what_may_have_left_asks_for_a_confirmation
                 a_late_delivery_that_is_held_back_waits_again
                 what_a_human_has_replied_to_asks_for_a_confirmation
+                what_came_after_the_humans_word_needs_no_confirmation
+                what_fails_after_a_takeover_asks_for_a_confirmation
                 what_a_human_answers_is_done
             }
             wakes {

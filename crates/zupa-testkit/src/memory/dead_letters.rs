@@ -281,9 +281,43 @@ impl Conversation {
             last_failed_at: last.at,
             attempts: self.failures_of(id).count().try_into().unwrap_or(u32::MAX),
             tag: None,
-            reason: None,
+            reason: self.reason_of(id),
             ended_at: None,
         })
+    }
+
+    /// What has become meanwhile of what gives up now.
+    fn reason_of(&self, id: DeadLetterId) -> Option<String> {
+        let DeadLetterId::Delivery(delivery) = id else {
+            return None;
+        };
+        let row = self.delivery_row(delivery)?;
+        row.taken_over
+            .then(|| InboundState::AnsweredByHuman.as_str().into())
+    }
+
+    /// Says of pending letters that a human has replied since to what they are about.
+    pub(super) fn letters_answered_by_human(&mut self, until: Timestamp) {
+        let mut letters = std::mem::take(&mut self.dead_letters);
+        for DeadLetterRow { letter, .. } in &mut letters {
+            if letter.state == DeadLetterState::Pending && self.was_said_by(letter.id, until) {
+                letter.reason = Some(InboundState::AnsweredByHuman.as_str().into());
+            }
+        }
+        self.dead_letters = letters;
+    }
+
+    /// Whether a message was accepted by this time, or all that a delivery answers.
+    fn was_said_by(&self, id: DeadLetterId, until: Timestamp) -> bool {
+        match id {
+            DeadLetterId::Inbound(event) => self
+                .inbound(event)
+                .is_none_or(|(_, row)| row.accepted_at <= until),
+            DeadLetterId::Delivery(delivery) => self.turns.get(&delivery.turn).is_none_or(|turn| {
+                let mut rows = turn.range.iter().filter_map(|at| self.inbounds.get(at));
+                rows.all(|row| row.accepted_at <= until)
+            }),
+        }
     }
 
     /// Of the request that brought the first message of a turn.
@@ -377,6 +411,7 @@ impl Conversation {
         row.attempts = 0;
         (row.state, row.reason, row.until) = (DeliveryState::Queued, None, None);
         (row.late, row.lane, row.settled_at) = (true, Lane::Late, None);
+        row.taken_over = false;
         let number = self.next_number();
         self.outbox.insert(number, row);
     }

@@ -208,6 +208,8 @@ pub(super) struct DeliveryRow {
     pub settled_at: Option<Timestamp>,
     /// An operator has had it sent again.
     pub late: bool,
+    /// It was on the wire, or in doubt, when a human took over.
+    pub taken_over: bool,
 }
 
 impl Conversation {
