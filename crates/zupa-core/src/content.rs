@@ -88,9 +88,9 @@ pub enum Content {
         /// The kind as the channel names it.
         raw_kind: String,
     },
-    /// A payload that its door had to take and could not read: no turn is run over it, it
-    /// is a dead letter at once. The bytes exist nowhere else, so they are part of the
-    /// row and share its life.
+    /// A payload that its door had to take and could not read: it is claimed alone, no turn
+    /// is run over it, and it is a dead letter at once. The bytes exist nowhere else, so
+    /// they are part of the row, until the letter is forgotten; then there are none.
     Undecodable {
         /// The payload, to the bit; in JSON hexadecimal.
         #[serde(with = "crate::speech::as_hex")]

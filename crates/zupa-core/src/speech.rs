@@ -114,7 +114,6 @@ pub trait Synthesizer: Debug + Send + Sync + 'static {
 }
 
 /// Bytes as a string of hexadecimal digits: JSON has nothing for bytes.
-/// Bytes as JSON spells them.
 pub(crate) mod as_hex {
     use std::sync::Arc;
 

@@ -279,7 +279,8 @@ pub async fn deal(
         }
         DeadLetterActed::NotPossible => {
             let detail = "what nobody has said is not tried again, unless it is a reminder, \
-                          and neither that nor what the agent has said is edited";
+                          and neither that nor what the agent has said is edited; nor is \
+                          what no door could read, of which there is no other copy";
             return Ok(Outcome::Refused("not_possible", detail.to_owned()));
         }
         DeadLetterActed::NotFound => return Ok(Outcome::NotFound),

@@ -164,9 +164,9 @@ BEGIN
 END
 $$;
 
--- New turns take all that is pending from outside up to the next internal inbound;
--- that one is taken alone, and so is one of a range that was split. The wishes are
--- of different conversations, which are free and due.
+-- New turns take all that is pending from outside up to the next inbound that is internal
+-- or that no door could read; that one is taken alone, and so is one of a range that was
+-- split. The wishes are of different conversations, which are free and due.
 CREATE FUNCTION zupa.start(
     wishes zupa.claim_item[], at_time bigint, ahead bigint
 ) RETURNS TABLE (conv uuid, answer json) LANGUAGE plpgsql AS $$
@@ -176,9 +176,7 @@ BEGIN
     WITH pending AS (
         SELECT w.conversation AS conv, w.turn, w.process, w.expires_at + ahead AS until, w.mode,
                k.audit_number, k.audit_hash, k.tenant, k.channel, k.alias, k.open_waits,
-               k.state_version, k.state, b.*,
-               CASE WHEN k.split_until > k.consumed OR k.internals > 0
-                    THEN k.pending - b.taken ELSE 0 END AS rest
+               k.state_version, k.state, b.*, k.pending - b.taken AS rest
         FROM unnest(wishes) AS w
         JOIN zupa.conversations k ON k.id = w.conversation
         CROSS JOIN LATERAL (
@@ -188,14 +186,20 @@ BEGIN
                    json_agg(json_build_object('event', q.event_id, 'number', q.number,
                        'accepted_at', q.accepted_at - ahead, 'content', q.content,
                        'coming', zupa.coming(q.redriven, q.number, k.split_until))) AS inbounds
-            FROM (SELECT i.number, i.event_id, i.accepted_at, i.content, i.request_id, i.trace_id,
-                         i.origin, i.redriven
-                  FROM zupa.inbounds i
-                  WHERE i.conversation = w.conversation AND i.number > k.consumed
-                    AND i.state = 'queued'
-                    AND i.number <= CASE WHEN k.internals = 0 THEN k.last_number
-                                         ELSE zupa.range_end(k.id, k.consumed) END
-                  ORDER BY i.number
+            FROM (SELECT r.* FROM (
+                      SELECT i.number, i.event_id, i.accepted_at, i.content, i.request_id,
+                             i.trace_id, i.origin, i.redriven,
+                             row_number() OVER up_to_here AS place,
+                             count(*) FILTER (WHERE starts_with(i.content, '{"kind":"undecodable"'))
+                                 OVER up_to_here AS unread
+                      FROM zupa.inbounds i
+                      WHERE i.conversation = w.conversation AND i.number > k.consumed
+                        AND i.state = 'queued'
+                        AND i.number <= CASE WHEN k.internals = 0 THEN k.last_number
+                                             ELSE zupa.range_end(k.id, k.consumed) END
+                      WINDOW up_to_here AS (ORDER BY i.number)) r
+                  WHERE r.unread = 0 OR r.place = 1
+                  ORDER BY r.number
                   LIMIT CASE WHEN k.split_until > k.consumed THEN 1 END) q) b
     ), held AS (
         UPDATE zupa.conversations k SET epoch = k.epoch + 1, holder = p.process,

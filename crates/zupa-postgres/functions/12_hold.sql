@@ -120,8 +120,16 @@ DECLARE
     superseded CONSTANT bigint := zupa.supersede(conv, line, at_time);
     ended integer;
 BEGIN
+    -- Of what was said before, and of answers to it.
     UPDATE zupa.dead_letters d SET reason = 'answered_by_human'
-    WHERE d.state = 'pending' AND d.conversation = conv;
+    WHERE d.state = 'pending' AND d.conversation = conv
+      AND coalesce(CASE d.kind
+          WHEN 'inbound' THEN (SELECT b.accepted_at FROM zupa.inbounds b
+                               WHERE b.event_id = d.source)
+          ELSE (SELECT max(b.accepted_at) FROM zupa.turns t
+                JOIN zupa.inbounds b ON b.conversation = t.conversation
+                    AND b.number BETWEEN t.first AND t.last
+                WHERE t.id = d.source) END, line) <= line;
     UPDATE zupa.inbounds b SET state = 'answered_by_human'
     WHERE b.conversation = conv AND b.state = 'queued' AND b.origin = 'external'
       AND b.accepted_at <= line

@@ -29,17 +29,18 @@ CREATE FUNCTION zupa.note_failure(
     WHERE t.id = the_turn ORDER BY b.number
 $$;
 
--- Writes the dead letter of a row that has given up, or has done so again.
+-- Writes the dead letter of a row that has given up, or has done so again, and what has
+-- become of it meanwhile.
 CREATE FUNCTION zupa.gave_up(
     the_kind text, the_source uuid, the_ordinal integer, conv uuid, the_number bigint,
-    content text, request text, trace text
+    content text, request text, trace text, since text
 ) RETURNS void LANGUAGE sql AS $$
     INSERT INTO zupa.dead_letters AS d (kind, source, ordinal, conversation, tenant, number,
         turn_id, content, class, message, request_id, trace_id, first_failed_at, last_failed_at,
-        attempts)
+        attempts, reason)
     SELECT the_kind, the_source, the_ordinal, conv, c.tenant, the_number, f.turn_id,
         gave_up.content::json ->> 'kind', f.class, f.message, request, trace, a.first_at, f.at,
-        a.attempts
+        a.attempts, since
     FROM zupa.conversations c
     CROSS JOIN LATERAL (SELECT l.turn_id, l.class, l.message, l.at FROM zupa.failures l
         WHERE l.source = the_source AND l.ordinal = the_ordinal AND l.kind = the_kind
@@ -51,7 +52,7 @@ CREATE FUNCTION zupa.gave_up(
     ON CONFLICT (source, ordinal, kind) DO UPDATE SET state = 'pending',
         turn_id = excluded.turn_id, class = excluded.class, message = excluded.message,
         content = excluded.content, last_failed_at = excluded.last_failed_at,
-        attempts = excluded.attempts, reason = NULL, ended_at = NULL
+        attempts = excluded.attempts, reason = excluded.reason, ended_at = NULL
 $$;
 
 -- Dead letters follow the rows by triggers, because many statements end a row, and none
@@ -60,7 +61,7 @@ CREATE FUNCTION zupa.inbound_ended() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.state = 'dead' THEN
         PERFORM zupa.gave_up('inbound', NEW.event_id, 0, NEW.conversation, NEW.number,
-            NEW.content, NEW.request_id, NEW.trace_id);
+            NEW.content, NEW.request_id, NEW.trace_id, NULL);
     ELSE
         -- What was turned away has not ended well.
         UPDATE zupa.dead_letters d SET
@@ -84,7 +85,9 @@ BEGIN
     IF NEW.state IN ('failed', 'unknown') THEN
         PERFORM zupa.gave_up('delivery', NEW.turn_id, NEW.ordinal, NEW.conversation, NEW.number,
             NEW.content, (SELECT t.request_id FROM zupa.turns t WHERE t.id = NEW.turn_id),
-            (SELECT t.trace_id FROM zupa.turns t WHERE t.id = NEW.turn_id));
+            (SELECT t.trace_id FROM zupa.turns t WHERE t.id = NEW.turn_id),
+            -- An old answer, even if it ends only after the hand-back.
+            CASE OLD.reason WHEN 'taken_over' THEN 'answered_by_human' END);
     ELSE
         UPDATE zupa.dead_letters d SET
             state = CASE NEW.state WHEN 'sent' THEN 'done' ELSE 'pending' END,
@@ -138,6 +141,11 @@ BEGIN
         DELETE FROM zupa.failures f
         WHERE f.source = d.source AND f.ordinal = d.ordinal AND f.kind = d.kind;
         DELETE FROM zupa.dead_letters l WHERE l.place = the_place;
+        -- The bytes of what no door could read were kept for its letter alone.
+        IF d.content = 'undecodable' THEN
+            UPDATE zupa.inbounds b SET content = '{"kind":"undecodable","payload":""}'
+            WHERE b.event_id = d.source;
+        END IF;
     ELSIF act <> 'retry' THEN
         UPDATE zupa.dead_letters l SET state = act, reason = word, ended_at = at_time
         WHERE l.place = the_place;

@@ -129,7 +129,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 8,
-                "0b7cd2f411e98d138b1938f7a193323990c0b7e28ee29749b546e2f381a5e24b"
+                "d6ca1451ee844e87411ca2cf56f93e4d8322ede38dae72e5a63264e88eb08021"
             )
         );
     }

@@ -132,11 +132,16 @@ impl Acceptor {
             return Err(reason.error());
         }
         for inbound in &batch.inbounds {
-            if let Content::Text { text } = &inbound.content
-                && text.len() > self.settings.payload_bytes
-            {
-                return Err(Error::invalid("a message's text is too long")
-                    .with("bytes", text.len())
+            let (what, bytes) = match &inbound.content {
+                Content::Text { text } => ("a message's text is too long", text.len()),
+                Content::Undecodable { payload } => {
+                    ("a payload that was not read is too long", payload.len())
+                }
+                _ => continue,
+            };
+            if bytes > self.settings.payload_bytes {
+                return Err(Error::invalid(what)
+                    .with("bytes", bytes)
                     .with("limit", self.settings.payload_bytes));
             }
         }

@@ -114,7 +114,6 @@ pub(crate) fn writer(config: &SqliteConfig) -> Result<rusqlite::Connection> {
     let open = || {
         let writer = rusqlite::Connection::open(&config.path)?;
         writer.busy_timeout(Duration::from_secs(5))?;
-        writer.set_prepared_statement_cache_capacity(128);
         writer.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         writer.pragma_update(None, "synchronous", "FULL")?;
         writer.pragma_update(None, "wal_autocheckpoint", 0)?;

@@ -47,6 +47,7 @@ pub mod settle;
 pub mod speech;
 pub mod state;
 pub mod timers;
+pub mod unread;
 pub mod wakes;
 pub mod walk;
 mod world;

@@ -62,6 +62,8 @@ pub struct DeadLetterStanding {
     pub is_internal: bool,
     /// True for such a one that is a reminder: it has a turn of its own.
     pub is_reminder: bool,
+    /// True for an inbound that its door could not read: its bytes exist nowhere else.
+    pub is_unread: bool,
     /// True when the turn that gave it up has begun an effect that matters, or nobody
     /// knows whether the delivery has left, or a human has replied to the person since.
     pub matters: bool,
@@ -75,6 +77,7 @@ impl DeadLetterAct {
             state,
             is_internal,
             is_reminder,
+            is_unread,
             matters,
         } = standing;
         if matches!(self, Self::Forget) {
@@ -88,9 +91,10 @@ impl DeadLetterAct {
             }
         };
         let is_edit = matches!(self, Self::Edit { .. });
+        let has_no_other_words = is_internal || is_unread || kind == DeadLetterKind::Delivery;
         // A parked turn goes on once; a reminder brings its text, and that only.
         let no_redrive = match is_edit {
-            true => is_internal || kind == DeadLetterKind::Delivery,
+            true => has_no_other_words,
             false => is_internal && !is_reminder,
         };
         let is_again = matches!(self, Self::Poison { .. }) && state == DeadLetterState::Poison;
@@ -123,7 +127,8 @@ pub enum DeadLetterActed {
     /// so it has to be confirmed.
     Unconfirmed,
     /// Nobody can: what nobody has said cannot be said again, unless it is a reminder,
-    /// and neither that nor what the agent has said is put into other words.
+    /// and neither that nor what the agent has said is put into other words, nor is what
+    /// no door could read, whose bytes exist nowhere else.
     NotPossible,
     /// There is no such dead letter.
     NotFound,
@@ -141,6 +146,7 @@ mod tests {
             state,
             is_internal: false,
             is_reminder: false,
+            is_unread: false,
             matters,
         };
         for state in DeadLetterState::ALL {
@@ -173,6 +179,7 @@ mod tests {
                 state: DeadLetterState::Pending,
                 is_internal: true,
                 is_reminder,
+                is_unread: false,
                 matters: false,
             };
             assert_eq!(retry.refused(standing).is_none(), is_reminder);

@@ -298,7 +298,8 @@ async fn stands(
                              AND o.number = d.number
                              AND (o.state = 'unknown' OR o.doubled > 0
                                   OR o.receipt NOT IN (0, 3))) END
-                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human'
+                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human',
+                d.content = 'undecodable'
          FROM zupa.dead_letters d WHERE d.source = $1 AND d.ordinal = $2 AND d.kind = $3",
     )
     .bind(source)
@@ -313,6 +314,7 @@ async fn stands(
         state: state(&decode::text(row, 2)?)?,
         is_internal: row.try_get(3).map_err(decode::broken)?,
         is_reminder: row.try_get(4).map_err(decode::broken)?,
+        is_unread: row.try_get(6).map_err(decode::broken)?,
         matters: row.try_get(5).map_err(decode::broken)?,
     };
     let place = row.try_get(0).map_err(decode::broken)?;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zupa_core::store::{Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Verdict};
 use zupa_core::{
-    Clock, Content, ConversationId, Error, ErrorKind, Ids, Outbound, ProcessId, Timestamp, TurnId,
+    Clock, ConversationId, Error, ErrorKind, Ids, Outbound, ProcessId, Timestamp, TurnId,
 };
 
 use super::InFlight;
@@ -185,10 +185,9 @@ impl Worker {
     }
 }
 
-/// Why no turn is run over what a door could not read: it gives up at once, and asks
-/// nobody's limit.
+/// Why no turn is run over what a door could not read, which is taken alone: it gives up
+/// at once, and asks nobody's limit.
 fn unread(turn: &ClaimedTurn) -> Option<Error> {
-    let mut contents = turn.inbounds.iter().map(|inbound| &inbound.content);
-    let payload = contents.find_map(Content::undecoded)?;
+    let payload = turn.inbounds.first()?.content.undecoded()?;
     Some(Error::invalid("its door could not read it").with("bytes", payload.len()))
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use zupa_core::bus::EventFeed;
-use zupa_core::{ChannelId, Deduplicates, EventBus, PlatformId, TenantId};
+use zupa_core::{ChannelId, Deduplicates, EventBus, Inbound, PlatformId, TenantId};
 use zupa_core::{ErrorKind, InboundState, IntakeBatch, Receipt, ReceiptLevel, ReceiptNews, Retry};
 use zupa_runtime::{Health, MachineLoad};
 use zupa_testkit::{Call, Fault};
@@ -114,6 +114,25 @@ async fn a_text_that_is_too_long_is_refused_and_nothing_is_written() {
     assert_eq!(refused.kind(), ErrorKind::Invalid);
     assert!(!refused.to_string().contains("more than ten"));
     assert_eq!(world.accounting().await.accepted, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_has_the_bound_of_a_text() {
+    let mut setup = Setup::web();
+    setup.settings.payload_bytes = 10;
+    let world = setup.start().await;
+    let unread = |payload: &[u8]| {
+        let payload = payload.into();
+        let content = zupa_core::Content::Undecodable { payload };
+        Inbound {
+            content,
+            ..inbound("ana", "m", "")
+        }
+    };
+    let refused = world.deliver(unread(&[0xff; 11])).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    assert_eq!(world.accounting().await.accepted, 0);
+    world.deliver(unread(&[0xff; 10])).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -103,6 +103,27 @@ async fn what_fails_on_the_wire_after_a_short_takeover_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_refused_on_the_wire_after_a_short_takeover_is_sent_again_only_knowingly() {
+    let world = start(Deduplicates::Never).await;
+    let never = error(ErrorKind::Invalid).with_outcome(Outcome::NotApplied);
+    let late = Answer::After(secs(5), Box::new(Answer::Fail(never)));
+    world.door().answer([late]);
+    world.say("ana", "one").await;
+    world.door().called(1).await;
+    hold(&world, "ana").await;
+    release(&world, "ana", Some(world.clock.wall())).await;
+    world.quiet().await;
+    assert_eq!(stands(&world, "one").await.0, DeliveryState::Failed);
+    let turn = world.view("one").await.turn.unwrap().id;
+    let id = DeadLetterId::Delivery(DeliveryId { turn, ordinal: 0 });
+    let retry = DeadLetterAct::Retry { confirmed: false };
+    let entry = act(&world, "dead_letter.retried");
+    let acted = world.memory.act_on_dead_letter(id, retry, entry).await;
+    assert_eq!(acted.unwrap(), DeadLetterActed::Unconfirmed);
+    assert!(world.visible().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_operator_sends_again_what_a_human_has_replied_to_only_knowingly() {
     let world = start(Deduplicates::Never).await;
     let never = error(ErrorKind::Invalid).with_outcome(Outcome::NotApplied);

@@ -13,6 +13,16 @@ fn unread(world: &World, payload: &[u8]) -> Inbound {
     Inbound::undecodable(TenantId::default_tenant(), channel, payload.to_vec()).unwrap()
 }
 
+/// One that comes from somebody known.
+fn broken(who: &str, id: &str) -> Inbound {
+    let payload = b"\0".as_slice().into();
+    let content = Content::Undecodable { payload };
+    Inbound {
+        content,
+        ..inbound(who, id, "")
+    }
+}
+
 /// The letters' class, state, failures and payload.
 async fn letters(world: &World) -> Vec<(String, DeadLetterState, u32, Option<RawPayload>)> {
     let any = DeadLetterFilter::default();
@@ -67,15 +77,37 @@ async fn what_came_with_it_is_answered() {
     setup.agent.burst.silence = secs(5);
     let world = setup.start().await;
     world.say("ana", "one").await;
-    let mut broken = inbound("ana", "broken", "");
-    broken.content = Content::Undecodable {
-        payload: b"\0".as_slice().into(),
-    };
-    world.deliver(broken).await.unwrap();
+    world.deliver(broken("ana", "broken")).await.unwrap();
     world.say("ana", "two").await;
     world.quiet().await;
     assert_eq!(world.visible(), ["re: one", "re: two"]);
     let view = world.view("broken").await;
     assert_eq!(view.inbounds[0].state, InboundState::Dead);
     assert_eq!(letters(&world).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_with_it_is_one_turn_that_its_limits_are_asked_for() {
+    let mut setup = Setup::phone(Deduplicates::Never);
+    setup.agent.burst.silence = secs(5);
+    setup.settings.per_user_per_minute = 2;
+    let world = setup.start().await;
+    // More than there may be in a minute are taken where none was said before.
+    world.say("ana", "zero").await;
+    world.quiet().await;
+    for text in ["one", "two", "three"] {
+        world.say("ana", text).await;
+    }
+    world.deliver(broken("ana", "broken")).await.unwrap();
+    world.say("bob", "hello").await;
+    world.deliver(broken("bob", "garbled")).await.unwrap();
+    world.say("bob", "there").await;
+    world.quiet().await;
+    for text in ["one", "two", "three"] {
+        let inbound = world.view(text).await.inbounds.remove(0);
+        assert_eq!(inbound.state, InboundState::Refused, "{text}");
+        assert!(world.view(text).await.failures.is_empty(), "{text}");
+    }
+    assert!(world.view("hello").await.failures.is_empty());
+    assert_eq!(letters(&world).await.len(), 2);
 }

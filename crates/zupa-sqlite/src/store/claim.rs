@@ -123,8 +123,8 @@ fn see(connection: &Prepared<'_>, wish: &Claim) -> Result<Option<Seen>> {
     )
 }
 
-/// A new turn takes one inbound of a range that was split, one internal inbound
-/// alone, or all that is pending before the next internal one.
+/// A new turn takes one inbound of a range that was split, one alone that is internal or
+/// that no door could read, or all that is pending before the next of those.
 fn start(
     connection: &Prepared<'_>,
     wish: &Claim,
@@ -135,7 +135,7 @@ fn start(
     let limit = if one_by_one { 1 } else { -1 };
     let pending = (seen.consumed + 1, i64::MAX, limit);
     let mut range = Range::read(connection, wish.conversation, pending, seen.split_until)?;
-    range.end_before_an_internal();
+    range.end_before_one_alone();
     let (taken, internals) = (range.len(), i64::from(range.is_internal()));
     let turn = Handed {
         turn: *wish.turn.as_bytes(),

@@ -6,6 +6,8 @@
 //! conversation, or a delivery that waits again.
 //! *If the process dies here*: the transaction is there or not.
 
+use std::sync::Arc;
+
 use rusqlite::params;
 use uuid::Uuid;
 use zupa_core::{
@@ -47,23 +49,24 @@ pub(super) fn inbounds_gave_up(
     Ok(())
 }
 
-/// Writes a letter for a delivery that has just failed, or that nobody knows of. Its
-/// failures are written already.
+/// Writes a letter for a delivery that has just failed, or that nobody knows of, and what
+/// has become of it meanwhile. Its failures are written already.
 pub(super) fn delivery_gave_up(
     connection: &Prepared<'_>,
     conversation: Blob,
     number: i64,
+    reason: Option<&str>,
 ) -> Result<()> {
     connection.run(
         "INSERT INTO dead_letters (kind, source, ordinal, conversation, tenant, number, turn_id,
              content, class, message, request_id, trace_id, first_failed_at, last_failed_at,
-             attempts)
+             attempts, reason)
          SELECT 'delivery', o.turn_id, o.ordinal, o.conversation, c.tenant, o.number, o.turn_id,
              json_extract(o.content, '$.kind'), f.class, f.message, t.request_id, t.trace_id,
              (SELECT min(a.at) FROM failures a
               WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery'), f.at,
              (SELECT count(*) FROM failures a
-              WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery')
+              WHERE a.source = o.turn_id AND a.ordinal = o.ordinal AND a.kind = 'delivery'), ?3
          FROM outbox o JOIN conversations c ON c.id = o.conversation
               JOIN turns t ON t.id = o.turn_id
               JOIN failures f ON f.rowid = (
@@ -73,8 +76,8 @@ pub(super) fn delivery_gave_up(
          ON CONFLICT (source, ordinal, kind) DO UPDATE SET state = 'pending',
              class = excluded.class, message = excluded.message,
              last_failed_at = excluded.last_failed_at, attempts = excluded.attempts,
-             reason = NULL, ended_at = NULL",
-        params![conversation, number],
+             reason = excluded.reason, ended_at = NULL",
+        params![conversation, number, reason],
     )?;
     Ok(())
 }
@@ -94,12 +97,24 @@ pub(super) fn was_sent(connection: &Prepared<'_>, turn: Blob, ordinal: i64) -> R
     Ok(())
 }
 
-/// Says of the pending letters of a conversation that a human has replied since.
-pub(super) fn answered_by_human(connection: &Prepared<'_>, id: ConversationId) -> Result<()> {
+/// Says of the pending letters of a conversation that a human has replied since to what
+/// they are about: a message, or those that a delivery answers.
+pub(super) fn answered_by_human(
+    connection: &Prepared<'_>,
+    id: ConversationId,
+    until: Timestamp,
+) -> Result<()> {
     connection.run(
         "UPDATE dead_letters SET reason = 'answered_by_human'
-         WHERE state = 'pending' AND conversation = ?1",
-        params![id.as_bytes()],
+         WHERE state = 'pending' AND conversation = ?1
+           AND coalesce(CASE kind
+               WHEN 'inbound' THEN (SELECT b.accepted_at FROM inbounds b
+                                    WHERE b.event_id = dead_letters.source)
+               ELSE (SELECT max(b.accepted_at) FROM turns t
+                     JOIN inbounds b ON b.conversation = t.conversation
+                         AND b.number BETWEEN t.first AND t.last
+                     WHERE t.id = dead_letters.source) END, ?2) <= ?2",
+        params![id.as_bytes(), until.0],
     )?;
     Ok(())
 }
@@ -199,7 +214,7 @@ struct Found {
 
 fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
     let (source, ordinal) = id.source();
-    let row: Option<(i64, Blob, i64, String, bool, bool, bool)> = connection.maybe(
+    let row: Option<(i64, Blob, i64, String, bool, bool, bool, bool)> = connection.maybe(
         "SELECT d.place, d.conversation, d.number, d.state,
                 coalesce((SELECT b.origin = 'internal' FROM inbounds b
                           WHERE b.event_id = d.source), 0),
@@ -211,7 +226,8 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
                              AND o.number = d.number
                              AND (o.state = 'unknown' OR o.doubled > 0
                                   OR o.receipt NOT IN (0, 3))) END
-                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human'
+                OR d.state = 'pending' AND coalesce(d.reason, '') = 'answered_by_human',
+                d.content = 'undecodable'
          FROM dead_letters d WHERE d.source = ?1 AND d.ordinal = ?2 AND d.kind = ?3",
         params![source.as_bytes(), ordinal, id.kind().as_str()],
         |row| {
@@ -223,10 +239,13 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
                 row.get(4)?,
                 row.get(5)?,
                 row.get(6)?,
+                row.get(7)?,
             ))
         },
     )?;
-    let Some((place, conversation, number, state, is_internal, is_reminder, matters)) = row else {
+    let Some((place, conversation, number, state, is_internal, is_reminder, matters, is_unread)) =
+        row
+    else {
         return Ok(None);
     };
     let state = DeadLetterState::parse(&state).ok_or_else(|| {
@@ -241,6 +260,7 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
             state,
             is_internal,
             is_reminder,
+            is_unread,
             matters,
         },
     }))
@@ -336,7 +356,17 @@ fn end(
     Ok(())
 }
 
+/// Forgets a letter with its failures, and the bytes of what no door could read, which
+/// were kept for it alone.
 fn forget(connection: &Prepared<'_>, found: &Found) -> Result<()> {
+    if found.standing.is_unread {
+        let payload = Arc::default();
+        connection.run(
+            "UPDATE inbounds SET content = ?2
+             WHERE event_id = (SELECT source FROM dead_letters WHERE place = ?1)",
+            params![found.place, json(&Content::Undecodable { payload })?],
+        )?;
+    }
     connection.run(
         "DELETE FROM failures WHERE (source, ordinal, kind) =
              (SELECT source, ordinal, kind FROM dead_letters WHERE place = ?1)",

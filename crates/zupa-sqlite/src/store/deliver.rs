@@ -8,9 +8,9 @@
 
 use rusqlite::params;
 use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
-use zupa_core::{Hold, PlatformId, Result, Timestamp};
+use zupa_core::{Hold, InboundState, PlatformId, Result, Timestamp};
 
-use super::row::{Blob, Prepared};
+use super::row::{Blob, Prepared, one};
 use super::{dead_letters, failures};
 
 /// Puts a delivery on record as being on the wire, if nobody did so before.
@@ -81,6 +81,8 @@ pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -
         return Ok(());
     }
     let settled_at = matches!(state, "failed" | "unknown").then_some(now.0);
+    // An old answer, even if it ends only after the hand-back.
+    let is_answered = settled_at.is_some() && is_marked(connection, item)?;
     let settled = connection.run(
         "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5,
              reason = CASE WHEN ?4 = 'in_doubt' AND reason = ?10 THEN reason ELSE ?6 END,
@@ -102,7 +104,9 @@ pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -
     )?;
     if settled == 1 && settled_at.is_some() {
         let number = item.number.0.cast_signed();
-        dead_letters::delivery_gave_up(connection, *item.conversation.as_bytes(), number)?;
+        let conversation = *item.conversation.as_bytes();
+        let reason = is_answered.then_some(InboundState::AnsweredByHuman.as_str());
+        dead_letters::delivery_gave_up(connection, conversation, number, reason)?;
     }
     // What was said with a step stands for itself; no reply begins with it.
     if settled == 1 && state == "failed" {
@@ -140,6 +144,20 @@ fn was_taken_over(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -> R
         ],
     )?;
     Ok(cancelled == 1)
+}
+
+/// Whether a delivery was on the wire or in doubt when a human took over.
+fn is_marked(connection: &Prepared<'_>, item: &Settle) -> Result<bool> {
+    connection.one(
+        "SELECT EXISTS (SELECT 1 FROM outbox
+                        WHERE conversation = ?1 AND number = ?2 AND reason = ?3)",
+        params![
+            item.conversation.as_bytes(),
+            item.number.0.cast_signed(),
+            Hold::TAKEN_OVER
+        ],
+        one,
+    )
 }
 
 fn sent(

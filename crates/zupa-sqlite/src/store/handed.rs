@@ -79,10 +79,13 @@ impl Range {
             .map(Self)
     }
 
-    /// Leaves an internal inbound alone, and what comes before it to itself.
-    pub(super) fn end_before_an_internal(&mut self) {
+    /// Leaves an internal inbound alone, and one that no door could read, and what comes
+    /// before it to itself.
+    pub(super) fn end_before_one_alone(&mut self) {
         let mut rows = self.0.iter();
-        if let Some(place) = rows.position(|taken| taken.is_internal) {
+        let is_alone =
+            |taken: &Taken| taken.is_internal || taken.claimed.content.undecoded().is_some();
+        if let Some(place) = rows.position(is_alone) {
             self.0.truncate(place.max(1));
         }
     }

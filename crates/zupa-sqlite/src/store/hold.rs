@@ -128,7 +128,7 @@ fn answered_by_human(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<u64> {
-    dead_letters::answered_by_human(connection, id)?;
+    dead_letters::answered_by_human(connection, id, until)?;
     let superseded = supersede(connection, id, until, now)?;
     let pending = connection.run(
         "UPDATE inbounds SET state = 'answered_by_human'

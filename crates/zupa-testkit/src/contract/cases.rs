@@ -297,7 +297,6 @@ macro_rules! each {
             dead_letters {
                 what_gives_up_is_kept_with_every_attempt
                 a_letter_names_the_request_the_turn_and_the_door
-                what_no_door_can_read_is_kept_to_the_bit
                 a_terminal_error_is_kept_at_the_first_attempt
                 a_turn_that_crashed_is_kept
                 poison_and_discarded_are_left_alone
@@ -305,6 +304,12 @@ macro_rules! each {
                 only_what_has_ended_is_forgotten
                 failures_that_came_to_nothing_are_forgotten
                 nothing_is_evicted
+            }
+            unread {
+                what_no_door_can_read_is_kept_to_the_bit
+                what_no_door_can_read_is_taken_alone
+                what_no_door_can_read_is_not_edited
+                what_no_door_can_read_goes_with_its_letter
             }
             failures {
                 a_turn_shows_what_went_wrong_before_it_ended_well
@@ -327,6 +332,8 @@ macro_rules! each {
                 what_may_have_left_asks_for_a_confirmation
                 a_late_delivery_that_is_held_back_waits_again
                 what_a_human_has_replied_to_asks_for_a_confirmation
+                what_came_after_the_humans_word_needs_no_confirmation
+                what_fails_after_a_takeover_asks_for_a_confirmation
                 what_a_human_answers_is_done
             }
             wakes {

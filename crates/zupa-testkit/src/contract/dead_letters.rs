@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use zupa_core::store::{Accept, Accepted, ClaimMode, ClaimedTurn, Settlement, TurnEnd, Verdict};
+use zupa_core::store::{Accepted, ClaimMode, ClaimedTurn, Settlement, TurnEnd, Verdict};
 use zupa_core::{
-    Address, ConversationId, Correlation, DeadLetter, DeadLetterAct, DeadLetterActed,
-    DeadLetterFilter, DeadLetterId, DeadLetterKind, DeadLetterState, DeliveryState, ErrorKind, Ids,
-    Inbound, RawPayload, TenantId,
+    ConversationId, Correlation, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
+    DeadLetterId, DeadLetterKind, DeadLetterState, DeliveryState, ErrorKind, Ids, TenantId,
 };
 
 use super::Harness;
@@ -161,55 +160,6 @@ pub async fn a_letter_names_the_request_the_turn_and_the_door(harness: &dyn Harn
         let shown = world.desk.dead_letter(letter.id).await.unwrap().unwrap();
         assert_eq!(&shown.letter, letter);
     }
-}
-
-/// A payload that its door could not read is one message however often it comes, and is
-/// kept to the bit as long as its letter is, not as long as other payloads are.
-pub async fn what_no_door_can_read_is_kept_to_the_bit(harness: &dyn Harness) {
-    let mut world = World::open(harness).await;
-    let bytes: Vec<u8> = (0..=255).chain([0, 0xff]).collect();
-    let unread = |world: &World<'_>, bytes: &[u8]| {
-        let Address {
-            tenant, channel, ..
-        } = address("nobody");
-        let inbound = Inbound::undecodable(tenant, channel, bytes.to_vec()).unwrap();
-        Accept {
-            inbound,
-            ..world.message("nobody", "x", "")
-        }
-    };
-    let accepted = world.accept_one(unread(&world, &bytes)).await;
-    let (conversation, _) = queued(&accepted);
-    let again = world.accept_one(unread(&world, &bytes)).await;
-    assert!(matches!(again, Accepted::Duplicate { .. }), "{again:?}");
-    let other = world.accept_one(unread(&world, b"{")).await;
-    assert_eq!(queued(&other).0, conversation);
-    let turn = world.claim(conversation).await;
-    assert_eq!(turn.inbounds.len(), 2);
-    world.give_up(&turn).await;
-    world.assert_balanced().await;
-
-    world.pass(30 * DAY);
-    world.store.purge(world.now, world.now, 100).await.unwrap();
-    let (world, _) = world.die().await;
-    let letters = world.dead_letters().await;
-    assert_eq!(letters.len(), 2);
-    let raws = [
-        RawPayload::Bytes(hex(&bytes)),
-        RawPayload::Text("{".to_owned()),
-    ];
-    for (letter, raw) in letters.iter().zip(raws) {
-        assert_eq!(
-            (letter.content.as_str(), letter.attempts),
-            ("undecodable", 1)
-        );
-        let view = world.desk.dead_letter(letter.id).await.unwrap().unwrap();
-        assert_eq!(view.raw, Some(raw));
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What cannot pass gives up on the first attempt.

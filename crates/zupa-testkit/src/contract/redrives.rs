@@ -444,6 +444,67 @@ pub async fn what_a_human_has_replied_to_asks_for_a_confirmation(harness: &dyn H
     }
 }
 
+/// What was said after the human's last word the human has not answered: neither a message
+/// that gave up, nor an answer to it.
+pub async fn what_came_after_the_humans_word_needs_no_confirmation(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let early = world.talk("ana", &[("one", QUEUED)]).await;
+    world.fails_on_the_wire(&early, 1).await;
+    let (conversation, before) = world.dies("ana", "b").await;
+    let word = world.now;
+    world.pass(Duration::from_secs(60));
+    let late = world.talk("ana", &[("two", QUEUED)]).await;
+    world.fails_on_the_wire(&late, 1).await;
+    let (_, after) = world.dies("ana", "c").await;
+    world.hold_with(conversation, Some(word)).await;
+    world.release(conversation, None).await;
+    for id in [letter_of(&early), before] {
+        assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);
+    }
+    for id in [letter_of(&late), after] {
+        assert_eq!(world.letter(id).await.reason, None);
+        assert!(done(&world.redrive(id).await));
+    }
+}
+
+/// What was on the wire, or in doubt, when a human took over, and fails only after the
+/// hand-back, is tried again only with a confirmation; after that it is like any other.
+pub async fn what_fails_after_a_takeover_asks_for_a_confirmation(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let kind = ErrorKind::Invalid;
+    for (who, ends) in [
+        ("ana", Settlement::Failed { kind }),
+        ("bob", Settlement::Unknown),
+    ] {
+        let mut talk = world.talk(who, &[("one", DeliveryState::Sending)]).await;
+        let conversation = talk.turn.conversation;
+        if ends == Settlement::Unknown {
+            let until = world.now;
+            world
+                .settle(talk.rows[0], 1, Settlement::InDoubt { until })
+                .await;
+        }
+        world.hold(conversation).await;
+        world.release(conversation, Some(world.now)).await;
+        world.pass(Duration::from_secs(60));
+        world.settle(talk.rows[0], 1, ends).await;
+        let id = letter_of(&talk);
+        let letter = world.letter(id).await;
+        assert_eq!(letter.state, DeadLetterState::Pending);
+        assert_eq!(letter.reason.as_deref(), Some("answered_by_human"), "{who}");
+        assert_eq!(world.redrive(id).await, DeadLetterActed::Unconfirmed);
+        let confirmed = DeadLetterAct::Retry { confirmed: true };
+        assert!(done(&world.deal(id, confirmed).await), "{who}");
+        world.follow(&mut talk).await;
+        world.fails_on_the_wire(&talk, 1).await;
+        let letter = world.letter(id).await;
+        assert_eq!(
+            (letter.state, letter.reason),
+            (DeadLetterState::Pending, None)
+        );
+    }
+}
+
 /// An inbound that is tried again and answered by a human has ended well.
 pub async fn what_a_human_answers_is_done(harness: &dyn Harness) {
     let mut world = World::open(harness).await;

@@ -4,6 +4,8 @@
 //! *Leaves*: one dead letter for each row that gave up, which stands as that row does.
 //! *If the process dies here*: all was written under one lock, or nothing.
 
+use std::sync::Arc;
+
 use zupa_core::store::FailureNote;
 use zupa_core::{
     AuditEntry, Content, Correlation, DeadAttempt, DeadLetter, DeadLetterAct, DeadLetterActed,
@@ -279,9 +281,43 @@ impl Conversation {
             last_failed_at: last.at,
             attempts: self.failures_of(id).count().try_into().unwrap_or(u32::MAX),
             tag: None,
-            reason: None,
+            reason: self.reason_of(id),
             ended_at: None,
         })
+    }
+
+    /// What has become meanwhile of what gives up now.
+    fn reason_of(&self, id: DeadLetterId) -> Option<String> {
+        let DeadLetterId::Delivery(delivery) = id else {
+            return None;
+        };
+        let row = self.delivery_row(delivery)?;
+        row.taken_over
+            .then(|| InboundState::AnsweredByHuman.as_str().into())
+    }
+
+    /// Says of pending letters that a human has replied since to what they are about.
+    pub(super) fn letters_answered_by_human(&mut self, until: Timestamp) {
+        let mut letters = std::mem::take(&mut self.dead_letters);
+        for DeadLetterRow { letter, .. } in &mut letters {
+            if letter.state == DeadLetterState::Pending && self.was_said_by(letter.id, until) {
+                letter.reason = Some(InboundState::AnsweredByHuman.as_str().into());
+            }
+        }
+        self.dead_letters = letters;
+    }
+
+    /// Whether a message was accepted by this time, or all that a delivery answers.
+    fn was_said_by(&self, id: DeadLetterId, until: Timestamp) -> bool {
+        match id {
+            DeadLetterId::Inbound(event) => self
+                .inbound(event)
+                .is_none_or(|(_, row)| row.accepted_at <= until),
+            DeadLetterId::Delivery(delivery) => self.turns.get(&delivery.turn).is_none_or(|turn| {
+                let mut rows = turn.range.iter().filter_map(|at| self.inbounds.get(at));
+                rows.all(|row| row.accepted_at <= until)
+            }),
+        }
     }
 
     /// Of the request that brought the first message of a turn.
@@ -294,7 +330,7 @@ impl Conversation {
     fn standing(&self, id: DeadLetterId) -> Option<DeadLetterStanding> {
         let mut rows = self.dead_letters.iter();
         let letter = &rows.find(|row| row.letter.id == id)?.letter;
-        let (is_internal, is_reminder, matters) = match id {
+        let (is_internal, is_reminder, is_unread, matters) = match id {
             DeadLetterId::Inbound(event) => {
                 let (_, row) = self.inbound(event)?;
                 let turns = self.failures_of(id).map(|attempt| attempt.turn);
@@ -306,11 +342,13 @@ impl Conversation {
                     _ => None,
                 };
                 let is_reminder = wait.is_some_and(|wait| wait.opened.resume.is_none());
-                (row.origin == Origin::Internal, is_reminder, matters)
+                let is_unread = row.content.undecoded().is_some();
+                let is_internal = row.origin == Origin::Internal;
+                (is_internal, is_reminder, is_unread, matters)
             }
             DeadLetterId::Delivery(delivery) => {
                 let row = self.delivery_row(delivery)?;
-                (false, false, row.may_have_left())
+                (false, false, false, row.may_have_left())
             }
         };
         let answered = InboundState::AnsweredByHuman.as_str();
@@ -321,6 +359,7 @@ impl Conversation {
             state: letter.state,
             is_internal,
             is_reminder,
+            is_unread,
             matters: matters || is_answered,
         })
     }
@@ -379,6 +418,7 @@ impl Conversation {
         row.attempts = 0;
         (row.state, row.reason, row.until) = (DeliveryState::Queued, None, None);
         (row.late, row.lane, row.settled_at) = (true, Lane::Late, None);
+        row.taken_over = false;
         let number = self.next_number();
         self.outbox.insert(number, row);
     }
@@ -386,6 +426,16 @@ impl Conversation {
     fn forget(&mut self, id: DeadLetterId) {
         self.dead_letters.retain(|row| row.letter.id != id);
         self.failures.retain(|(whose, _)| *whose != id);
+        let DeadLetterId::Inbound(event) = id else {
+            return;
+        };
+        let mut rows = self.inbounds.values_mut();
+        // The bytes were kept for the letter alone.
+        if let Some(row) = rows.find(|row| row.event == event)
+            && let Content::Undecodable { payload } = &mut row.content
+        {
+            *payload = Arc::default();
+        }
     }
 
     fn purge_failures(&mut self, before: Timestamp, left: &mut usize) -> u64 {

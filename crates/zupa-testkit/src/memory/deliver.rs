@@ -66,7 +66,7 @@ impl State {
             }
             other if moves_back || row.awaits_answer_to(settle.attempt) => {
                 let (id, failure) = (row.id, failure_of(&other, settle.attempt, row.id, now));
-                let is_resent = other == Settlement::Resend && !row.was_taken_over();
+                let is_resent = other == Settlement::Resend && !row.taken_over;
                 row.doubled += u32::from(is_resent && counts_doubled);
                 row.settle(other, now);
                 if row.state == DeliveryState::Failed {
@@ -214,7 +214,6 @@ impl DeliveryRow {
     }
 
     fn settle(&mut self, settlement: Settlement, now: Timestamp) {
-        let was_taken_over = self.was_taken_over();
         (self.state, self.until, self.reason) = match settlement {
             Settlement::Sent { .. } => (DeliveryState::Sent, None, None),
             Settlement::Retry { not_before, kind } => {
@@ -229,7 +228,7 @@ impl DeliveryRow {
             Settlement::SendAgain | Settlement::Resend => (DeliveryState::Queued, None, None),
         };
         self.settled_at = (!self.state.is_open()).then_some(now);
-        if was_taken_over {
+        if self.taken_over {
             self.cancel_for_hold(now);
         }
     }

@@ -6,8 +6,8 @@
 
 use zupa_core::desk::{ConversationView, Holding, NewHold, Releasing};
 use zupa_core::{
-    AuditEntry, Content, ConversationId, DeadLetterState, DeliveryState, EffectClass, EventId,
-    Hold, InboundState, Number, Result, Timestamp, TurnId, TurnState, WaitKind, WaitState, Wake,
+    AuditEntry, Content, ConversationId, DeliveryState, EffectClass, EventId, Hold, InboundState,
+    Number, Result, Timestamp, TurnId, TurnState, WaitKind, WaitState, Wake,
 };
 
 use super::planted::Planted;
@@ -130,10 +130,7 @@ impl Conversation {
     /// Ends what a human has read and answered; answers how many messages.
     fn answered_by_human(&mut self, until: Timestamp, now: Timestamp) -> u64 {
         let mut ended = 0;
-        let letters = self.dead_letters.iter_mut().map(|row| &mut row.letter);
-        for letter in letters.filter(|letter| letter.state == DeadLetterState::Pending) {
-            letter.reason = Some(InboundState::AnsweredByHuman.as_str().into());
-        }
+        self.letters_answered_by_human(until);
         if let Some(open) = self.open
             && self.is_answered(open, until)
         {
@@ -210,14 +207,10 @@ impl DeliveryRow {
             }
             DeliveryState::Sending | DeliveryState::InDoubt => {
                 self.reason = Some(Hold::TAKEN_OVER.into());
+                self.taken_over = true;
             }
             _ => {}
         }
-    }
-
-    /// True for what was on the wire, or in doubt, when a human took over.
-    pub(super) fn was_taken_over(&self) -> bool {
-        self.reason.as_deref() == Some(Hold::TAKEN_OVER)
     }
 
     pub(super) fn hold_back(&mut self, now: Timestamp) {

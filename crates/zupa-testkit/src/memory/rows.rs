@@ -208,6 +208,8 @@ pub(super) struct DeliveryRow {
     pub settled_at: Option<Timestamp>,
     /// An operator has had it sent again.
     pub late: bool,
+    /// It was on the wire, or in doubt, when a human took over.
+    pub taken_over: bool,
 }
 
 impl Conversation {
@@ -302,17 +304,20 @@ impl Conversation {
     }
 
     /// What the next turn takes: the next single inbound of a range that was
-    /// split, one internal inbound alone, or all external ones before the next
-    /// internal one.
+    /// split, one alone that is internal or that no door could read, or all before
+    /// the next of those.
     pub fn next_range(&self, mixes: bool) -> Vec<Number> {
         let Some((first, head)) = self.pending().next() else {
             return Vec::new();
         };
-        if first <= self.split_until || (head.origin == Origin::Internal && !mixes) {
+        let is_alone = |row: &InboundRow| {
+            row.origin == Origin::Internal && !mixes || row.content.undecoded().is_some()
+        };
+        if first <= self.split_until || is_alone(head) {
             return vec![first];
         }
         self.pending()
-            .take_while(|(_, row)| row.origin == Origin::External || mixes)
+            .take_while(|(_, row)| !is_alone(row))
             .map(|(number, _)| number)
             .collect()
     }

@@ -306,6 +306,7 @@ impl Desk for FakeDesk {
             state: view.letter.state,
             is_internal: false,
             is_reminder: false,
+            is_unread: view.letter.content == "undecodable",
             matters: self.matters.load(Ordering::SeqCst),
         });
         if let Some(refused) = refused {
