@@ -214,7 +214,7 @@ struct Found {
 
 fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
     let (source, ordinal) = id.source();
-    let row: Option<(i64, Blob, i64, String, bool, bool, bool, bool)> = connection.maybe(
+    let row: Option<(i64, Blob, i64, String, [bool; 4])> = connection.maybe(
         "SELECT d.place, d.conversation, d.number, d.state,
                 coalesce((SELECT b.origin = 'internal' FROM inbounds b
                           WHERE b.event_id = d.source), 0),
@@ -236,18 +236,14 @@ fn find(connection: &Prepared<'_>, id: DeadLetterId) -> Result<Option<Found>> {
                 row.get(1)?,
                 row.get(2)?,
                 row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-                row.get(7)?,
+                [row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?],
             ))
         },
     )?;
-    let Some((place, conversation, number, state, is_internal, is_reminder, matters, is_unread)) =
-        row
-    else {
+    let Some((place, conversation, number, state, is)) = row else {
         return Ok(None);
     };
+    let [is_internal, is_reminder, matters, is_unread] = is;
     let state = DeadLetterState::parse(&state).ok_or_else(|| {
         Error::new(ErrorKind::Corrupt, "a stored state is not one of ours").with("state", state)
     })?;
