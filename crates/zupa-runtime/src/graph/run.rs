@@ -306,6 +306,7 @@ impl<S: State> Graph<S> {
 /// Applies what a visit has come to before it is parked; when it begins again it does not
 /// come to that.
 fn apply_before<S: State>(state: &mut S, before: Before, run: &Run) -> Result<(), Stop> {
+    // What a graph inside of a node has come to stays with its steps.
     let Ok(updates) = before.updates.downcast::<Vec<S::Update>>() else {
         return Ok(());
     };
