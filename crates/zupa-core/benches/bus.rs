@@ -4,31 +4,16 @@
 //! gets, so that the figures are those of a busy bus. A full ring loses events, which
 //! costs no more than a push.
 
+mod still;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use zupa_core::bus::{Draft, EventBus, EventFeed, names};
-use zupa_core::{Clock, Timestamp};
 
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn wall(&self) -> Timestamp {
-        Timestamp(0)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn boot(&self) -> Duration {
-        Duration::ZERO
-    }
-}
+use still::Still;
 
 /// A driven bus with subscribers, and the thread that they live on.
 struct Busy {

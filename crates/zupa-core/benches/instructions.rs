@@ -13,37 +13,22 @@
     reason = "what the macros make is public, and for nobody to read"
 )]
 
+mod still;
+
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use zupa_core::bus::{Draft, EventBus, EventFeed, names};
-use zupa_core::{Clock, Timestamp};
+
+use still::Still;
 
 /// What a producer emits before one emit is counted.
 const BEFORE: usize = 100;
-
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn wall(&self) -> Timestamp {
-        Timestamp(0)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn boot(&self) -> Duration {
-        Duration::ZERO
-    }
-}
 
 /// A bus on which everything has happened once, its driver, and what is emitted next.
 struct Warm {

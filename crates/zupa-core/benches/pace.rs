@@ -8,13 +8,16 @@
     reason = "it measures wall time; the ports are for what ships"
 )]
 
+mod still;
+
 use std::fs;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use zupa_core::bus::{Draft, EventBus, EventFeed, names};
-use zupa_core::{Clock, Timestamp};
+
+use still::Still;
 
 const A_SECOND: u32 = 100_000;
 const SECONDS: u32 = 5;
@@ -23,23 +26,6 @@ const MANY: u32 = 10_000_000;
 /// What the runtime's driver rests for.
 const REST: Duration = Duration::from_millis(1);
 const IDLE: Duration = Duration::from_secs(20);
-
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn wall(&self) -> Timestamp {
-        Timestamp(0)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn boot(&self) -> Duration {
-        Duration::ZERO
-    }
-}
 
 /// A driven bus, whose subscribers count what they get, and the thread they live on.
 fn busy(subscribers: usize) -> (EventBus, JoinHandle<u64>) {
