@@ -68,6 +68,8 @@ impl Dispatcher {
         self.hiring.open();
         let (ended, mut endings) = mpsc::unbounded_channel();
         let mut work = Work::default();
+        // This process knows of no model that is down.
+        self.bring_back(&mut work).await;
         let mut poll = tokio::time::interval(self.settings.poll);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -154,7 +156,8 @@ impl Dispatcher {
         });
     }
 
-    /// Offers what waits for a model that works again. Each is judged anew when it runs.
+    /// Offers what waits for a model that works again, or may. Each is judged anew when it
+    /// runs, and held again where a breaker is open still.
     async fn bring_back(&self, work: &mut Work) {
         loop {
             match self.store.hasten(self.clock.wall(), PAGE).await {

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{
     Acknowledges, Channel, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind,
-    EventBus, Ids, Number, Outcome, Outgoing, Retry, Store,
+    EventBus, Ids, Number, Outcome, Outgoing, Store,
 };
 
 use crate::doors::Doors;
@@ -278,8 +278,7 @@ impl Deliverer {
         let held_up = self.clock.monotonic().saturating_sub(since);
         if held_up > self.settings.policies.channel.timeout && !self.faults.sends_however_late() {
             warn!(delivery_id = %delivery.id, ?held_up, "a send was held up; it did not leave");
-            self.put_off(&delivery, ErrorKind::Timeout, Duration::ZERO)
-                .await;
+            self.put_off(&delivery, ErrorKind::Timeout).await;
             return;
         }
         let permit = match leave {
@@ -287,11 +286,7 @@ impl Deliverer {
             Leave::ToAsk => match door.permit() {
                 Ok(permit) => permit,
                 Err(refusal) => {
-                    let wait = match refusal.retry() {
-                        Retry::After(wait) => wait,
-                        _ => Duration::ZERO,
-                    };
-                    self.put_off(&delivery, refusal.kind(), wait).await;
+                    self.put_off(&delivery, refusal.kind()).await;
                     return;
                 }
             },
@@ -331,10 +326,11 @@ impl Deliverer {
         }
     }
 
-    /// Takes back an attempt that certainly did not leave, and looks again after a wait. If
-    /// somebody else went past it meanwhile, the row is theirs and stays so.
-    async fn put_off(&self, delivery: &Delivery, kind: ErrorKind, wait: Duration) {
-        let not_before = self.clock.wall().plus(wait);
+    /// Takes back an attempt that certainly did not leave. The row is due at once: it is
+    /// looked for where a door takes messages, here or in another process. If somebody else
+    /// went past it meanwhile, the row is theirs and stays so.
+    async fn put_off(&self, delivery: &Delivery, kind: ErrorKind) {
+        let not_before = self.clock.wall();
         let settlement = Settlement::Retry { not_before, kind };
         self.settle(delivery, settlement).await;
         self.hands.wait_behind(delivery.conversation);

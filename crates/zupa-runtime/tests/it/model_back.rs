@@ -1,4 +1,5 @@
-//! A model that works again: what waits for it comes back at once, and is judged anew.
+//! A model that works again, and a process that knows of none that is down: what waits
+//! comes back at once, and is judged anew.
 
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ async fn whoever_waits_is_answered_as_soon_as_the_breaker_closes() {
         "{sentence}"
     );
     let asked = world.store.calls_of(Call::Hasten);
-    assert_eq!(asked, 0, "nobody asks while nothing has changed");
+    assert_eq!(asked, 1, "at the start, and not while nothing has changed");
     breaker(&world).close();
     pass(Duration::from_millis(200)).await;
     for who in ["ana", "bia", "eva"] {
@@ -60,7 +61,7 @@ async fn whoever_waits_is_answered_as_soon_as_the_breaker_closes() {
     }
     pass(secs(120)).await;
     assert_eq!(world.model.calls(), 3, "and once");
-    assert_eq!(world.store.calls_of(Call::Hasten), 1);
+    assert_eq!(world.store.calls_of(Call::Hasten), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,4 +151,52 @@ async fn what_came_meanwhile_is_answered_behind_it_and_in_order() {
     breaker(&world).close();
     pass(secs(1)).await;
     assert_eq!(world.visible(), ["re: ana", "re: more"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_starts_does_not_wait_for_the_breaker_of_another() {
+    let setup = guarded();
+    let mut world = down(&setup, &["ana", "bia"]).await;
+    world.shutdown(secs(5)).await.unwrap();
+    drop(world);
+    let world = setup.start().await;
+    pass(Duration::from_millis(200)).await;
+    for who in ["ana", "bia"] {
+        assert_eq!(world.replies(who).await, [format!("re: {who}")]);
+    }
+    assert_eq!(world.model.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_starts_again_and_again_calls_what_is_down_no_more_than_a_breaker_lets_it() {
+    let setup = guarded();
+    let people: Vec<String> = (0..30).map(|one| format!("p{one}")).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let mut world = down(&setup, &people).await;
+    let fails = error(ErrorKind::Unavailable).with_retry(Retry::Now);
+    setup.model.always("p", Act::Fail(fails));
+    for start in 1..=5 {
+        world.shutdown(secs(5)).await.unwrap();
+        drop(world);
+        let before = setup.model.calls();
+        world = setup.start().await;
+        pass(secs(3)).await;
+        assert_eq!(setup.model.calls() - before, 5, "start {start}");
+    }
+    let turn = world.view("p0").await.turn.unwrap();
+    assert_eq!((turn.runs, turn.failures), (6, 0), "one run for each start");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_starts_answers_what_another_may_not_and_harms_nothing_there() {
+    let setup = guarded().replicated();
+    let a = down(&setup, &["ana"]).await;
+    let b = setup.another().start().await;
+    pass(secs(3)).await;
+    // Whichever of them took it: one that may not has held it again.
+    let turn = setup.view("ana").await.turn.unwrap();
+    assert_eq!(turn.failures, 0);
+    b.quiet().await;
+    assert_eq!(setup.replies("ana").await, ["re: ana"]);
+    assert_eq!(breaker(&a).metrics().totals.failed, 0);
 }

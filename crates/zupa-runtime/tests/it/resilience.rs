@@ -292,3 +292,26 @@ async fn a_door_that_fails_is_left_alone_and_then_probed() {
     let failed = DeliveryState::Failed.as_str();
     assert!(!world.accounting().await.deliveries.contains_key(failed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_open_breaker_of_a_door_kept_back_leaves_as_soon_as_a_door_is_open() {
+    let setup = guarded(Setup::phone(Deduplicates::Never));
+    let mut world = setup.start().await;
+    breaker(&world, "channel/door").open();
+    world.say("ana", "ana").await;
+    pass(secs(3)).await;
+    assert!(world.door().calls().is_empty());
+    // By hand, or in a process that knows of none that is closed.
+    breaker(&world, "channel/door").close();
+    pass(secs(2)).await;
+    assert_eq!(world.visible(), ["re: ana"]);
+    breaker(&world, "channel/door").open();
+    world.say("bia", "bia").await;
+    pass(secs(3)).await;
+    world.shutdown(secs(5)).await.unwrap();
+    drop(world);
+    let world = setup.start().await;
+    pass(secs(2)).await;
+    assert_eq!(world.visible(), ["re: ana", "re: bia"]);
+    assert_eq!(world.door().calls().len(), 2, "each left once");
+}

@@ -140,8 +140,6 @@ fn a_provider_that_is_not_there_holds_the_message() {
     let server = model
         .behind(home.serve())
         .set("model.base_url", url)
-        // A breaker that opens before the server stops leaves the turn this long to wait.
-        .set("policy.model.breaker.reset_ms", 1_000)
         .ready();
     assert_eq!(server.say("c", "m", CANARY).taken(), "accepted");
     eventually("the failure is known", || {
