@@ -83,6 +83,22 @@ pub(crate) fn reminds_again(run: &Run) -> Option<NewWait> {
     })
 }
 
+/// Whether a reminder can be set.
+///
+/// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a time that is over, or a pattern that is
+/// none.
+pub(crate) fn check(reminder: &Reminder, now: Timestamp) -> Result<()> {
+    if let Some(every) = &reminder.every {
+        after(every, reminder.due_at)?;
+    }
+    match reminder.due_at <= now {
+        true => Err(Error::invalid(
+            "the reminder is due in the past and was not set",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// The first time of a pattern after `now`.
 ///
 /// *Errors*: as [`Reminded::next`].

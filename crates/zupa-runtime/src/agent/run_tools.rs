@@ -12,7 +12,7 @@ use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
 use crate::remind;
 use crate::tools::object;
-use crate::turn::{Called, Cx, MAX_CALLS, PlannedCall, Review, Stop, Which, evidence};
+use crate::turn::{Before, Called, Cx, MAX_CALLS, PlannedCall, Review, Stop, Which, evidence};
 
 /// The most that the model is told of one result, in bytes.
 const MAX_RESULT: usize = 64 * 1024;
@@ -137,13 +137,21 @@ impl RunTools {
 }
 
 /// A review in the middle of the round, with what calls that have ended changed of the
-/// agent's state, in the order of the calls.
+/// agent's state and remind of, in the order of the calls.
 fn with_changes(review: Review, calls: &[String], cx: &Cx) -> Review {
-    let changes = calls.iter().filter_map(|call| cx.changed_by(call));
-    let (steps, updates) = changes
-        .map(|(step, change)| (step, Update::Agent(change)))
-        .unzip();
-    review.with::<Update>(updates, steps)
+    let (mut updates, mut reminders, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    for (step, output) in calls.iter().filter_map(|call| cx.given_back_by(call)) {
+        updates.extend(output.state.map(Update::Agent));
+        // Of one that cannot be set the model is told when the node begins again.
+        let can_be_set = output.remind.iter();
+        reminders.extend(can_be_set.filter_map(|reminder| cx.reminder(reminder).ok()));
+        steps.push(step);
+    }
+    review.with(Before {
+        updates: Box::new(updates),
+        reminders,
+        steps,
+    })
 }
 
 /// Sets the reminders of a call; answers what the model is told if one cannot be set.
@@ -153,17 +161,11 @@ fn set_reminders(called: &Called, cx: &mut Cx) -> Result<Option<String>, Stop> {
     };
     let mut told = None;
     for reminder in &output.remind {
-        let wrong = match &reminder.every {
-            Some(every) => remind::after(every, reminder.due_at).err(),
-            None => None,
-        };
-        if let Some(wrong) = wrong {
-            told = Some(Called::refused("invalid", wrong.message()).for_model());
-        } else if reminder.due_at <= cx.now() {
-            let late = "the reminder is due in the past and was not set";
-            told = Some(Called::refused("invalid", late).for_model());
-        } else {
-            cx.remind(reminder)?;
+        match remind::check(reminder, cx.now()) {
+            Ok(()) => cx.remind(reminder)?,
+            Err(wrong) => {
+                told = Some(Called::refused("invalid", wrong.message()).for_model());
+            }
         }
     }
     Ok(told)

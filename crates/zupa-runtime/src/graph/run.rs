@@ -91,8 +91,10 @@ impl<S: State> Graph<S> {
                     about @ About::Divergence(_) => about.subject(&run.drop_tail()),
                     about @ About::Effect(_) => about.subject(&[]),
                 };
-                if let Some(before) = review.before {
-                    apply_before(&mut walk.state, before, run)?;
+                for before in review.before {
+                    gathered
+                        .waits
+                        .extend(apply_before(&mut walk.state, before, run)?);
                 }
                 let parked = self.parked(walk, &walk.at, run)?.in_the_middle(run);
                 walk.state.leave(Left::Waits(WaitKind::Decision), run.at());
@@ -255,10 +257,7 @@ impl<S: State> Graph<S> {
         if let [only] = walk.at[..] {
             return Ok(vec![branch(only).await?]);
         }
-        join_all(walk.at.iter().map(|node| branch(*node)))
-            .await
-            .into_iter()
-            .collect()
+        together(join_all(walk.at.iter().map(|node| branch(*node))).await)
     }
 
     /// The node that a move names, or what was put before it.
@@ -303,20 +302,42 @@ impl<S: State> Graph<S> {
     }
 }
 
-/// Applies what a visit has come to before it is parked; when it begins again it does not
-/// come to that.
-fn apply_before<S: State>(state: &mut S, before: Before, run: &Run) -> Result<(), Stop> {
+/// What nodes side by side came to; else what stops the first of them. If that is a review,
+/// what others have come to that are reviewed as well goes with it.
+fn together<T>(branches: Vec<Result<T, Stop>>) -> Result<Vec<T>, Stop> {
+    let mut branches = branches.into_iter();
+    let mut moved = Vec::new();
+    while let Some(branch) = branches.next() {
+        match branch {
+            Ok(branch) => moved.push(branch),
+            Err(Stop::Review(mut review)) => {
+                for other in branches {
+                    if let Err(Stop::Review(other)) = other {
+                        review.and(other);
+                    }
+                }
+                return Err(Stop::Review(review));
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(moved)
+}
+
+/// Applies what a visit has come to before it is parked, and answers what it reminds of;
+/// when it begins again it does not come to that.
+fn apply_before<S: State>(state: &mut S, before: Before, run: &Run) -> Result<Vec<NewWait>, Stop> {
     // What a graph inside of a node has come to stays with its steps.
     let Ok(updates) = before.updates.downcast::<Vec<S::Update>>() else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     for update in *updates {
         state.apply(update);
     }
     for step in &before.steps {
-        run.has_kept_change(step)?;
+        run.has_kept(step)?;
     }
-    Ok(())
+    Ok(before.reminders)
 }
 
 /// Nodes of one super-step are visited once, however many lead to them.

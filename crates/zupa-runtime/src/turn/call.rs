@@ -18,6 +18,7 @@ use super::cx::Noted;
 use super::effects::evidence;
 use super::{Called, Cx, Review, Run, Stop};
 use crate::faults::Phase;
+use crate::remind;
 use crate::resilience::GuardedTool;
 use crate::telemetry;
 
@@ -56,30 +57,30 @@ impl Cx {
         join_all(running).await.into_iter().collect()
     }
 
-    /// What a call of this visit that has ended changed of the agent's state, and the step
-    /// that says so.
-    pub(crate) fn changed_by(&self, call: &str) -> Option<(String, Value)> {
+    /// What a call of this visit that has ended gave back, and the step that says so.
+    pub(crate) fn given_back_by(&self, call: &str) -> Option<(String, ToolOutput)> {
         let step = self.key(call);
         let called = serde_json::from_str(&self.run.result_of(&step)?).ok()?;
         match called {
-            Called::Output(output) => Some((step, output.state?)),
+            Called::Output(output) => Some((step, output)),
             Called::Error { .. } => None,
         }
     }
 }
 
 impl Run {
-    /// What this call changed of the agent's state is kept: whoever goes on for this run
-    /// finds the rest of its result.
-    pub(crate) fn has_kept_change(&self, step: &str) -> Result<(), Stop> {
+    /// What this call changed of the agent's state is kept, and its reminders that can be
+    /// set are: whoever goes on for this run finds the rest of its result.
+    pub(crate) fn has_kept(&self, step: &str) -> Result<(), Stop> {
         let result = self.result_of(step);
         let called = result.and_then(|result| serde_json::from_str(&result).ok());
-        if let Some(Called::Output(output)) = called {
-            let rest = Called::Output(ToolOutput {
-                state: None,
-                ..output
-            });
-            self.set_result(step, recorded(&rest)?);
+        if let Some(Called::Output(mut output)) = called {
+            output.state = None;
+            let now = self.at();
+            output
+                .remind
+                .retain(|reminder| remind::check(reminder, now).is_err());
+            self.set_result(step, recorded(&Called::Output(output))?);
         }
         Ok(())
     }

@@ -199,21 +199,21 @@ impl Cx {
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`] for a time that is over, or a pattern
     /// that is none.
     pub fn remind(&mut self, reminder: &Reminder) -> Result<(), Stop> {
+        let timer = self.reminder(reminder)?;
+        self.gathered.waits.push(timer);
+        Ok(())
+    }
+
+    /// The timer of a reminder.
+    ///
+    /// *Errors*: as [`Self::remind`].
+    pub(crate) fn reminder(&self, reminder: &Reminder) -> zupa_core::Result<NewWait> {
+        remind::check(reminder, self.now())?;
         let mut inbounds = self.inbounds().iter();
         let woken = inbounds.all(|inbound| matches!(inbound.content, Content::Wake { .. }));
         let unasked = woken || remind::reminder(&self.run).is_some();
-        if reminder.due_at <= self.now() {
-            return Err(Stop::Failed(Error::invalid(
-                "a reminder is due in the past",
-            )));
-        }
-        if let Some(every) = &reminder.every {
-            remind::after(every, reminder.due_at)?;
-        }
         let id = WaitId(self.run.path.ids.fresh());
-        let timer = Reminded::of(reminder, unasked).timer(id, reminder.due_at)?;
-        self.gathered.waits.push(timer);
-        Ok(())
+        Reminded::of(reminder, unasked).timer(id, reminder.due_at)
     }
 
     /// The visit, for the keys of effects of a graph inside of the node.

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use serde_json::{Value, json};
-use zupa_core::{Error, Step};
+use zupa_core::{Error, NewWait, Step};
 
 use crate::commit::End;
 
@@ -43,17 +43,20 @@ impl Stop {
 #[derive(Debug)]
 pub struct Review {
     pub(crate) about: About,
-    /// What the visit has come to before it is parked.
-    pub(crate) before: Option<Before>,
+    /// What visits have come to before they are parked, in the order of their nodes.
+    pub(crate) before: Vec<Before>,
 }
 
-/// Changes by calls that have ended in a visit that is parked in its middle. They are kept
-/// with the turn that parks: merged later they would overwrite newer ones.
+/// What calls that have ended came to in a visit that is parked in its middle. It is kept
+/// with the turn that parks: merged later it would overwrite newer state, and what a
+/// reminder is for would be over.
 #[derive(Debug)]
 pub(crate) struct Before {
     /// Updates of the graph's state, a `Vec<S::Update>`.
     pub updates: Box<dyn Any + Send>,
-    /// The steps that they come from.
+    /// The reminders that can be set.
+    pub reminders: Vec<NewWait>,
+    /// The steps that both come from.
     pub steps: Vec<String>,
 }
 
@@ -79,7 +82,7 @@ impl Review {
     pub(crate) fn effect(subject: Value) -> Self {
         Self {
             about: About::Effect(subject),
-            before: None,
+            before: Vec::new(),
         }
     }
 
@@ -87,20 +90,20 @@ impl Review {
     pub(crate) fn divergence(step: &str) -> Self {
         Self {
             about: About::Divergence(step.to_owned()),
-            before: None,
+            before: Vec::new(),
         }
     }
 
     /// With what the visit has come to before.
-    pub(crate) fn with<U: Send + 'static>(self, updates: Vec<U>, steps: Vec<String>) -> Self {
-        let before = Before {
-            updates: Box::new(updates),
-            steps,
-        };
-        Self {
-            before: Some(before),
-            ..self
-        }
+    pub(crate) fn with(mut self, before: Before) -> Self {
+        self.before.push(before);
+        self
+    }
+
+    /// With what another node of the super-step has come to, which is reviewed as well: it
+    /// asks for itself when it begins again.
+    pub(crate) fn and(&mut self, other: Self) {
+        self.before.extend(other.before);
     }
 }
 
