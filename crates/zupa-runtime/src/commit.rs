@@ -20,8 +20,8 @@ use zupa_core::store::{
     ClaimedTurn, Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
-    Acknowledges, Clock, Content, DeliveryState, EffectClass, Error, ErrorKind, EventBus, Fact,
-    Hint, Ids, NewWait, Number, Outbound, Retry, StoredState, Timestamp, WaitId, WaitState, Wakeup,
+    Acknowledges, Clock, DeliveryState, EffectClass, Error, ErrorKind, EventBus, Fact, Hint, Ids,
+    NewWait, Number, Outbound, Retry, StoredState, Timestamp, WaitId, WaitState, Wakeup,
 };
 
 use crate::agent::Agent;
@@ -31,7 +31,7 @@ use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
 use crate::graph::Engine;
 use crate::memory::Memory;
-use crate::remind::reminds_again;
+use crate::remind::{nobody_spoke, reminds_again};
 use crate::resilience::Breaker;
 use crate::retry::{Pauses, may_pass};
 use crate::settings::Settings;
@@ -277,11 +277,11 @@ impl Committer {
         if turn.inbounds.len() > 1 && !matters {
             return TurnEnd::Split { failure };
         }
-        // Whoever was only woken has nobody to apologise to, and of what could not be read
-        // nobody knows that it was said.
+        // Where nobody has spoken there is nobody to apologise to, and of what could not be
+        // read nobody knows that it was said.
         let first = turn.inbounds.first().map(|first| &first.content);
         let is_unread = first.is_some_and(|content| content.undecoded().is_some());
-        let spoken = !is_unread && !matches!(first, Some(Content::Wake { .. }));
+        let spoken = !is_unread && !nobody_spoke(run);
         let apology = (spoken && !self.agent.fallback.trim().is_empty())
             .then(|| Outbound::reply(&self.agent.fallback));
         let rows = self.rows(run, apology.into_iter().collect());

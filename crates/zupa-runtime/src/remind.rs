@@ -68,6 +68,13 @@ pub(crate) fn reminder(run: &Run) -> Option<Reminded> {
     serde_json::from_str(&wait.opened.payload).ok()
 }
 
+/// True for a turn in which nobody has spoken: a wake, or a reminder that is due. It goes on
+/// for nothing that the person has said, either.
+pub(crate) fn nobody_spoke(run: &Run) -> bool {
+    let first = run.turn.inbounds.first().map(|first| &first.content);
+    matches!(first, Some(Content::Wake { .. })) || reminder(run).is_some()
+}
+
 /// The next time of the reminder that the turn is about, if it comes again. It is set by the
 /// turn's end, whatever that is; one that is tried again has set it when it was given up.
 pub(crate) fn reminds_again(run: &Run) -> Option<NewWait> {

@@ -10,6 +10,7 @@ use zupa_core::{Coming, ConversationId, Error};
 
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Ending, Move};
+use crate::remind::nobody_spoke;
 use crate::turn::{Cx, Stop};
 
 /// How long one notice stands for: the turns of a conversation share it.
@@ -73,16 +74,17 @@ pub(super) async fn down(
     error: Error,
 ) -> Result<Move<AgentTurn>, Stop> {
     let agent = &parts.agent;
+    let unasked = nobody_spoke(&cx.run);
     if agent.on_model_down == OnModelDown::Reply {
-        // An apology is no answer: the dead letter waits again.
-        return match is_redriven(cx) {
+        // An apology is no answer: the dead letter waits again, or is one.
+        return match is_redriven(cx) || unasked {
             true => Err(Stop::Failed(error)),
             false => Ok(Move::to("finalize").with(Update::ModelDown)),
         };
     }
     let text = agent.language.model_down.trim();
-    // Whoever was only woken has heard nothing that an answer is due to.
-    if !text.is_empty() && !turn.input.is_empty() {
+    // Where nobody has spoken no answer is due.
+    if !text.is_empty() && !unasked && !turn.input.is_empty() {
         let now = cx.run.path.clock.monotonic();
         if parts.notices.is_due(cx.conversation(), now) {
             cx.notice("model_down", text).await?;

@@ -51,6 +51,7 @@ mod prompt;
 mod provider;
 mod purse;
 mod relevance;
+mod reminders;
 mod replicas;
 mod resilience;
 mod reviewed;
