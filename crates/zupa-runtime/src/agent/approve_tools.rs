@@ -15,7 +15,7 @@ use zupa_core::{
 };
 
 use super::hear::{InWords, in_words};
-use super::run_tools::name_of;
+use super::run_tools::{name_by, name_of};
 use super::words::Answer;
 use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node, Question};
@@ -252,6 +252,13 @@ impl ApproveTools {
         }))
         .within(within)
     }
+}
+
+/// The call that operators were asked about, by tool and arguments.
+pub(super) fn asked_about(wait: &Wait) -> Option<String> {
+    let subject: Value = serde_json::from_str(&wait.opened.subject).ok()?;
+    let name = subject.get("approve")?.as_str()?;
+    Some(name_by(name, subject.get("arguments")?))
 }
 
 /// Binds a question to what would be done.

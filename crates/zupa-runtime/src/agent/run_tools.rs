@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use zupa_core::{Digest, ToolCall};
 
 use super::state::CallResult;
@@ -174,7 +175,12 @@ fn set_reminders(called: &Called, cx: &mut Cx) -> Result<Option<String>, Stop> {
 /// Names a call by its tool and canonical arguments: members are in the order of their
 /// names.
 pub(super) fn name_of(call: &ToolCall) -> String {
-    Digest::of_json(&(&call.name, object(&call.arguments).unwrap_or_default())).to_hex()
+    name_by(&call.name, &object(&call.arguments).unwrap_or_default())
+}
+
+/// As [`name_of`], of what was read before.
+pub(super) fn name_by(tool: &str, arguments: &Value) -> String {
+    Digest::of_json(&(tool, arguments)).to_hex()
 }
 
 fn cut(mut text: String) -> String {

@@ -7,13 +7,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zupa_core::turn::Message;
-use zupa_core::{Completion, Decision, Number, Outbound, Prompt, Role, Timestamp, ToolCall, patch};
+use zupa_core::{
+    Completion, Decision, Number, Outbound, Prompt, Role, Timestamp, ToolCall, Wait, patch,
+};
 
-use super::hand_back;
 use super::loop_guard::Pace;
 use super::run_tools::name_of;
 use super::session::{EPISODES, EndReason, Episode, Session};
 use super::talk::{Came, Talk};
+use super::{approve_tools, hand_back};
 use crate::graph::{Left, Question, State};
 
 /// Voice messages whose words are kept.
@@ -385,11 +387,13 @@ impl State for AgentTurn {
         &self.kept
     }
 
-    fn leave(&mut self, left: Left, at: Timestamp) -> Option<(&'static str, Question)> {
-        if left == Left::GaveUp {
-            // Whether it was to go on after an approval is not known here.
-            self.kept.waiting.clear();
+    fn give_up(&mut self, settled: &[Wait]) {
+        for asked in settled.iter().filter_map(approve_tools::asked_about) {
+            self.kept.waiting.remove(&asked);
         }
+    }
+
+    fn leave(&mut self, left: Left, at: Timestamp) -> Option<(&'static str, Question)> {
         let talk = self.kept.talk.get_or_insert_with(|| Talk::begin(at));
         talk.ends(self.came, left, at);
         if !talk.wants_human() {

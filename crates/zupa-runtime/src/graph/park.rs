@@ -332,6 +332,19 @@ struct Gone {
     node: String,
 }
 
+/// What was settled for a run, and for the turn that was reviewed before it.
+pub(super) fn settled_for(run: &Run) -> Vec<Wait> {
+    let waits = run.turn.waits.iter();
+    let waits = waits.filter(|wait| wait.state != WaitState::Open);
+    let mut settled: Vec<_> = waits.cloned().collect();
+    let parked = settled.first().map(|wait| wait.opened.payload.as_str());
+    let parked = parked.and_then(|payload| serde_json::from_str::<Parked>(payload).ok());
+    if let Some(given) = parked.and_then(|parked| parked.given) {
+        settled.extend(given.open().1);
+    }
+    settled
+}
+
 /// True when an operator was asked how a turn goes on, and said that it does not.
 fn is_given_up(wait: &Wait) -> bool {
     let subject: Value = serde_json::from_str(&wait.opened.subject).unwrap_or_default();

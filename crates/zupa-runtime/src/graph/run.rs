@@ -9,7 +9,7 @@ use zupa_core::store::Verdict;
 use zupa_core::{Content, Error, NewWait, Outbound, StoredState, WaitKind};
 
 use super::moves::To;
-use super::park::{Beginning, Begun, today};
+use super::park::{Beginning, Begun, settled_for, today};
 use super::{Ending, Exit, Graph, Left, Move, Question, State};
 use crate::commit::{Done, Keeps};
 use crate::telemetry;
@@ -155,6 +155,7 @@ impl<S: State> Graph<S> {
         let before = run.turn.state.as_ref();
         let mut state = S::default();
         state.attach(today::<S>(before).ok()?);
+        state.give_up(&settled_for(run));
         state.leave(Left::GaveUp, run.at());
         changed(&state, before).ok()?
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zupa_core::{Error, ErrorKind, Result, Timestamp, WaitKind};
+use zupa_core::{Error, ErrorKind, Result, Timestamp, Wait, WaitKind};
 
 use super::Question;
 
@@ -46,6 +46,12 @@ pub trait State: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 
     fn leave(&mut self, _: Left, _: Timestamp) -> Option<(&'static str, Question)> {
         None
     }
+
+    /// Comes before [`Self::leave`] of a turn that gives up: what was settled for it, or
+    /// for the turn that it goes on for. Nothing comes of that now.
+    ///
+    /// Pure, as [`Self::apply`].
+    fn give_up(&mut self, _: &[Wait]) {}
 
     /// When the agent is to be woken, with an inbound of content
     /// [`zupa_core::Content::Wake`], if nobody says anything before.

@@ -59,7 +59,7 @@ impl Given {
         &self.used
     }
 
-    pub(super) fn open(self) -> (Vec<Claimed>, Vec<Wait>) {
+    pub(crate) fn open(self) -> (Vec<Claimed>, Vec<Wait>) {
         let waits = self.waits.into_iter().map(|wait| Wait {
             opened: NewWait {
                 id: wait.id,

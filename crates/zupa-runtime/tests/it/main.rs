@@ -11,6 +11,7 @@ mod support;
 
 mod accounts;
 mod admission;
+mod approvals;
 mod arguments;
 mod branches;
 mod breaker_model;
