@@ -87,7 +87,7 @@ impl Run {
 
     async fn call(&self, key: &str, call: &PlannedCall) -> Result<Called, Stop> {
         let class = call.tool.effect().class;
-        let input = Digest::of_json(&(&call.tool.spec().name, &call.arguments));
+        let input = call_of(&call.tool.spec().name, &call.arguments);
         match self.known(key, input)? {
             Some(Step {
                 result: Some(result),
@@ -343,6 +343,11 @@ impl Run {
             decision: call.decision.clone(),
         }
     }
+}
+
+/// What a call's step has as its input.
+pub(super) fn call_of(tool: &str, arguments: &Value) -> Digest {
+    Digest::of_json(&(tool, arguments))
 }
 
 /// How a call ended, as its step has it.

@@ -13,6 +13,7 @@ use zupa_core::{
     ToolSpec, WaitKind,
 };
 
+use super::call::call_of;
 use super::{Called, Cx, PlannedCall, Stop, Which};
 use crate::tools::{Known, Tools, bound, object};
 
@@ -221,11 +222,11 @@ impl Cx {
             let subject: Value = serde_json::from_str(subject).unwrap_or_default();
             subject["approve"] == *name && subject["digest"] == *bound
         };
-        let approval = self.settled().iter().find(|wait| {
-            wait.opened.kind == WaitKind::Decision
-                && about_it(&wait.opened.subject)
-                && self.run.uses(wait.opened.id, &key)
+        let approvals = self.settled().iter().filter(|wait| {
+            wait.opened.kind == WaitKind::Decision && about_it(&wait.opened.subject)
         });
+        let approvals: Vec<_> = approvals.collect();
+        let approval = self.run.takes(&approvals, &key, call_of(name, arguments));
         match approval.map(|wait| &wait.decision) {
             Some(Some(decision)) if decision.approved => Ok(Some(decision.clone())),
             Some(Some(decision)) => refused(&decision.note),

@@ -1,9 +1,16 @@
-//! What operators are asked to approve, and what of that a turn forgets that is given up.
+//! What an approval is good for: the call that it was given for, where that was made, and
+//! as long as its turn is not given up.
 
-use serde_json::Value;
-use zupa_core::{Desk, ErrorKind, TurnState, Wait, WaitState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{Act, Setup, Shop, World, decide_one, error, kept, pass, secs};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use zupa_core::{Desk, ErrorKind, Outbound, TurnState, Wait, WaitState};
+use zupa_runtime::{Called, Cx, Ending, Graph, Move, Node, State, Stop, Tools, ends, waits};
+
+use crate::support::{Act, Setup, Shop, World, decide, decide_one, error, kept, life, pass, secs};
 
 async fn open(world: &World) -> Vec<Wait> {
     world.memory.waits(Some(WaitState::Open), 10).await.unwrap()
@@ -71,4 +78,165 @@ async fn a_turn_that_is_given_up_forgets_what_it_has_asked_itself() {
     let mut asked: Vec<_> = open(&world).await.iter().map(item).collect();
     asked.sort();
     assert_eq!(asked, ["bread", "soup"]);
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Plain;
+
+impl State for Plain {
+    type Update = ();
+    type Kept = ();
+
+    fn apply(&mut self, (): ()) {}
+
+    fn kept(&self) -> &() {
+        &()
+    }
+
+    fn attach(&mut self, (): ()) {}
+}
+
+/// Orders soup once it is approved; each time in another place.
+struct Wanders {
+    tools: Tools,
+    again: Arc<AtomicBool>,
+    /// Never ends the first time.
+    hangs: bool,
+}
+
+#[async_trait]
+impl Node<Plain> for Wanders {
+    async fn run(&self, _: &Plain, cx: &mut Cx) -> Result<Move<Plain>, Stop> {
+        let soup = json!({ "item": "soup" });
+        if cx.settled().is_empty() {
+            let question = self.tools.approval("order", &soup)?;
+            return Ok(Move::wait("order", vec![question], Vec::new()));
+        }
+        let again = self.again.swap(true, Ordering::Relaxed);
+        let place = [json!({ "item": "bread" }), soup];
+        let mut told = Vec::new();
+        // The second time it looks something else up first.
+        for item in place.into_iter().skip(usize::from(!again)) {
+            let name = if item["item"] == "soup" {
+                "order"
+            } else {
+                "price"
+            };
+            let called = self.call(name, item, cx).await?;
+            told.push(called.for_model());
+        }
+        if self.hangs && !again {
+            std::future::pending::<()>().await;
+        }
+        Ok(Move::end(Ending::Answer(vec![Outbound::reply(
+            told.join(" "),
+        )])))
+    }
+}
+
+impl Wanders {
+    async fn call(&self, name: &str, item: Value, cx: &mut Cx) -> Result<Called, Stop> {
+        cx.call_tool(&self.tools, name, item).await
+    }
+}
+
+#[test]
+fn an_approval_that_was_used_before_a_crash_is_good_for_no_other_place_behind_it() {
+    let (setup, shop) = (Setup::web(), Shop::default());
+    let again = Arc::new(AtomicBool::default());
+    let start = async || {
+        let wanders = Wanders {
+            tools: Tools::of([shop.approved_order(), shop.price()]).unwrap(),
+            again: again.clone(),
+            hangs: true,
+        };
+        let exits = [ends(), waits("order")];
+        let graph = Graph::builder("wanders").add("order", Arc::new(wanders), exits);
+        let graph = graph.build().unwrap();
+        setup.start_with(|builder| builder.graph(graph)).await
+    };
+    life(async {
+        let world = start().await;
+        world.say("ana", "go").await;
+        world.quiet().await;
+        let waits = open(&world).await;
+        decide_one(&world, &waits[0], "bea", true).await;
+        pass(secs(3)).await;
+        assert_eq!(shop.done(), ["order soup"]);
+    });
+    life(async {
+        let world = start().await;
+        world.quiet().await;
+        assert_eq!(shop.done(), ["order soup"], "one approval, one order");
+        let waits = open(&world).await;
+        assert!(waits[0].opened.subject.contains("divergence"), "{waits:?}");
+        // Whoever says that it may go on has not approved a second order.
+        decide(&world, true).await;
+        assert_eq!(shop.done(), ["order soup"]);
+        let told = world.replies("ana").await.pop().unwrap();
+        assert_eq!(told.matches("nobody has agreed").count(), 1, "{told}");
+    });
+}
+
+/// Asks twice about one call, and makes it twice.
+struct Twice {
+    tools: Tools,
+    again: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Node<Plain> for Twice {
+    async fn run(&self, _: &Plain, cx: &mut Cx) -> Result<Move<Plain>, Stop> {
+        let soup = json!({ "item": "soup" });
+        if cx.settled().is_empty() {
+            let ask = || self.tools.approval("order", &soup);
+            return Ok(Move::wait("order", vec![ask()?, ask()?], Vec::new()));
+        }
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            let called = cx.call_tool(&self.tools, "order", soup.clone()).await?;
+            told.push(called.for_model());
+        }
+        if !self.again.swap(true, Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        Ok(Move::end(Ending::Answer(vec![Outbound::reply(
+            told.join(" "),
+        )])))
+    }
+}
+
+#[test]
+fn each_place_has_the_answer_after_a_crash_that_it_had_before() {
+    let (setup, shop) = (Setup::web(), Shop::default());
+    let again = Arc::new(AtomicBool::default());
+    let start = async || {
+        let twice = Twice {
+            tools: Tools::of([shop.approved_order()]).unwrap(),
+            again: again.clone(),
+        };
+        let exits = [ends(), waits("order")];
+        let graph = Graph::builder("twice").add("order", Arc::new(twice), exits);
+        let graph = graph.build().unwrap();
+        setup.start_with(|builder| builder.graph(graph)).await
+    };
+    life(async {
+        let world = start().await;
+        world.say("ana", "go").await;
+        world.quiet().await;
+        // The first is refused, so that only the second leaves a step.
+        for (wait, approved) in open(&world).await.iter().zip([false, true]) {
+            decide_one(&world, wait, "bea", approved).await;
+        }
+        pass(secs(3)).await;
+        assert_eq!(shop.done(), ["order soup"]);
+    });
+    life(async {
+        let world = start().await;
+        world.quiet().await;
+        let told = world.replies("ana").await.pop().unwrap();
+        assert!(told.starts_with(r#"{"error":"rejected""#), "{told}");
+        assert!(told.ends_with(r#"{"order":"soup"}"#), "{told}");
+        assert_eq!(shop.done(), ["order soup"]);
+    });
 }
