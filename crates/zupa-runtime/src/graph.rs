@@ -16,6 +16,7 @@ mod mermaid;
 mod moves;
 mod node;
 mod park;
+mod reviewed;
 mod run;
 mod state;
 mod sub;

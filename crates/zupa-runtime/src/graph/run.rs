@@ -10,10 +10,11 @@ use zupa_core::{Content, Error, NewWait, Outbound, StoredState, WaitKind};
 
 use super::moves::To;
 use super::park::{Beginning, Begun, settled_for, today};
+use super::reviewed::{apply_before, together};
 use super::{Ending, Exit, Graph, Left, Move, Question, State};
 use crate::commit::{Done, Keeps};
 use crate::telemetry;
-use crate::turn::{About, Before, Cx, Gathered, Run, Stop};
+use crate::turn::{About, Cx, Gathered, Run, Stop};
 
 /// How often each node was visited, by name.
 pub(super) type Visits = BTreeMap<String, u32>;
@@ -301,44 +302,6 @@ impl<S: State> Graph<S> {
                 .with("way", way),
         ))
     }
-}
-
-/// What nodes side by side came to; else what stops the first of them. If that is a review,
-/// what others have come to that are reviewed as well goes with it.
-fn together<T>(branches: Vec<Result<T, Stop>>) -> Result<Vec<T>, Stop> {
-    let mut branches = branches.into_iter();
-    let mut moved = Vec::new();
-    while let Some(branch) = branches.next() {
-        match branch {
-            Ok(branch) => moved.push(branch),
-            Err(Stop::Review(mut review)) => {
-                for other in branches {
-                    if let Err(Stop::Review(other)) = other {
-                        review.and(other);
-                    }
-                }
-                return Err(Stop::Review(review));
-            }
-            Err(stop) => return Err(stop),
-        }
-    }
-    Ok(moved)
-}
-
-/// Applies what a visit has come to before it is parked, and answers what it reminds of;
-/// when it begins again it does not come to that.
-fn apply_before<S: State>(state: &mut S, before: Before, run: &Run) -> Result<Vec<NewWait>, Stop> {
-    // What a graph inside of a node has come to stays with its steps.
-    let Ok(updates) = before.updates.downcast::<Vec<S::Update>>() else {
-        return Ok(Vec::new());
-    };
-    for update in *updates {
-        state.apply(update);
-    }
-    for step in &before.steps {
-        run.has_kept(step)?;
-    }
-    Ok(before.reminders)
 }
 
 /// Nodes of one super-step are visited once, however many lead to them.
