@@ -57,6 +57,7 @@ impl Node<AgentTurn> for SessionAttach {
             }
         };
         let attached = Attached {
+            at: cx.now(),
             session,
             ended,
             is_over,
@@ -128,6 +129,7 @@ impl SessionAttach {
         let wake_at = session.is_open().then(|| open.last_at.plus(longest));
         let pace = (turn.kept.pace).after(&cx.run.turn.inbounds, open.last_at, false);
         let attached = Attached {
+            at: now,
             session,
             ended,
             is_over,

@@ -13,7 +13,7 @@ use super::hand_back;
 use super::loop_guard::Pace;
 use super::run_tools::name_of;
 use super::session::{EPISODES, EndReason, Episode, Session};
-use super::talk::{Came, Talk};
+use super::talk::{Came, Entry, Talk};
 use crate::graph::{Left, Question, State};
 
 /// Voice messages whose words are kept.
@@ -64,6 +64,9 @@ pub struct AgentTurn {
     /// How long operators have to take the conversation over.
     #[serde(skip)]
     pub(super) human_within: Option<Duration>,
+    /// What the audit is to hear of where the conversation stands.
+    #[serde(skip)]
+    entries: Vec<Entry>,
 }
 
 /// What a conversation keeps from turn to turn.
@@ -170,6 +173,8 @@ pub enum Update {
 /// The session of a turn.
 #[derive(Debug, Clone)]
 pub struct Attached {
+    /// When the turn's newest message was accepted.
+    pub at: Timestamp,
     /// The session.
     pub session: Session,
     /// What is remembered of the one before, if that has ended just now.
@@ -217,7 +222,8 @@ impl AgentTurn {
     fn attach_session(&mut self, attached: Attached) {
         let kept = &mut self.kept;
         if let (true, Some(talk)) = (attached.is_over, &mut kept.talk) {
-            talk.silence(attached.session.last_at.max(kept.session.last_at));
+            let at = attached.at.max(kept.session.last_at);
+            self.entries.extend(talk.silence(at));
         }
         kept.waiting
             .retain(|_, until| *until > attached.session.last_at);
@@ -391,7 +397,7 @@ impl State for AgentTurn {
             self.kept.waiting.clear();
         }
         let talk = self.kept.talk.get_or_insert_with(|| Talk::begin(at));
-        talk.ends(self.came, left, at);
+        self.entries.extend(talk.ends(self.came, left, at));
         if !talk.wants_human() {
             return None;
         }
@@ -403,6 +409,10 @@ impl State for AgentTurn {
         talk.has_asked();
         let within = self.human_within.unwrap_or(HUMAN_WITHIN);
         Some(("hand_back", hand_back::question(self.came).within(within)))
+    }
+
+    fn entries(&mut self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut self.entries)
     }
 
     fn wake_at(&self) -> Option<Timestamp> {

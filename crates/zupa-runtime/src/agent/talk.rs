@@ -2,7 +2,9 @@
 //!
 //! A turn moves it once, at its end: what was heard and what came of it are one
 //! passage to a state in which it can rest. It goes into the commit with all else that
-//! the conversation keeps, fenced by the claim: of two who would move it one wins.
+//! the conversation keeps, fenced by the claim: of two who would move it one wins. The
+//! newest passages are kept with it, and the audit has them all; a turn that leaves it
+//! where it was adds to neither.
 
 use std::sync::LazyLock;
 
@@ -10,14 +12,17 @@ use serde::{Deserialize, Serialize};
 use zupa_core::machine::conversation::{
     Answer, Config, ConversationEvent as On, ConversationState as In, Facts, Next,
 };
-use zupa_core::machine::{ConversationMachine, Snapshot};
+use zupa_core::machine::{ConversationMachine, Passage, Snapshot, TransitionError};
 use zupa_core::{Timestamp, WaitKind};
 
 use crate::graph::Left;
 
+/// Passages that are kept with the conversation.
+const PASSAGES: usize = 16;
+
 static MACHINE: LazyLock<ConversationMachine> = LazyLock::new(|| {
     ConversationMachine::new(Config {
-        // Each commit would write it; what matters of it is in the audit.
+        // It has every step of a turn; what is kept is where turns came to rest.
         history: 0,
         ..Config::default()
     })
@@ -32,7 +37,15 @@ pub struct Talk {
     /// Operators know that a human is wanted.
     #[serde(default, skip_serializing_if = "is_default")]
     asked: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    passages: Vec<Passage<On>>,
 }
+
+/// An entry for the audit: what happened, and why.
+pub(super) type Entry = (&'static str, String);
+
+/// The last passage of those that events led through, if any did.
+type Followed = Result<Option<Passage<On>>, TransitionError<On>>;
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -67,6 +80,7 @@ impl Talk {
             at: MACHINE.begin(at),
             facts: Facts::default(),
             asked: false,
+            passages: Vec::new(),
         }
     }
 
@@ -78,6 +92,11 @@ impl Talk {
     /// Failures since something last went well.
     pub fn failures(&self) -> u32 {
         self.facts.failures
+    }
+
+    /// The newest changes of where it rests, oldest first: at most 16.
+    pub fn passages(&self) -> &[Passage<On>] {
+        &self.passages
     }
 
     /// True when the next failure calls a human.
@@ -101,14 +120,45 @@ impl Talk {
     }
 
     /// The session is over.
-    pub(super) fn silence(&mut self, at: Timestamp) {
-        self.go(&[On::Timeout], at);
+    pub(super) fn silence(&mut self, at: Timestamp) -> Option<Entry> {
+        self.moves(|talk| match talk.state() {
+            // It waits for nobody, or for somebody else.
+            In::Idle | In::NeedsHuman => Ok(None),
+            _ => talk.go(&[On::Timeout], at),
+        })
     }
 
     /// The end of a turn. Who waits for a human goes on waiting, whatever is said.
-    pub(super) fn ends(&mut self, came: Came, left: Left, at: Timestamp) {
+    pub(super) fn ends(&mut self, came: Came, left: Left, at: Timestamp) -> Option<Entry> {
+        self.moves(|talk| talk.follow(came, left, at))
+    }
+
+    /// Moves it, or leaves it where it is if the machine refuses, and says what the audit
+    /// is to hear of it.
+    fn moves(&mut self, follow: impl FnOnce(&mut Self) -> Followed) -> Option<Entry> {
+        let (at, facts) = (self.at.clone(), self.facts);
+        match follow(self) {
+            Ok(Some(last)) if last.to != at.state() => {
+                let from = at.state();
+                self.passages.push(Passage { from, ..last });
+                let surplus = self.passages.len().saturating_sub(PASSAGES);
+                self.passages.drain(..surplus);
+                let [event, from, to] = [last.event.as_str(), from.as_str(), last.to.as_str()];
+                Some(("talk.moved", format!("{event}: {from} to {to}")))
+            }
+            Ok(_) => None,
+            Err(refused) => {
+                (self.at, self.facts) = (at, facts);
+                Some(("talk.refused", refused.to_string()))
+            }
+        }
+    }
+
+    fn follow(&mut self, came: Came, left: Left, at: Timestamp) -> Followed {
         let (worked, next) = match (came, left) {
-            (Came::ToNothing, Left::Answered | Left::Silent | Left::Waits(_)) => return,
+            (Came::ToNothing, Left::Answered | Left::Silent | Left::Waits(_)) => return Ok(None),
+            // One is called already.
+            (Came::ToHuman | Came::Loops, _) if self.state() == In::NeedsHuman => return Ok(None),
             (Came::ToHuman | Came::Loops, _) => return self.go(&[On::Escalate], at),
             (Came::Back | Came::LoopsOn, _) => {
                 self.asked = false;
@@ -117,33 +167,37 @@ impl Talk {
             // What operators were asked stays open: they are not asked again.
             (Came::Anew, _) => return self.go(&[On::Reset], at),
             // Whoever waits for operators or the time has neither failed nor succeeded.
-            (_, Left::Waits(WaitKind::Decision | WaitKind::Timer)) => return,
+            (_, Left::Waits(WaitKind::Decision | WaitKind::Timer)) => return Ok(None),
             (_, Left::GaveUp) | (Came::ToFallback, _) => (On::Fallback, Next::Listen),
             (Came::AsItEnded, Left::Waits(WaitKind::Reply)) => (On::AgentCompleted, Next::Confirm),
             (Came::AsItEnded, _) => (On::AgentCompleted, Next::Listen),
         };
-        self.go(&[On::MessageReceived], at);
-        let answered = matches!(self.state(), In::Completed | In::AwaitingInput);
-        if answered && worked == On::AgentCompleted && next == Next::Listen {
-            return;
+        let heard = self.go(&[On::MessageReceived], at)?;
+        match self.state() {
+            In::NeedsHuman => return Ok(heard),
+            In::Completed | In::AwaitingInput => {
+                if worked == On::AgentCompleted && next == Next::Listen {
+                    return Ok(heard);
+                }
+                // The answer was no end of it.
+                self.go(&[On::MessageReceived], at)?;
+            }
+            _ => {}
         }
-        if answered {
-            // The answer was no end of it.
-            self.go(&[On::MessageReceived], at);
-        }
-        self.go(&[On::IntentRecognized], at);
+        self.go(&[On::IntentRecognized], at)?;
         self.facts.next = next;
-        self.go(&[worked], at);
+        self.go(&[worked], at)
     }
 
-    /// Follows events as far as the machine takes them: who waits for a human stays.
-    fn go(&mut self, events: &[On], at: Timestamp) {
+    /// Follows events. What this conversation is asked is what its machine takes: a refusal
+    /// is news.
+    fn go(&mut self, events: &[On], at: Timestamp) -> Followed {
+        let mut last = None;
         for event in events {
-            let moved = MACHINE.transition(&mut self.at, *event, &mut self.facts, at);
-            if moved.is_err() {
-                return;
-            }
+            let moved = MACHINE.transition(&mut self.at, *event, &mut self.facts, at)?;
+            last = Some(moved.passage);
         }
+        Ok(last)
     }
 }
 
@@ -208,5 +262,48 @@ mod tests {
         assert!(waits.wants_human());
         let back = after(&[human, WELL, (Came::Back, Left::Silent)]);
         assert_eq!(back.state(), In::AwaitingInput);
+    }
+
+    #[test]
+    fn the_newest_passages_are_kept_and_a_row_without_any_is_read() {
+        let rounds = [WELL, BADLY].repeat(20);
+        let talk = after(&rounds);
+        let times: Vec<_> = talk.passages().iter().map(|passage| passage.at).collect();
+        let newest = (25..=40).map(Timestamp);
+        assert_eq!(times, newest.collect::<Vec<_>>());
+        let stored = serde_json::to_value(&talk).unwrap();
+        assert_eq!(
+            serde_json::from_value::<Talk>(stored.clone()).unwrap(),
+            talk
+        );
+        assert!(stored.to_string().len() < 2_000);
+        let mut old = stored;
+        old.as_object_mut().unwrap().remove("passages");
+        let old: Talk = serde_json::from_value(old).unwrap();
+        assert_eq!((old.state(), old.passages().len()), (In::Fallback, 0));
+    }
+
+    #[test]
+    fn a_turn_that_stays_where_it_was_tells_nothing() {
+        let mut talk = after(&[WELL]);
+        assert_eq!(talk.ends(WELL.0, WELL.1, Timestamp(9)), None);
+        assert_eq!(talk.passages().len(), 1);
+        let told = talk.ends(BADLY.0, BADLY.1, Timestamp(10));
+        let said = "fallback: awaiting_input to fallback".to_owned();
+        assert_eq!(told, Some(("talk.moved", said)));
+        assert_eq!(talk.ends(BADLY.0, BADLY.1, Timestamp(11)), None);
+        let told = talk.silence(Timestamp(12)).unwrap();
+        assert_eq!(told.1, "timeout: fallback to idle");
+        assert_eq!(talk.silence(Timestamp(13)), None);
+    }
+
+    #[test]
+    fn what_the_machine_refuses_is_told_and_changes_nothing() {
+        let mut talk = after(&[WELL, BADLY]);
+        let before = talk.clone();
+        let (action, why) = talk.ends(Came::Back, Left::Silent, Timestamp(9)).unwrap();
+        assert_eq!(action, "talk.refused");
+        assert_eq!(why, "state Fallback has no transition for HandBack");
+        assert_eq!(talk, before);
     }
 }

@@ -4,7 +4,9 @@ use zupa_core::desk::Decided;
 use zupa_core::machine::conversation::ConversationState;
 use zupa_core::{Desk, ErrorKind, Wait, WaitState};
 
-use crate::support::{Act, Setup, World, decide_one, error, kept, pass, secs};
+use crate::support::{
+    Act, Setup, World, conversation_of, decide, decide_one, error, kept, pass, secs,
+};
 
 async fn open(world: &World) -> Vec<Wait> {
     world.memory.waits(Some(WaitState::Open), 10).await.unwrap()
@@ -109,4 +111,68 @@ async fn where_no_human_comes_the_person_is_told() {
     );
     assert!(open(&world).await.is_empty());
     assert_ne!(stands(&world).await, ConversationState::NeedsHuman);
+}
+
+/// What the audit says of where Ana's conversation stands.
+async fn moves(world: &World) -> Vec<String> {
+    let id = conversation_of(world, "ana").await;
+    let chain = Desk::audit(&world.memory, id).await.unwrap();
+    let of_talk = chain
+        .into_iter()
+        .filter(|link| link.entry.action.starts_with("talk."));
+    of_talk
+        .map(|link| format!("{} {}", link.entry.action, link.entry.reason))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_passage_is_in_the_audit_and_a_turn_that_stays_writes_none() {
+    let world = Setup::web().start().await;
+    for text in ["one", "two", "/help"] {
+        world.say("ana", text).await;
+        world.quiet().await;
+    }
+    fails(&world, "three").await;
+    fails(&world, "four").await;
+    world.say("ana", "five").await;
+    world.quiet().await;
+    pass(secs(20 * 60)).await;
+    let expected = [
+        "talk.moved agent_completed: idle to awaiting_input",
+        "talk.moved fallback: awaiting_input to fallback",
+        "talk.moved agent_completed: fallback to awaiting_input",
+        "talk.moved timeout: awaiting_input to idle",
+    ];
+    assert_eq!(moves(&world).await, expected);
+    let talk = kept(&world, "ana").await.talk.unwrap();
+    let passages = talk.passages().iter();
+    let passages: Vec<_> = passages
+        .map(|passage| {
+            let [from, to] = [passage.from.as_str(), passage.to.as_str()];
+            format!("talk.moved {}: {from} to {to}", passage.event.as_str())
+        })
+        .collect();
+    assert_eq!(passages, expected);
+    let times: Vec<_> = talk.passages().iter().map(|passage| passage.at).collect();
+    assert!(times.is_sorted() && times[3].since(times[2]) >= secs(15 * 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_back_that_comes_too_late_is_refused_and_told_to_the_audit() {
+    let world = Setup::web().start().await;
+    for text in ["/human", "/human ", "anybody?"] {
+        world.say("ana", text).await;
+        world.quiet().await;
+    }
+    let called = ["talk.moved escalate: idle to needs_human"];
+    assert_eq!(moves(&world).await, called, "waiting on is no news");
+    world.say("ana", "/reset").await;
+    world.quiet().await;
+    decide(&world, false).await;
+    assert_eq!(stands(&world).await, ConversationState::Idle);
+    let refused = "talk.refused state Idle has no transition for HandBack";
+    assert_eq!(
+        moves(&world).await,
+        [called[0], "talk.moved reset: needs_human to idle", refused]
+    );
 }
