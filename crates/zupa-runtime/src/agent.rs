@@ -48,6 +48,7 @@ use zupa_core::{Outbound, Store};
 
 pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRole};
 pub use definition::Agent;
+pub(crate) use hooks::within;
 pub use hooks::{BeforeReply, ContextProvider, OnReply, Verdict as ReplyVerdict};
 pub use loop_guard::Pace;
 pub use modality::Modality;
