@@ -81,10 +81,12 @@ pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
     let say = (!said.is_empty()).then(|| Outbound::reply(said));
     // A round of tools is five moves, and a reply may be sent back once.
     let moves = 15 + 6 * parts.settings.tool_rounds;
+    let rules = parts.agent.rules();
     Graph::builder(&parts.agent.name)
         .moves(moves)
         .says_in_review(say.into_iter().collect())
         .answers(command_gate::is_no_command(parts.agent.clone()))
+        .equips(move |turn: &mut AgentTurn| turn.rules = rules.clone())
         .node("admit", admit::admit, [to("session_attach"), ends()])
         .add(
             "session_attach",

@@ -13,7 +13,7 @@ use super::hand_back;
 use super::loop_guard::Pace;
 use super::run_tools::name_of;
 use super::session::{EPISODES, EndReason, Episode, Session};
-use super::talk::{Came, Entry, Talk};
+use super::talk::{Came, Entry, Rules, Talk};
 use crate::graph::{Left, Question, State};
 
 /// Voice messages whose words are kept.
@@ -61,6 +61,9 @@ pub struct AgentTurn {
     pub kept: Kept,
     #[serde(skip)]
     pub(super) came: Came,
+    /// How often the agent may fail, and what follows.
+    #[serde(skip)]
+    pub(super) rules: Rules,
     /// How long operators have to take the conversation over.
     #[serde(skip)]
     pub(super) human_within: Option<Duration>,
@@ -220,10 +223,15 @@ fn is_empty(prompt: &Arc<[Prompt]>) -> bool {
 
 impl AgentTurn {
     fn attach_session(&mut self, attached: Attached) {
-        let kept = &mut self.kept;
-        if let (true, Some(talk)) = (attached.is_over, &mut kept.talk) {
+        let (kept, rules) = (&mut self.kept, &self.rules);
+        if let Some(talk) = &mut kept.talk {
             let at = attached.at.max(kept.session.last_at);
-            self.entries.extend(talk.silence(at));
+            if attached.is_over {
+                self.entries.extend(talk.silence(rules, at));
+            }
+            if attached.session.number != kept.session.number {
+                self.entries.extend(talk.starts(rules, at));
+            }
         }
         kept.waiting
             .retain(|_, until| *until > attached.session.last_at);
@@ -232,6 +240,11 @@ impl AgentTurn {
         kept.pace = attached.pace;
         kept.remember(attached.ended);
         self.human_within = Some(attached.human_within);
+    }
+
+    /// True when the agent has failed too often, and the session is to end.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.kept.talk.as_ref().is_some_and(Talk::is_given_up)
     }
 
     /// Ends the session with what this turn has heard and says.
@@ -396,8 +409,13 @@ impl State for AgentTurn {
             // Whether it was to go on after an approval is not known here.
             self.kept.waiting.clear();
         }
-        let talk = self.kept.talk.get_or_insert_with(|| Talk::begin(at));
-        self.entries.extend(talk.ends(self.came, left, at));
+        let (kept, rules) = (&mut self.kept, &self.rules);
+        let talk = kept.talk.get_or_insert_with(|| Talk::begin(rules, at));
+        self.entries.extend(talk.ends(rules, self.came, left, at));
+        if talk.is_given_up() && kept.session.is_open() {
+            // The turn after ends the session.
+            kept.wake_at = Some(at);
+        }
         if !talk.wants_human() {
             return None;
         }

@@ -6,11 +6,14 @@
 //! newest passages are kept with it, and the audit has them all; a turn that leaves it
 //! where it was adds to neither.
 
-use std::sync::LazyLock;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use zupa_core::machine::conversation::{
-    Answer, Config, ConversationEvent as On, ConversationState as In, Facts, Next,
+    Answer, Config, ConversationEvent as On, ConversationState as In, Facts, GiveUp, Next,
 };
 use zupa_core::machine::{ConversationMachine, Passage, Snapshot, TransitionError};
 use zupa_core::{Timestamp, WaitKind};
@@ -20,13 +23,36 @@ use crate::graph::Left;
 /// Passages that are kept with the conversation.
 const PASSAGES: usize = 16;
 
-static MACHINE: LazyLock<ConversationMachine> = LazyLock::new(|| {
-    ConversationMachine::new(Config {
-        // It has every step of a turn; what is kept is where turns came to rest.
-        history: 0,
-        ..Config::default()
-    })
-});
+static USUAL: LazyLock<Rules> = LazyLock::new(|| Rules::of(&Config::default()));
+
+/// How often an agent may fail, what follows, and the machine that keeps to it.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    machine: Arc<ConversationMachine>,
+    limit: u32,
+    give_up: GiveUp,
+}
+
+impl Rules {
+    pub(super) fn of(config: &Config) -> Self {
+        let machine = ConversationMachine::new(Config {
+            // It has every step of a turn; what is kept is where turns came to rest.
+            history: 0,
+            ..*config
+        });
+        Self {
+            machine: Arc::new(machine),
+            limit: config.fallback_limit,
+            give_up: config.give_up,
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        USUAL.clone()
+    }
+}
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,9 +101,9 @@ pub enum Came {
 
 impl Talk {
     /// A conversation that begins.
-    pub(super) fn begin(at: Timestamp) -> Self {
+    pub(super) fn begin(rules: &Rules, at: Timestamp) -> Self {
         Self {
-            at: MACHINE.begin(at),
+            at: rules.machine.begin(at),
             facts: Facts::default(),
             asked: false,
             passages: Vec::new(),
@@ -100,8 +126,14 @@ impl Talk {
     }
 
     /// True when the next failure calls a human.
-    pub(super) fn gives_up_next(&self) -> bool {
-        self.facts.failures >= Config::default().fallback_limit
+    pub(super) fn calls_human_next(&self, rules: &Rules) -> bool {
+        let gives_up = self.facts.failures >= rules.limit && !self.is_given_up();
+        gives_up && rules.give_up == GiveUp::NeedsHuman
+    }
+
+    /// True when the agent has failed too often, and the session is to end.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.state() == In::Error
     }
 
     /// True when a human is wanted and no operator knows of it.
@@ -120,17 +152,28 @@ impl Talk {
     }
 
     /// The session is over.
-    pub(super) fn silence(&mut self, at: Timestamp) -> Option<Entry> {
+    pub(super) fn silence(&mut self, rules: &Rules, at: Timestamp) -> Option<Entry> {
         self.moves(|talk| match talk.state() {
-            // It waits for nobody, or for somebody else.
-            In::Idle | In::NeedsHuman => Ok(None),
-            _ => talk.go(&[On::Timeout], at),
+            // It waits for nobody, or for somebody else; or shows how the session ended.
+            In::Idle | In::NeedsHuman | In::Error => Ok(None),
+            _ => talk.go(rules, &[On::Timeout], at),
         })
     }
 
+    /// Another session begins.
+    pub(super) fn starts(&mut self, rules: &Rules, at: Timestamp) -> Option<Entry> {
+        self.moves(|talk| talk.start(rules, at))
+    }
+
     /// The end of a turn. Who waits for a human goes on waiting, whatever is said.
-    pub(super) fn ends(&mut self, came: Came, left: Left, at: Timestamp) -> Option<Entry> {
-        self.moves(|talk| talk.follow(came, left, at))
+    pub(super) fn ends(
+        &mut self,
+        rules: &Rules,
+        came: Came,
+        left: Left,
+        at: Timestamp,
+    ) -> Option<Entry> {
+        self.moves(|talk| talk.follow(rules, came, left, at))
     }
 
     /// Moves it, or leaves it where it is if the machine refuses, and says what the audit
@@ -154,25 +197,26 @@ impl Talk {
         }
     }
 
-    fn follow(&mut self, came: Came, left: Left, at: Timestamp) -> Followed {
+    fn follow(&mut self, rules: &Rules, came: Came, left: Left, at: Timestamp) -> Followed {
         let (worked, next) = match (came, left) {
             (Came::ToNothing, Left::Answered | Left::Silent | Left::Waits(_)) => return Ok(None),
             // One is called already.
             (Came::ToHuman | Came::Loops, _) if self.state() == In::NeedsHuman => return Ok(None),
-            (Came::ToHuman | Came::Loops, _) => return self.go(&[On::Escalate], at),
+            (Came::ToHuman | Came::Loops, _) => return self.go(rules, &[On::Escalate], at),
             (Came::Back | Came::LoopsOn, _) => {
                 self.asked = false;
-                return self.go(&[On::HandBack], at);
+                return self.go(rules, &[On::HandBack], at);
             }
             // What operators were asked stays open: they are not asked again.
-            (Came::Anew, _) => return self.go(&[On::Reset], at),
+            (Came::Anew, _) => return self.go(rules, &[On::Reset], at),
             // Whoever waits for operators or the time has neither failed nor succeeded.
             (_, Left::Waits(WaitKind::Decision | WaitKind::Timer)) => return Ok(None),
             (_, Left::GaveUp) | (Came::ToFallback, _) => (On::Fallback, Next::Listen),
             (Came::AsItEnded, Left::Waits(WaitKind::Reply)) => (On::AgentCompleted, Next::Confirm),
             (Came::AsItEnded, _) => (On::AgentCompleted, Next::Listen),
         };
-        let heard = self.go(&[On::MessageReceived], at)?;
+        self.start(rules, at)?;
+        let heard = self.go(rules, &[On::MessageReceived], at)?;
         match self.state() {
             In::NeedsHuman => return Ok(heard),
             In::Completed | In::AwaitingInput => {
@@ -180,130 +224,31 @@ impl Talk {
                     return Ok(heard);
                 }
                 // The answer was no end of it.
-                self.go(&[On::MessageReceived], at)?;
+                self.go(rules, &[On::MessageReceived], at)?;
             }
             _ => {}
         }
-        self.go(&[On::IntentRecognized], at)?;
+        self.go(rules, &[On::IntentRecognized], at)?;
         self.facts.next = next;
-        self.go(&[worked], at)
+        self.go(rules, &[worked], at)
+    }
+
+    /// What was given up begins anew: its failures do not count any more.
+    fn start(&mut self, rules: &Rules, at: Timestamp) -> Followed {
+        match self.is_given_up() {
+            true => self.go(rules, &[On::Start], at),
+            false => Ok(None),
+        }
     }
 
     /// Follows events. What this conversation is asked is what its machine takes: a refusal
     /// is news.
-    fn go(&mut self, events: &[On], at: Timestamp) -> Followed {
-        let mut last = None;
+    fn go(&mut self, rules: &Rules, events: &[On], at: Timestamp) -> Followed {
+        let (machine, mut last) = (&rules.machine, None);
         for event in events {
-            let moved = MACHINE.transition(&mut self.at, *event, &mut self.facts, at)?;
+            let moved = machine.transition(&mut self.at, *event, &mut self.facts, at)?;
             last = Some(moved.passage);
         }
         Ok(last)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn after(turns: &[(Came, Left)]) -> Talk {
-        let mut talk = Talk::begin(Timestamp(0));
-        for (at, (came, left)) in (1..).zip(turns) {
-            talk.ends(*came, *left, Timestamp(at));
-        }
-        talk
-    }
-
-    const WELL: (Came, Left) = (Came::AsItEnded, Left::Answered);
-    const BADLY: (Came, Left) = (Came::ToFallback, Left::Answered);
-    const DEAD: (Came, Left) = (Came::ToNothing, Left::GaveUp);
-
-    #[test]
-    fn a_turn_leads_to_where_it_can_rest() {
-        let asks = (Came::AsItEnded, Left::Waits(WaitKind::Reply));
-        assert_eq!(after(&[]).state(), In::Idle);
-        assert_eq!(after(&[WELL]).state(), In::AwaitingInput);
-        assert_eq!(after(&[WELL, asks]).state(), In::AwaitingConfirmation);
-        assert_eq!(after(&[BADLY]).state(), In::Fallback);
-        assert_eq!(after(&[DEAD]).state(), In::Fallback);
-        assert_eq!(
-            after(&[WELL, (Came::Anew, Left::Answered)]).state(),
-            In::Idle
-        );
-        let command = (Came::ToNothing, Left::Answered);
-        assert_eq!(after(&[asks, command]).state(), In::AwaitingConfirmation);
-    }
-
-    #[test]
-    fn an_answer_settles_what_was_asked() {
-        let asks = (Came::AsItEnded, Left::Waits(WaitKind::Reply));
-        for (yes, rests) in [(true, In::Completed), (false, In::AwaitingInput)] {
-            let mut talk = after(&[asks]);
-            talk.answered(yes);
-            talk.ends(WELL.0, WELL.1, Timestamp(9));
-            assert_eq!(talk.state(), rests);
-        }
-    }
-
-    #[test]
-    fn the_fourth_failure_in_a_row_calls_a_human() {
-        assert!(!after(&[BADLY, DEAD]).gives_up_next());
-        let third = after(&[BADLY, DEAD, BADLY]);
-        assert!(third.gives_up_next() && third.state() == In::Fallback);
-        let fourth = after(&[BADLY, DEAD, BADLY, DEAD]);
-        assert!(fourth.wants_human());
-        let well_between = after(&[BADLY, BADLY, WELL, BADLY, BADLY]);
-        assert_eq!(well_between.failures(), 2);
-    }
-
-    #[test]
-    fn who_waits_for_a_human_waits_until_it_is_given_back() {
-        let human = (Came::ToHuman, Left::Answered);
-        let waits = after(&[human, WELL, BADLY, DEAD]);
-        assert!(waits.wants_human());
-        let back = after(&[human, WELL, (Came::Back, Left::Silent)]);
-        assert_eq!(back.state(), In::AwaitingInput);
-    }
-
-    #[test]
-    fn the_newest_passages_are_kept_and_a_row_without_any_is_read() {
-        let rounds = [WELL, BADLY].repeat(20);
-        let talk = after(&rounds);
-        let times: Vec<_> = talk.passages().iter().map(|passage| passage.at).collect();
-        let newest = (25..=40).map(Timestamp);
-        assert_eq!(times, newest.collect::<Vec<_>>());
-        let stored = serde_json::to_value(&talk).unwrap();
-        assert_eq!(
-            serde_json::from_value::<Talk>(stored.clone()).unwrap(),
-            talk
-        );
-        assert!(stored.to_string().len() < 2_000);
-        let mut old = stored;
-        old.as_object_mut().unwrap().remove("passages");
-        let old: Talk = serde_json::from_value(old).unwrap();
-        assert_eq!((old.state(), old.passages().len()), (In::Fallback, 0));
-    }
-
-    #[test]
-    fn a_turn_that_stays_where_it_was_tells_nothing() {
-        let mut talk = after(&[WELL]);
-        assert_eq!(talk.ends(WELL.0, WELL.1, Timestamp(9)), None);
-        assert_eq!(talk.passages().len(), 1);
-        let told = talk.ends(BADLY.0, BADLY.1, Timestamp(10));
-        let said = "fallback: awaiting_input to fallback".to_owned();
-        assert_eq!(told, Some(("talk.moved", said)));
-        assert_eq!(talk.ends(BADLY.0, BADLY.1, Timestamp(11)), None);
-        let told = talk.silence(Timestamp(12)).unwrap();
-        assert_eq!(told.1, "timeout: fallback to idle");
-        assert_eq!(talk.silence(Timestamp(13)), None);
-    }
-
-    #[test]
-    fn what_the_machine_refuses_is_told_and_changes_nothing() {
-        let mut talk = after(&[WELL, BADLY]);
-        let before = talk.clone();
-        let (action, why) = talk.ends(Came::Back, Left::Silent, Timestamp(9)).unwrap();
-        assert_eq!(action, "talk.refused");
-        assert_eq!(why, "state Fallback has no transition for HandBack");
-        assert_eq!(talk, before);
     }
 }

@@ -157,7 +157,7 @@ impl<S: State> Graph<S> {
         }
         let before = run.turn.state.as_ref();
         let mut state = S::default();
-        state.attach(today::<S>(before).ok()?);
+        self.attach(&mut state, today::<S>(before).ok()?);
         state.leave(Left::GaveUp, run.at());
         let keeps = changed(&state, before).ok()?;
         audit(&mut state, run);
