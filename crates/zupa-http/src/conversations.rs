@@ -11,7 +11,7 @@ use zupa_core::machine::conversation::ConversationState;
 use zupa_core::{ConversationId, Desk, HoldKind, Result, TurnId};
 
 pub use act::{Act, Answered, Done, Fault, end_session, hold, release};
-pub use kept::{Episode, Session};
+pub use kept::{Episode, Passage, Session};
 
 /// Who answers the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,9 @@ pub struct Conversation {
     pub session: Option<Session>,
     /// Where the talk stands, where an agent keeps it so.
     pub talk: Option<ConversationState>,
+    /// The newest changes of where it stands, oldest first; lists go without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passages: Vec<Passage>,
     /// Sessions that ended, oldest first. What a person said is in them, so lists go
     /// without.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,7 +88,7 @@ pub struct Conversation {
 /// A page of conversations, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversations {
-    /// Without their episodes.
+    /// Without their passages and episodes.
     pub conversations: Vec<Conversation>,
     /// True when there are older ones: before the id of the last.
     pub more: bool,
@@ -95,6 +98,7 @@ impl Conversation {
     /// A conversation as a list shows it.
     pub fn listed(view: &ConversationView) -> Self {
         Self {
+            passages: Vec::new(),
             episodes: Vec::new(),
             ..Self::whole(view)
         }
@@ -126,6 +130,7 @@ impl Conversation {
             wake_at: view.wake_at.map(|at| at.to_string()),
             session: kept.session,
             talk: kept.talk,
+            passages: kept.passages,
             episodes: kept.episodes,
         }
     }

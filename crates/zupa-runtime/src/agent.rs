@@ -48,6 +48,7 @@ use zupa_core::{Outbound, Store};
 
 pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRole};
 pub use definition::Agent;
+pub(crate) use hooks::within;
 pub use hooks::{BeforeReply, ContextProvider, OnReply, Verdict as ReplyVerdict};
 pub use loop_guard::Pace;
 pub use modality::Modality;
@@ -80,10 +81,12 @@ pub(crate) fn graph(parts: Parts) -> GraphBuilder<AgentTurn> {
     let say = (!said.is_empty()).then(|| Outbound::reply(said));
     // A round of tools is five moves, and a reply may be sent back once.
     let moves = 15 + 6 * parts.settings.tool_rounds;
+    let rules = parts.agent.rules();
     Graph::builder(&parts.agent.name)
         .moves(moves)
         .says_in_review(say.into_iter().collect())
         .answers(command_gate::is_no_command(parts.agent.clone()))
+        .equips(move |turn: &mut AgentTurn| turn.rules = rules.clone())
         .node("admit", admit::admit, [to("session_attach"), ends()])
         .add(
             "session_attach",

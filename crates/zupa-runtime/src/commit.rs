@@ -121,7 +121,6 @@ impl Committer {
     pub(crate) async fn commit(&self, run: &Run, end: End) -> Next {
         let (turn, claim, journal) = (&*run.turn, &*run.claim, &run.journal);
         let since = self.clock.monotonic();
-        let noted = run.noted();
         let end = match end {
             End::Done(done) => self.done(run, done),
             End::Failed(error) => self.failed(run, error, Counts::Yes),
@@ -144,6 +143,7 @@ impl Committer {
                 return Next::Retry(self.clock.wall().plus(self.settings.claim_expiry));
             }
         };
+        let noted = run.noted();
         claim.ending();
         self.faults.mark(turn.turn.0, Phase::Committing).await;
         match self.write(turn, &end, &noted, claim, journal).await {

@@ -46,11 +46,15 @@ pub struct Graph<S: State> {
     /// What stands before a node now: (node, inserted).
     before: Vec<(String, String)>,
     answers: Answers,
+    equips: Equips<S>,
     says_in_review: Vec<Outbound>,
 }
 
 /// Whether messages answer a question.
 type Answers = Box<dyn Fn(&[Claimed]) -> bool + Send + Sync>;
+
+/// What the state of each turn is given that nobody stores.
+type Equips<S> = Box<dyn Fn(&mut S) + Send + Sync>;
 
 struct Entry<S: State> {
     name: String,
@@ -79,6 +83,12 @@ impl<S: State> Graph<S> {
     /// The names of its nodes, in declared order.
     pub fn nodes(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// Gives the state of a turn what the conversation has kept, and what nobody stores.
+    fn attach(&self, state: &mut S, kept: S::Kept) {
+        state.attach(kept);
+        (self.equips)(state);
     }
 
     /// The place of a node, under its name of today.

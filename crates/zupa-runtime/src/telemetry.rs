@@ -96,6 +96,11 @@ pub(crate) fn tool_called(
         .with("took", took)
 }
 
+/// A hook that failed, but for the kind of its error.
+pub(crate) fn hook_failed(turn: &ClaimedTurn, hook: &'static str) -> Draft {
+    of_turn(turn, names::HOOK_FAILED).with("hook", hook)
+}
+
 /// A voice message that was given to a transcriber, or an answer to a synthesizer.
 pub(crate) fn speech_called(
     turn: &ClaimedTurn,

@@ -62,6 +62,8 @@ names! {
     MODEL_CALLED = "model":"called";
     /// A tool was called.
     TOOL_CALLED = "tool":"called";
+    /// A hook of the agent failed, and the turn went on.
+    HOOK_FAILED = "hook":"failed";
     /// A voice message was given to a transcriber.
     SPEECH_TRANSCRIBED = "speech":"transcribed";
     /// An answer was given to a synthesizer.

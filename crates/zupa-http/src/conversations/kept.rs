@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zupa_core::machine::conversation::ConversationState;
+use zupa_core::machine::conversation::{ConversationEvent, ConversationState};
 use zupa_core::{StoredState, Timestamp};
 
 /// The newest session of a conversation.
@@ -31,11 +31,25 @@ pub struct Episode {
     pub summary: String,
 }
 
+/// A change of where the talk stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// When, as RFC 3339.
+    pub at: Option<String>,
+    /// Where it stood.
+    pub from: ConversationState,
+    /// What happened.
+    pub event: ConversationEvent,
+    /// Where it has stood since.
+    pub to: ConversationState,
+}
+
 /// What could be read.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) session: Option<Session>,
     pub(super) talk: Option<ConversationState>,
+    pub(super) passages: Vec<Passage>,
     pub(super) episodes: Vec<Episode>,
 }
 
@@ -45,10 +59,12 @@ pub(super) fn read(state: Option<&StoredState>) -> Kept {
         return Kept::default();
     };
     let episodes = kept.get("episodes").and_then(Value::as_array);
+    let passages = kept.pointer("/talk/passages").and_then(Value::as_array);
     Kept {
         session: kept.get("session").and_then(session),
         // Only a word that we know: anything else may be what a person said.
         talk: text(&kept, "/talk/at/state").and_then(ConversationState::parse),
+        passages: passages.into_iter().flatten().filter_map(passage).collect(),
         episodes: episodes.into_iter().flatten().filter_map(episode).collect(),
     }
 }
@@ -64,6 +80,15 @@ fn session(session: &Value) -> Option<Session> {
 
 fn number(session: &Value) -> Option<u64> {
     session.get("number")?.as_u64()
+}
+
+fn passage(passage: &Value) -> Option<Passage> {
+    Some(Passage {
+        at: time(passage, "at"),
+        from: text(passage, "/from").and_then(ConversationState::parse)?,
+        event: text(passage, "/event").and_then(ConversationEvent::parse)?,
+        to: text(passage, "/to").and_then(ConversationState::parse)?,
+    })
 }
 
 fn episode(episode: &Value) -> Option<Episode> {
@@ -105,12 +130,14 @@ mod tests {
             json!(null),
             json!([1]),
             json!({ "session": 1, "talk": "x", "episodes": "y" }),
+            json!({ "talk": { "passages": [1, {}, { "from": "idle", "event": "my secret" }] } }),
             json!({ "session": { "number": 0 }, "talk": { "at": { "state": "my secret" } } }),
             json!({ "session": { "number": -1 }, "episodes": [1, {}, { "session": 1 }] }),
         ] {
             let kept = of(&other);
+            assert!(kept.session.is_none() && kept.talk.is_none(), "{other}");
             assert!(
-                kept.session.is_none() && kept.talk.is_none() && kept.episodes.is_empty(),
+                kept.passages.is_empty() && kept.episodes.is_empty(),
                 "{other}"
             );
         }

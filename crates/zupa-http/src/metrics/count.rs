@@ -155,6 +155,10 @@ impl Families {
                 let reason = [("reason", word("reason"))];
                 self.sessions_ended.get_or_create(&reason).inc();
             }
+            names::HOOK_FAILED => {
+                let by = [("hook", word("hook")), ("class", word("class"))];
+                self.hooks_failed.get_or_create(&by).inc();
+            }
             names::RUNTIME_RECOVERED => {
                 self.recovery_turns.inc_by(number("turns"));
                 self.recovery.set(took());

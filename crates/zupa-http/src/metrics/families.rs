@@ -48,6 +48,7 @@ pub(super) struct Families {
     pub waits_opened: Counters<By>,
     pub waits_settled: Counters<By>,
     pub sessions_ended: Counters<By>,
+    pub hooks_failed: Counters<ByTwo>,
     pub recovery_turns: Counter,
     pub recovery: Seconds,
     pub store_batches: Counters<By>,
@@ -85,6 +86,7 @@ impl Families {
             waits_opened: Family::default(),
             waits_settled: Family::default(),
             sessions_ended: Family::default(),
+            hooks_failed: Family::default(),
             recovery_turns: Counter::default(),
             recovery: Gauge::default(),
             store_batches: Family::default(),
@@ -117,6 +119,7 @@ impl Families {
         registry.register("waits_opened", "Questions that turns wait for, by kind", all.waits_opened.clone());
         registry.register("waits_settled", "Questions that turns have taken up or given up, by state", all.waits_settled.clone());
         registry.register("sessions_ended", "Sessions that have ended, by reason", all.sessions_ended.clone());
+        registry.register("hooks_failed", "Hooks of the agent that have failed, by hook and kind of error", all.hooks_failed.clone());
         registry.register("recovery_turns", "Turns that were running at the last end and run again", all.recovery_turns.clone());
         registry.register_with_unit("recovery", "What mending the store took at the start", Unit::Seconds, all.recovery.clone());
         registry.register("store_batches", "Batches handed to the store, by how it went", all.store_batches.clone());

@@ -40,7 +40,13 @@ fn view(number: u128) -> ConversationView {
 fn kept(talk: &str, over: bool) -> Option<StoredState> {
     let kept = json!({
         "session": { "number": 2, "first": 3, "last_at": 2_000_000, "over": over },
-        "talk": { "at": { "state": talk } },
+        "talk": {
+            "at": { "state": talk },
+            "passages": [{
+                "revision": 3, "at": 3_000_000,
+                "from": "idle", "event": "agent_completed", "to": "awaiting_input",
+            }],
+        },
         "episodes": [{ "session": 1, "at": 1_000_000, "reason": "idle", "summary": "canary" }],
         "agent": { "name": "canary" },
     });
@@ -140,6 +146,11 @@ async fn a_conversation_shows_who_has_it_and_no_number() {
         "session": 1, "last_at": "1970-01-01T00:00:01Z", "reason": "idle", "summary": "canary",
     }]);
     assert_eq!(shown.json["episodes"], episodes);
+    let passages = json!([{
+        "at": "1970-01-01T00:00:03Z",
+        "from": "idle", "event": "agent_completed", "to": "awaiting_input",
+    }]);
+    assert_eq!(shown.json["passages"], passages);
     assert!(shown.json.get("agent").is_none(), "{}", shown.text);
     for answer in [list, shown] {
         assert!(!answer.text.contains("98765"), "{}", answer.text);

@@ -143,6 +143,9 @@ fn everything() -> Vec<Draft> {
         Draft::of(names::WAIT_OPENED).with("kind", "reply"),
         Draft::of(names::WAIT_SETTLED).with("state", "decided"),
         Draft::of(names::SESSION_ENDED).with("reason", "idle"),
+        Draft::of(names::HOOK_FAILED)
+            .with("hook", "before_reply")
+            .with("class", "timeout"),
         Draft::of(names::RUNTIME_RECOVERED)
             .with("turns", 4_u64)
             .with("took", second),
@@ -251,6 +254,10 @@ async fn events_become_figures() {
         ("zupa_waits_opened_total{kind=\"reply\"}", 1.0),
         ("zupa_waits_settled_total{state=\"decided\"}", 1.0),
         ("zupa_sessions_ended_total{reason=\"idle\"}", 1.0),
+        (
+            "zupa_hooks_failed_total{hook=\"before_reply\",class=\"timeout\"}",
+            1.0,
+        ),
         ("zupa_recovery_turns_total", 4.0),
         ("zupa_recovery_seconds", 1.0),
         ("zupa_store_batches_total{outcome=\"ok\"}", 1.0),

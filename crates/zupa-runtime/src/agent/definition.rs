@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zupa_core::machine::conversation::{Config, GiveUp};
 use zupa_core::{
     Address, Alias, Burst, Channel, Error, ReplySchema, Result, Synthesizer, Tool, Transcriber,
 };
@@ -17,6 +18,7 @@ use super::hooks::{BeforeReply, ContextProvider, OnReply};
 use super::modality::Modality;
 use super::model_down::OnModelDown;
 use super::state::AgentTurn;
+use super::talk::Rules;
 use super::words::Language;
 use crate::resilience::Guards;
 use crate::tools::{Tools, schema_of};
@@ -48,6 +50,12 @@ pub struct Agent {
     pub model_summaries: bool,
     /// How long operators have to take a conversation over. Default: 30 min.
     pub human_within: Duration,
+    /// How many failures in a row are borne, at least 1; the next one gives up.
+    /// Default: 3.
+    pub fallback_limit: u32,
+    /// What becomes of a conversation that is given up: a human is called, or its session
+    /// ends. Default: a human.
+    pub give_up: GiveUp,
     /// How long a person has to confirm something. Default: 10 min.
     pub confirm_within: Duration,
     /// How long operators have to approve something. Default: 2 days.
@@ -82,6 +90,8 @@ impl Agent {
             session_idle: Duration::from_secs(15 * 60),
             model_summaries: true,
             human_within: Duration::from_secs(30 * 60),
+            fallback_limit: Config::default().fallback_limit,
+            give_up: GiveUp::default(),
             confirm_within: Duration::from_secs(10 * 60),
             approve_within: Duration::from_secs(2 * 24 * 60 * 60),
             tools: Tools::default(),
@@ -102,6 +112,13 @@ impl Agent {
     pub fn speaking(mut self, language: Language) -> Self {
         self.fallback.clone_from(&language.fallback);
         self.language = language;
+        self
+    }
+
+    /// Bears this many failures in a row, at least 1; what becomes of the conversation at
+    /// the next one.
+    pub fn gives_up_after(mut self, failures: u32, give_up: GiveUp) -> Self {
+        (self.fallback_limit, self.give_up) = (failures, give_up);
         self
     }
 
@@ -225,6 +242,15 @@ impl Agent {
         self.before_reply.is_none() && self.form.is_none()
     }
 
+    /// How often it may fail, and what follows.
+    pub(super) fn rules(&self) -> Rules {
+        Rules::of(&Config {
+            fallback_limit: self.fallback_limit,
+            give_up: self.give_up,
+            ..Config::default()
+        })
+    }
+
     /// Finds the door of administrators that are named by their alias alone.
     ///
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`] if there are several.
@@ -272,6 +298,11 @@ impl Agent {
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`].
     pub(crate) fn check(&self) -> Result<()> {
         self.tools.check()?;
+        if self.fallback_limit == 0 {
+            return Err(Error::invalid(
+                "an agent has to bear one failure at least before it gives up",
+            ));
+        }
         match &self.reply {
             Some(reply) if reply.schema.get("type") != Some(&Value::from("object")) => Err(
                 Error::invalid("the schema of a typed reply must be an object")

@@ -54,8 +54,9 @@ impl Finalize {
     /// The fallback text; or, after too many of them, that a human was called.
     async fn fall_back(&self, turn: &AgentTurn, cx: &mut Cx) -> Result<Move<AgentTurn>, Stop> {
         let agent = &self.0.agent;
-        let gives_up = turn.kept.talk.as_ref().is_some_and(Talk::gives_up_next);
-        let text = match gives_up && !agent.language.human_asked.is_empty() {
+        let calls_human = |talk: &Talk| talk.calls_human_next(&turn.rules);
+        let calls_human = turn.kept.talk.as_ref().is_some_and(calls_human);
+        let text = match calls_human && !agent.language.human_asked.is_empty() {
             true => &agent.language.human_asked,
             false => &agent.fallback,
         };

@@ -1,8 +1,8 @@
 //! Node `session_attach`: the message belongs to the open session, or, after a long
 //! silence, to a new one.
 //!
-//! *Arrives*: messages of the person, or a wake: nobody has spoken for long, or an
-//! operator ends the session.
+//! *Arrives*: messages of the person, or a wake: nobody has spoken for long, the agent
+//! has failed too often, or an operator ends the session.
 //! *Leaves*: the session of the turn, and of one that has ended what is remembered of
 //! it: a plain summary, which costs no model and no time. A conversation that runs in a
 //! loop ends here, silently, and operators are asked for a human.
@@ -33,10 +33,11 @@ impl Node<AgentTurn> for SessionAttach {
             return self.woken(why, turn, cx).await;
         }
         let (open, longest) = (turn.kept.session, self.0.agent.session_idle);
-        let is_over = open.is_open() && has_gap(open.last_at, &claimed.inbounds, longest);
+        let has_gap = has_gap(open.last_at, &claimed.inbounds, longest);
+        let is_over = open.is_open() && (has_gap || turn.is_given_up());
         let asked_for = reminder(&cx.run).is_some_and(|reminded| !reminded.unasked);
         let ended = match is_over {
-            true => self.end(turn, first.number, EndReason::Idle, cx).await?,
+            true => self.end(turn, first.number, reason(turn), cx).await?,
             false => None,
         };
         let session = if open.is_open() && !is_over {
@@ -57,6 +58,7 @@ impl Node<AgentTurn> for SessionAttach {
             }
         };
         let attached = Attached {
+            at: cx.now(),
             session,
             ended,
             is_over,
@@ -87,6 +89,14 @@ fn has_gap(last_at: Timestamp, inbounds: &[Claimed], longest: Duration) -> bool 
     })
 }
 
+/// Why a session ends that nobody has ended.
+fn reason(turn: &AgentTurn) -> EndReason {
+    match turn.is_given_up() {
+        true => EndReason::Error,
+        false => EndReason::Idle,
+    }
+}
+
 /// To the next node, unless this runs in a loop.
 fn on(attached: Attached, next: &'static str) -> Move<AgentTurn> {
     match attached.pace.is_loop() {
@@ -106,14 +116,14 @@ impl SessionAttach {
     ) -> Result<Move<AgentTurn>, Stop> {
         let (open, longest) = (turn.kept.session, self.0.agent.session_idle);
         let reason = match why {
-            Wake::Due => EndReason::Idle,
+            Wake::Due => reason(turn),
             Wake::EndSession => EndReason::Operator,
         };
         let now = cx.now();
         // Where the clock was set back, the store has moved the wake, and not this.
         let was_set_back = open.last_at > now;
-        let its_time =
-            why == Wake::EndSession || was_set_back || now.since(open.last_at) >= longest;
+        let at_once = why == Wake::EndSession || turn.is_given_up();
+        let its_time = at_once || was_set_back || now.since(open.last_at) >= longest;
         let is_over = open.is_open() && its_time;
         let end = cx.run.turn.first();
         let ended = match is_over {
@@ -128,6 +138,7 @@ impl SessionAttach {
         let wake_at = session.is_open().then(|| open.last_at.plus(longest));
         let pace = (turn.kept.pace).after(&cx.run.turn.inbounds, open.last_at, false);
         let attached = Attached {
+            at: now,
             session,
             ended,
             is_over,

@@ -14,7 +14,7 @@ use zupa_core::{
 use super::loop_guard::Pace;
 use super::run_tools::name_of;
 use super::session::{EPISODES, EndReason, Episode, Session};
-use super::talk::{Came, Talk};
+use super::talk::{Came, Entry, Rules, Talk};
 use super::{approve_tools, hand_back};
 use crate::graph::{Left, Question, State};
 
@@ -63,9 +63,15 @@ pub struct AgentTurn {
     pub kept: Kept,
     #[serde(skip)]
     pub(super) came: Came,
+    /// How often the agent may fail, and what follows.
+    #[serde(skip)]
+    pub(super) rules: Rules,
     /// How long operators have to take the conversation over.
     #[serde(skip)]
     pub(super) human_within: Option<Duration>,
+    /// What the audit is to hear of where the conversation stands.
+    #[serde(skip)]
+    entries: Vec<Entry>,
 }
 
 /// What a conversation keeps from turn to turn.
@@ -172,6 +178,8 @@ pub enum Update {
 /// The session of a turn.
 #[derive(Debug, Clone)]
 pub struct Attached {
+    /// When the turn's newest message was accepted.
+    pub at: Timestamp,
     /// The session.
     pub session: Session,
     /// What is remembered of the one before, if that has ended just now.
@@ -217,9 +225,15 @@ fn is_empty(prompt: &Arc<[Prompt]>) -> bool {
 
 impl AgentTurn {
     fn attach_session(&mut self, attached: Attached) {
-        let kept = &mut self.kept;
-        if let (true, Some(talk)) = (attached.is_over, &mut kept.talk) {
-            talk.silence(attached.session.last_at.max(kept.session.last_at));
+        let (kept, rules) = (&mut self.kept, &self.rules);
+        if let Some(talk) = &mut kept.talk {
+            let at = attached.at.max(kept.session.last_at);
+            if attached.is_over {
+                self.entries.extend(talk.silence(rules, at));
+            }
+            if attached.session.number != kept.session.number {
+                self.entries.extend(talk.starts(rules, at));
+            }
         }
         kept.waiting
             .retain(|_, until| *until > attached.session.last_at);
@@ -228,6 +242,11 @@ impl AgentTurn {
         kept.pace = attached.pace;
         kept.remember(attached.ended);
         self.human_within = Some(attached.human_within);
+    }
+
+    /// True when the agent has failed too often, and the session is to end.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.kept.talk.as_ref().is_some_and(Talk::is_given_up)
     }
 
     /// Ends the session with what this turn has heard and says.
@@ -394,8 +413,13 @@ impl State for AgentTurn {
     }
 
     fn leave(&mut self, left: Left, at: Timestamp) -> Option<(&'static str, Question)> {
-        let talk = self.kept.talk.get_or_insert_with(|| Talk::begin(at));
-        talk.ends(self.came, left, at);
+        let (kept, rules) = (&mut self.kept, &self.rules);
+        let talk = kept.talk.get_or_insert_with(|| Talk::begin(rules, at));
+        self.entries.extend(talk.ends(rules, self.came, left, at));
+        if talk.is_given_up() && kept.session.is_open() {
+            // The turn after ends the session.
+            kept.wake_at = Some(at);
+        }
         if !talk.wants_human() {
             return None;
         }
@@ -407,6 +431,10 @@ impl State for AgentTurn {
         talk.has_asked();
         let within = self.human_within.unwrap_or(HUMAN_WITHIN);
         Some(("hand_back", hand_back::question(self.came).within(within)))
+    }
+
+    fn entries(&mut self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut self.entries)
     }
 
     fn wake_at(&self) -> Option<Timestamp> {

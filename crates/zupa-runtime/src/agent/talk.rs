@@ -2,26 +2,57 @@
 //!
 //! A turn moves it once, at its end: what was heard and what came of it are one
 //! passage to a state in which it can rest. It goes into the commit with all else that
-//! the conversation keeps, fenced by the claim: of two who would move it one wins.
+//! the conversation keeps, fenced by the claim: of two who would move it one wins. The
+//! newest passages are kept with it, and the audit has them all; a turn that leaves it
+//! where it was adds to neither.
 
-use std::sync::LazyLock;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use zupa_core::machine::conversation::{
-    Answer, Config, ConversationEvent as On, ConversationState as In, Facts, Next,
+    Answer, Config, ConversationEvent as On, ConversationState as In, Facts, GiveUp, Next,
 };
-use zupa_core::machine::{ConversationMachine, Snapshot};
+use zupa_core::machine::{ConversationMachine, Passage, Snapshot, TransitionError};
 use zupa_core::{Timestamp, WaitKind};
 
 use crate::graph::Left;
 
-static MACHINE: LazyLock<ConversationMachine> = LazyLock::new(|| {
-    ConversationMachine::new(Config {
-        // Each commit would write it; what matters of it is in the audit.
-        history: 0,
-        ..Config::default()
-    })
-});
+/// Passages that are kept with the conversation.
+const PASSAGES: usize = 16;
+
+static USUAL: LazyLock<Rules> = LazyLock::new(|| Rules::of(&Config::default()));
+
+/// How often an agent may fail, what follows, and the machine that keeps to it.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    machine: Arc<ConversationMachine>,
+    limit: u32,
+    give_up: GiveUp,
+}
+
+impl Rules {
+    pub(super) fn of(config: &Config) -> Self {
+        let machine = ConversationMachine::new(Config {
+            // It has every step of a turn; what is kept is where turns came to rest.
+            history: 0,
+            ..*config
+        });
+        Self {
+            machine: Arc::new(machine),
+            limit: config.fallback_limit,
+            give_up: config.give_up,
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        USUAL.clone()
+    }
+}
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +63,15 @@ pub struct Talk {
     /// Operators know that a human is wanted.
     #[serde(default, skip_serializing_if = "is_default")]
     asked: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    passages: Vec<Passage<On>>,
 }
+
+/// An entry for the audit: what happened, and why.
+pub(super) type Entry = (&'static str, String);
+
+/// The last passage of those that events led through, if any did.
+type Followed = Result<Option<Passage<On>>, TransitionError<On>>;
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -62,11 +101,12 @@ pub enum Came {
 
 impl Talk {
     /// A conversation that begins.
-    pub(super) fn begin(at: Timestamp) -> Self {
+    pub(super) fn begin(rules: &Rules, at: Timestamp) -> Self {
         Self {
-            at: MACHINE.begin(at),
+            at: rules.machine.begin(at),
             facts: Facts::default(),
             asked: false,
+            passages: Vec::new(),
         }
     }
 
@@ -80,9 +120,20 @@ impl Talk {
         self.facts.failures
     }
 
+    /// The newest changes of where it rests, oldest first: at most 16.
+    pub fn passages(&self) -> &[Passage<On>] {
+        &self.passages
+    }
+
     /// True when the next failure calls a human.
-    pub(super) fn gives_up_next(&self) -> bool {
-        self.facts.failures >= Config::default().fallback_limit
+    pub(super) fn calls_human_next(&self, rules: &Rules) -> bool {
+        let gives_up = self.facts.failures >= rules.limit && !self.is_given_up();
+        gives_up && rules.give_up == GiveUp::NeedsHuman
+    }
+
+    /// True when the agent has failed too often, and the session is to end.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.state() == In::Error
     }
 
     /// True when a human is wanted and no operator knows of it.
@@ -101,112 +152,103 @@ impl Talk {
     }
 
     /// The session is over.
-    pub(super) fn silence(&mut self, at: Timestamp) {
-        self.go(&[On::Timeout], at);
+    pub(super) fn silence(&mut self, rules: &Rules, at: Timestamp) -> Option<Entry> {
+        self.moves(|talk| match talk.state() {
+            // It waits for nobody, or for somebody else; or shows how the session ended.
+            In::Idle | In::NeedsHuman | In::Error => Ok(None),
+            _ => talk.go(rules, &[On::Timeout], at),
+        })
+    }
+
+    /// Another session begins.
+    pub(super) fn starts(&mut self, rules: &Rules, at: Timestamp) -> Option<Entry> {
+        self.moves(|talk| talk.start(rules, at))
     }
 
     /// The end of a turn. Who waits for a human goes on waiting, whatever is said.
-    pub(super) fn ends(&mut self, came: Came, left: Left, at: Timestamp) {
+    pub(super) fn ends(
+        &mut self,
+        rules: &Rules,
+        came: Came,
+        left: Left,
+        at: Timestamp,
+    ) -> Option<Entry> {
+        self.moves(|talk| talk.follow(rules, came, left, at))
+    }
+
+    /// Moves it, or leaves it where it is if the machine refuses, and says what the audit
+    /// is to hear of it.
+    fn moves(&mut self, follow: impl FnOnce(&mut Self) -> Followed) -> Option<Entry> {
+        let (at, facts) = (self.at.clone(), self.facts);
+        match follow(self) {
+            Ok(Some(last)) if last.to != at.state() => {
+                let from = at.state();
+                self.passages.push(Passage { from, ..last });
+                let surplus = self.passages.len().saturating_sub(PASSAGES);
+                self.passages.drain(..surplus);
+                let [event, from, to] = [last.event.as_str(), from.as_str(), last.to.as_str()];
+                Some(("talk.moved", format!("{event}: {from} to {to}")))
+            }
+            Ok(_) => None,
+            Err(refused) => {
+                (self.at, self.facts) = (at, facts);
+                Some(("talk.refused", refused.to_string()))
+            }
+        }
+    }
+
+    fn follow(&mut self, rules: &Rules, came: Came, left: Left, at: Timestamp) -> Followed {
         let (worked, next) = match (came, left) {
-            (Came::ToNothing, Left::Answered | Left::Silent | Left::Waits(_)) => return,
-            (Came::ToHuman | Came::Loops, _) => return self.go(&[On::Escalate], at),
+            (Came::ToNothing, Left::Answered | Left::Silent | Left::Waits(_)) => return Ok(None),
+            // One is called already.
+            (Came::ToHuman | Came::Loops, _) if self.state() == In::NeedsHuman => return Ok(None),
+            (Came::ToHuman | Came::Loops, _) => return self.go(rules, &[On::Escalate], at),
             (Came::Back | Came::LoopsOn, _) => {
                 self.asked = false;
-                return self.go(&[On::HandBack], at);
+                return self.go(rules, &[On::HandBack], at);
             }
             // What operators were asked stays open: they are not asked again.
-            (Came::Anew, _) => return self.go(&[On::Reset], at),
+            (Came::Anew, _) => return self.go(rules, &[On::Reset], at),
             // Whoever waits for operators or the time has neither failed nor succeeded.
-            (_, Left::Waits(WaitKind::Decision | WaitKind::Timer)) => return,
+            (_, Left::Waits(WaitKind::Decision | WaitKind::Timer)) => return Ok(None),
             (_, Left::GaveUp) | (Came::ToFallback, _) => (On::Fallback, Next::Listen),
             (Came::AsItEnded, Left::Waits(WaitKind::Reply)) => (On::AgentCompleted, Next::Confirm),
             (Came::AsItEnded, _) => (On::AgentCompleted, Next::Listen),
         };
-        self.go(&[On::MessageReceived], at);
-        let answered = matches!(self.state(), In::Completed | In::AwaitingInput);
-        if answered && worked == On::AgentCompleted && next == Next::Listen {
-            return;
-        }
-        if answered {
-            // The answer was no end of it.
-            self.go(&[On::MessageReceived], at);
-        }
-        self.go(&[On::IntentRecognized], at);
-        self.facts.next = next;
-        self.go(&[worked], at);
-    }
-
-    /// Follows events as far as the machine takes them: who waits for a human stays.
-    fn go(&mut self, events: &[On], at: Timestamp) {
-        for event in events {
-            let moved = MACHINE.transition(&mut self.at, *event, &mut self.facts, at);
-            if moved.is_err() {
-                return;
+        self.start(rules, at)?;
+        let heard = self.go(rules, &[On::MessageReceived], at)?;
+        match self.state() {
+            In::NeedsHuman => return Ok(heard),
+            In::Completed | In::AwaitingInput => {
+                if worked == On::AgentCompleted && next == Next::Listen {
+                    return Ok(heard);
+                }
+                // The answer was no end of it.
+                self.go(rules, &[On::MessageReceived], at)?;
             }
+            _ => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn after(turns: &[(Came, Left)]) -> Talk {
-        let mut talk = Talk::begin(Timestamp(0));
-        for (at, (came, left)) in (1..).zip(turns) {
-            talk.ends(*came, *left, Timestamp(at));
-        }
-        talk
+        self.go(rules, &[On::IntentRecognized], at)?;
+        self.facts.next = next;
+        self.go(rules, &[worked], at)
     }
 
-    const WELL: (Came, Left) = (Came::AsItEnded, Left::Answered);
-    const BADLY: (Came, Left) = (Came::ToFallback, Left::Answered);
-    const DEAD: (Came, Left) = (Came::ToNothing, Left::GaveUp);
-
-    #[test]
-    fn a_turn_leads_to_where_it_can_rest() {
-        let asks = (Came::AsItEnded, Left::Waits(WaitKind::Reply));
-        assert_eq!(after(&[]).state(), In::Idle);
-        assert_eq!(after(&[WELL]).state(), In::AwaitingInput);
-        assert_eq!(after(&[WELL, asks]).state(), In::AwaitingConfirmation);
-        assert_eq!(after(&[BADLY]).state(), In::Fallback);
-        assert_eq!(after(&[DEAD]).state(), In::Fallback);
-        assert_eq!(
-            after(&[WELL, (Came::Anew, Left::Answered)]).state(),
-            In::Idle
-        );
-        let command = (Came::ToNothing, Left::Answered);
-        assert_eq!(after(&[asks, command]).state(), In::AwaitingConfirmation);
-    }
-
-    #[test]
-    fn an_answer_settles_what_was_asked() {
-        let asks = (Came::AsItEnded, Left::Waits(WaitKind::Reply));
-        for (yes, rests) in [(true, In::Completed), (false, In::AwaitingInput)] {
-            let mut talk = after(&[asks]);
-            talk.answered(yes);
-            talk.ends(WELL.0, WELL.1, Timestamp(9));
-            assert_eq!(talk.state(), rests);
+    /// What was given up begins anew: its failures do not count any more.
+    fn start(&mut self, rules: &Rules, at: Timestamp) -> Followed {
+        match self.is_given_up() {
+            true => self.go(rules, &[On::Start], at),
+            false => Ok(None),
         }
     }
 
-    #[test]
-    fn the_fourth_failure_in_a_row_calls_a_human() {
-        assert!(!after(&[BADLY, DEAD]).gives_up_next());
-        let third = after(&[BADLY, DEAD, BADLY]);
-        assert!(third.gives_up_next() && third.state() == In::Fallback);
-        let fourth = after(&[BADLY, DEAD, BADLY, DEAD]);
-        assert!(fourth.wants_human());
-        let well_between = after(&[BADLY, BADLY, WELL, BADLY, BADLY]);
-        assert_eq!(well_between.failures(), 2);
-    }
-
-    #[test]
-    fn who_waits_for_a_human_waits_until_it_is_given_back() {
-        let human = (Came::ToHuman, Left::Answered);
-        let waits = after(&[human, WELL, BADLY, DEAD]);
-        assert!(waits.wants_human());
-        let back = after(&[human, WELL, (Came::Back, Left::Silent)]);
-        assert_eq!(back.state(), In::AwaitingInput);
+    /// Follows events. What this conversation is asked is what its machine takes: a refusal
+    /// is news.
+    fn go(&mut self, rules: &Rules, events: &[On], at: Timestamp) -> Followed {
+        let (machine, mut last) = (&rules.machine, None);
+        for event in events {
+            let moved = machine.transition(&mut self.at, *event, &mut self.facts, at)?;
+            last = Some(moved.passage);
+        }
+        Ok(last)
     }
 }

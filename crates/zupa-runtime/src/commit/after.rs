@@ -8,7 +8,9 @@ use zupa_core::store::{ClaimedTurn, Commit, Delivery, OutboxRow, TurnEnd, Verdic
 use zupa_core::{DeliveryId, DeliveryState, Hint, Nudge, Number};
 
 use super::{Committer, Written, rows};
+use crate::agent::within;
 use crate::faults::Phase;
+use crate::telemetry::hook_failed;
 use crate::turn::Run;
 
 impl Committer {
@@ -88,14 +90,14 @@ impl Committer {
         let Some(hook) = self.agent.on_reply.clone() else {
             return;
         };
+        let (bus, failed) = (self.bus.clone(), hook_failed(turn, "on_reply"));
         let (turn, time) = (turn.turn, self.settings.policies.tool.timeout);
         let rows = commit.outbound.iter();
         let said: Vec<_> = rows.map(|row| row.outbound.content.clone()).collect();
         self.hooks.spawn(async move {
-            match tokio::time::timeout(time, hook.on_reply(turn, &said)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(turn_id = %turn, %error, "a hook after the reply failed"),
-                Err(_elapsed) => warn!(turn_id = %turn, "a hook after the reply took too long"),
+            if let Err(error) = within(time, hook.on_reply(turn, &said)).await {
+                warn!(turn_id = %turn, %error, "a hook after the reply failed");
+                bus.emit(failed.with("class", error.kind().as_str()));
             }
         });
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zupa_core::{Claimed, Digest, Error, Outbound, Result};
 
 use super::node::Function;
-use super::{Answers, Entry, Graph, MOVES, Node, NodeFn, State};
+use super::{Answers, Entry, Equips, Graph, MOVES, Node, NodeFn, State};
 
 /// A way out of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,7 @@ pub struct GraphBuilder<S: State> {
     renamed: Vec<(String, String)>,
     before: Vec<(String, String)>,
     answers: Answers,
+    equips: Equips<S>,
     says_in_review: Vec<Outbound>,
     problems: Vec<String>,
 }
@@ -80,6 +81,7 @@ impl<S: State> GraphBuilder<S> {
             renamed: Vec::new(),
             before: Vec::new(),
             answers: Box::new(|_| true),
+            equips: Box::new(|_| {}),
             says_in_review: Vec::new(),
             problems: Vec::new(),
         }
@@ -172,6 +174,13 @@ impl<S: State> GraphBuilder<S> {
         self
     }
 
+    /// What the state of each turn is given before its first node, and before a turn that
+    /// gives up is left: settings, which nobody stores. Default: nothing.
+    pub fn equips(mut self, equips: impl Fn(&mut S) + Send + Sync + 'static) -> Self {
+        self.equips = Box::new(equips);
+        self
+    }
+
     /// What the person hears when nobody knows whether an effect took place and an operator
     /// is asked. Default: nothing.
     pub fn says_in_review(mut self, say: Vec<Outbound>) -> Self {
@@ -211,6 +220,7 @@ impl<S: State> GraphBuilder<S> {
             renamed: self.renamed,
             before: self.before,
             answers: self.answers,
+            equips: self.equips,
             says_in_review: self.says_in_review,
         })
     }

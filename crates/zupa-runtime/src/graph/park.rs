@@ -137,7 +137,7 @@ impl<S: State> Graph<S> {
                 }
             },
         };
-        walk.state.attach(today);
+        self.attach(&mut walk.state, today);
         Ok(Beginning::At(Box::new(Begun {
             walk,
             kept,

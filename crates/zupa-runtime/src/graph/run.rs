@@ -14,7 +14,7 @@ use super::reviewed::{apply_before, together};
 use super::{Ending, Exit, Graph, Left, Move, Question, State};
 use crate::commit::{Done, Keeps};
 use crate::telemetry;
-use crate::turn::{About, Cx, Gathered, Run, Stop};
+use crate::turn::{About, Cx, Gathered, Noted, Run, Stop};
 
 /// How often each node was visited, by name.
 pub(super) type Visits = BTreeMap<String, u32>;
@@ -100,7 +100,9 @@ impl<S: State> Graph<S> {
                 let parked = self.parked(walk, &walk.at, run)?.in_the_middle(run);
                 walk.state.leave(Left::Waits(WaitKind::Decision), run.at());
                 let keeps = changed(&walk.state, kept.as_ref())?;
-                return self.review(subject, parked, keeps, gathered, run);
+                let done = self.review(subject, parked, keeps, gathered, run)?;
+                audit(&mut walk.state, run);
+                return Ok(done);
             }
             Err(stop) => return Err(stop),
         };
@@ -114,6 +116,7 @@ impl<S: State> Graph<S> {
                 // The wake is used up: when the next one comes has to be said again.
                 let before = kept.as_ref().filter(|_| !is_woken(run));
                 let keeps = changed(&walk.state, before)?;
+                audit(&mut walk.state, run);
                 Ok(done(ending, keeps, gathered))
             }
             Way::Waits {
@@ -126,7 +129,9 @@ impl<S: State> Graph<S> {
                     walk.state.leave(Left::Waits(question.kind), run.at());
                 }
                 let keeps = changed(&walk.state, kept.as_ref())?;
-                self.park(parked, questions, say, keeps, gathered, run)
+                let done = self.park(parked, questions, say, keeps, gathered, run)?;
+                audit(&mut walk.state, run);
+                Ok(done)
             }
             Way::Left => Err(Stop::Failed(
                 Error::invalid("there is no graph around this one").with("graph", &self.name),
@@ -155,10 +160,12 @@ impl<S: State> Graph<S> {
         }
         let before = run.turn.state.as_ref();
         let mut state = S::default();
-        state.attach(today::<S>(before).ok()?);
+        self.attach(&mut state, today::<S>(before).ok()?);
         state.give_up(&settled_for(run));
         state.leave(Left::GaveUp, run.at());
-        changed(&state, before).ok()?
+        let keeps = changed(&state, before).ok()?;
+        audit(&mut state, run);
+        keeps
     }
 
     /// Goes from super-step to super-step until the graph is left. Keys of effects
@@ -324,6 +331,13 @@ fn changed<S: State>(state: &S, before: Option<&StoredState>) -> Result<Option<K
         state: now,
         wake_at: state.wake_at(),
     }))
+}
+
+/// Hands what a state has for the audit to the commit, once nothing can fail any more.
+fn audit<S: State>(state: &mut S, run: &Run) {
+    for (action, reason) in state.entries() {
+        run.audit(Noted { action, reason });
+    }
 }
 
 /// True for a turn that nobody has spoken in.

@@ -53,6 +53,13 @@ pub trait State: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 
     /// Pure, as [`Self::apply`].
     fn give_up(&mut self, _: &[Wait]) {}
 
+    /// Comes once, behind [`Self::leave`]: what the audit is to hear beside how the turn
+    /// ended, each an action and its reason. It is committed with the turn, and holds no
+    /// customer text.
+    fn entries(&mut self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// When the agent is to be woken, with an inbound of content
     /// [`zupa_core::Content::Wake`], if nobody says anything before.
     fn wake_at(&self) -> Option<Timestamp> {

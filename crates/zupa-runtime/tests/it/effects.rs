@@ -114,6 +114,7 @@ async fn the_audit_shows_each_call_with_its_class_and_its_end() {
         [
             "tool.called reserve: idempotent, timeout, unknown",
             "tool.called a tool that is unknown: not made, unknown_tool",
+            "talk.moved agent_completed: idle to awaiting_input",
             "turn.answered "
         ]
     );

@@ -117,8 +117,11 @@ async fn every_end_of_a_turn_is_in_the_audit_chain() {
     let links = world.memory.audit(conversation).await.unwrap();
     let stream = conversation.to_string();
     let end = zupa_core::audit::verify(&stream, AuditHead::default(), &links).unwrap();
-    assert_eq!(end.number, 2);
-    for (link, said) in links.iter().zip(["re: one", "re: two"]) {
+    assert_eq!(end.number, 3);
+    let moved = &links[0].entry;
+    let reason = "agent_completed: idle to awaiting_input";
+    assert_eq!((&*moved.action, &*moved.reason), ("talk.moved", reason));
+    for (link, said) in links[1..].iter().zip(["re: one", "re: two"]) {
         assert_eq!(
             (&*link.entry.action, &*link.entry.actor),
             ("turn.answered", "agent:tester")

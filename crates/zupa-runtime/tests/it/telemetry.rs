@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::Deserialize;
 use tokio::time::Instant;
 use zupa_core::bus::{Draft, Event, EventFeed, Name, names};
 use zupa_core::{
-    Deduplicates, Effect, ErrorKind, EventBus, InboundState, Retry, ToolContext, ToolOutput,
+    Content, Deduplicates, Effect, ErrorKind, EventBus, InboundState, Result, Retry, ToolContext,
+    ToolOutput, TurnId,
 };
 use zupa_runtime::resilience::{BreakerRules, Jitter, Policies};
-use zupa_runtime::{Modality, tool};
+use zupa_runtime::{
+    AgentTurn, BeforeReply, ContextProvider, Modality, OnReply, ReplyVerdict, tool,
+};
 use zupa_testkit::{Answer, Mouth, Throat};
 
-use crate::support::{Act, Setup, Shop, World, door, error, inbound, secs, voice};
+use crate::support::{Act, Setup, Shop, World, door, error, inbound, pass, secs, voice};
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct Nothing {}
@@ -261,6 +265,64 @@ async fn speech_is_told_with_how_it_went() {
     };
     assert_eq!(of(names::SPEECH_TRANSCRIBED), ["ok", "unavailable"]);
     assert_eq!(of(names::SPEECH_SYNTHESIZED)[0], "unavailable");
+}
+
+/// Fails as every hook, the one after the reply by taking too long.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl ContextProvider for Broken {
+    async fn context(&self, _: &AgentTurn) -> Result<Option<String>> {
+        Err(error(ErrorKind::Unavailable))
+    }
+}
+
+#[async_trait]
+impl BeforeReply for Broken {
+    async fn before_reply(&self, _: &str, _: &AgentTurn) -> Result<ReplyVerdict> {
+        Err(error(ErrorKind::Invalid))
+    }
+}
+
+#[async_trait]
+impl OnReply for Broken {
+    async fn on_reply(&self, _: TurnId, _: &[Content]) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_that_fail_are_told_and_the_turn_goes_on() {
+    let mut setup = Setup::web();
+    setup.agent = setup
+        .agent
+        .context(Arc::new(Broken))
+        .before_reply(Arc::new(Broken))
+        .on_reply(Arc::new(Broken));
+    let (world, feed) = heard(&setup).await;
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    assert_eq!(world.replies("ana").await, ["re: hello"]);
+    let turn = world.view("hello").await.turn.unwrap().id;
+    pass(world.settings.policies.tool.timeout).await;
+    let events = told(world, feed).await;
+    let failed = events
+        .iter()
+        .filter(|event| event.name == names::HOOK_FAILED);
+    let failed: Vec<_> = failed
+        .map(|event| {
+            assert_eq!(event.ids.turn, Some(turn));
+            let word = |key| event.payload.word(key).unwrap();
+            (word("hook"), word("class"))
+        })
+        .collect();
+    let expected = [
+        ("context", "unavailable"),
+        ("before_reply", "invalid"),
+        ("on_reply", "timeout"),
+    ];
+    assert_eq!(failed, expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zupa::config::{self, Config, Journal};
+use zupa_core::machine::conversation::GiveUp;
 use zupa_core::secrets::SecretString;
 use zupa_core::{
     Address, Alias, Burst, ChannelId, Digest, Hints, IdempotencyKeys, Price, SecretRef, Secrets,
@@ -79,6 +80,11 @@ pub fn agent(config: &Config) -> Result<Agent, Failure> {
         config::OnModelDown::Reply => OnModelDown::Reply,
     };
     agent.answer_within = 60 * MINUTE * wanted.answer_within_hours;
+    agent.fallback_limit = wanted.fallback_limit;
+    agent.give_up = match wanted.give_up {
+        config::GiveUp::Human => GiveUp::NeedsHuman,
+        config::GiveUp::Error => GiveUp::Error,
+    };
     if wanted.session.model_ends {
         agent = agent.model_ends_sessions();
     }

@@ -237,6 +237,12 @@ pub(super) fn session(conversation: &Conversation) {
     if let Some(talk) = conversation.talk {
         print::line(format_args!("talk         {}", talk.as_str()));
     }
+    for passage in &conversation.passages {
+        let [from, to] = [passage.from.as_str(), passage.to.as_str()];
+        let (event, at) = (passage.event.as_str(), passage.at.as_deref());
+        let at = at.unwrap_or("unknown");
+        print::line(format_args!("passage      {at}, {event}: {from} to {to}"));
+    }
     if let Some(at) = &conversation.wake_at {
         print::line(format_args!("wakes        {at}"));
     }

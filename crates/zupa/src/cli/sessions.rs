@@ -32,6 +32,7 @@ fn show(conversation: &Conversation, wanted: &ConversationId) -> Result<Code, Fa
             "conversation": conversation.id,
             "session": conversation.session,
             "talk": conversation.talk,
+            "passages": conversation.passages,
             "wake_at": conversation.wake_at,
             "episodes": conversation.episodes,
         }))?;

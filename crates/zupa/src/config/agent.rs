@@ -37,6 +37,12 @@ pub struct Agent {
     /// Hours after a message in which an answer that waits for the model's
     /// provider is still given. Default 24; `ZUPA__AGENT__ANSWER_WITHIN_HOURS`.
     pub answer_within_hours: u32,
+    /// Failures in a row that are borne; the next one gives up. Default 3;
+    /// `ZUPA__AGENT__FALLBACK_LIMIT`.
+    pub fallback_limit: u32,
+    /// What becomes of a conversation that is given up. Default `human`;
+    /// `ZUPA__AGENT__GIVE_UP`.
+    pub give_up: GiveUp,
     /// Earlier messages that the model sees. Default 20;
     /// `ZUPA__AGENT__HISTORY_MESSAGES`.
     pub history_messages: usize,
@@ -66,6 +72,8 @@ impl Default for Agent {
             journal: Journal::default(),
             on_model_down: OnModelDown::default(),
             answer_within_hours: 24,
+            fallback_limit: 3,
+            give_up: GiveUp::default(),
             history_messages: 20,
             modality: None,
             burst: Burst::default(),
@@ -108,6 +116,17 @@ pub enum OnModelDown {
     Hold,
     /// It ends with the fallback text.
     Reply,
+}
+
+/// What becomes of a conversation that is given up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GiveUp {
+    /// Operators are asked to take it over.
+    #[default]
+    Human,
+    /// Its session ends; the next message begins another.
+    Error,
 }
 
 /// How messages in quick succession become one turn, `[agent.burst]`.

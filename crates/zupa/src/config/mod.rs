@@ -37,7 +37,7 @@ mod url;
 mod value;
 
 pub use agent::{
-    Agent, Burst, FallbackModel, Journal, Language, Model, OnModelDown, Provider, Session,
+    Agent, Burst, FallbackModel, GiveUp, Journal, Language, Model, OnModelDown, Provider, Session,
     Structured, Texts, Waits,
 };
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};

@@ -53,6 +53,8 @@ pub const TABLE: &[Key] = &[
     key("agent.journal", Choice(&["step", "turn"]), Str("step"), "when results of effects are recorded"),
     key("agent.on_model_down", Choice(&["hold", "reply"]), Str("hold"), "what becomes of a turn whose model's provider fails: it waits until the provider works again, or ends with the fallback text"),
     key("agent.answer_within_hours", Integer(1, 8_760), Int(24), "hours after a message in which an answer that waits for the model's provider is still given"),
+    key("agent.fallback_limit", Integer(1, 100), Int(3), "failures in a row that are borne; the next one gives up"),
+    key("agent.give_up", Choice(&["human", "error"]), Str("human"), "what becomes of a conversation that is given up: operators are asked to take it over, or its session ends"),
     key("agent.history_messages", Integer(0, 1_000), Int(20), "earlier messages that the model sees"),
     key("agent.modality", Choice(&["text", "voice", "mirror", "dynamic"]), Unset, "whether answers are spoken, where the channel carries voice: never, always, to whoever spoke, or what can be listened to; unset, mirror with a synthesizer, else text"),
     key("agent.burst.silence_ms", Integer(0, 60_000), Int(0), "milliseconds of silence that end a burst of messages; 0 answers at once"),

@@ -315,6 +315,12 @@ fn a_session_ends_when_an_operator_says_so() {
     });
     let shown = home.run(&["sessions", "show", &id]).good().stdout;
     assert!(shown.contains("session      1 over"), "{shown}");
+    for passage in [
+        "Z, agent_completed: idle to awaiting_input\n",
+        "Z, timeout: awaiting_input to idle\n",
+    ] {
+        assert!(shown.contains(passage), "{shown}");
+    }
     assert!(
         shown.contains("episode      1, operator: ") && shown.contains("text of m1"),
         "{shown}"

@@ -89,5 +89,5 @@ async fn the_audit_has_the_calls_of_a_turn_that_was_given_up() {
     world.quiet().await;
     let audit = world.view("go").await.audit;
     let said: Vec<_> = audit.iter().map(|entry| entry.action.as_str()).collect();
-    assert_eq!(said, ["tool.called", "turn.dead"]);
+    assert_eq!(said, ["tool.called", "talk.moved", "turn.dead"]);
 }
