@@ -31,6 +31,7 @@ fn app() -> App {
         opened_at: Timestamp(0),
         settled_at: None,
         decision: None,
+        claim: None,
     });
     app.desk
         .conversations

@@ -216,12 +216,51 @@ fn a_list_is_cut_by_kind_state_and_place_and_shows_how_long_it_takes() {
 }
 
 #[test]
+fn a_review_that_somebody_has_claimed_is_theirs_until_they_give_it_back() {
+    let (home, id) = parked();
+    let run = |word: &str, by: &str| home.run(&["reviews", word, &id, "--by", by]);
+    let ask = || {
+        let claimed = run("claim", "ana").good().stdout;
+        assert!(
+            claimed.starts_with("call of refund: claimed by ana until "),
+            "{claimed}"
+        );
+        let again = run("claim", "ana").good().stdout;
+        assert!(again.ends_with(" before\n"), "{again}");
+        for command in [&["reviews", "ls"][..], &["reviews", "show", &id]] {
+            let shown = home.run(command).good().stdout;
+            assert!(shown.contains("claimed by ana until "), "{shown}");
+        }
+        for word in ["claim", "release", "approve", "reject"] {
+            run(word, "bea").refused(3, &["ana has claimed it at ", "try: "]);
+        }
+        let back = run("release", "ana").good().stdout;
+        assert_eq!(back, "call of refund: given back\n");
+        let done = home
+            .run(&["reviews", "release", &id, "--json"])
+            .good()
+            .json();
+        assert_eq!(
+            (&done["version"], &done["changed"]),
+            (&1.into(), &false.into())
+        );
+    };
+    ask();
+    let server = home.serve().ready();
+    ask();
+    server.stop();
+    run("claim", "bea").good();
+    run("reject", "bea").good();
+    run("claim", "bea").refused(3, &["rejected by bea already"]);
+}
+
+#[test]
 fn an_unknown_review_exits_5_and_a_wrong_wish_2() {
     let (home, _) = parked();
     let nobody = "00000000-0000-0000-0000-000000000001";
     let ask = || {
         for id in [nobody, "x"] {
-            for command in ["show", "approve", "reject"] {
+            for command in ["show", "claim", "release", "approve", "reject"] {
                 home.run(&["reviews", command, id])
                     .refused(5, &[id, "try: "]);
             }
