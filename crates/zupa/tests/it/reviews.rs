@@ -255,6 +255,44 @@ fn a_review_that_somebody_has_claimed_is_theirs_until_they_give_it_back() {
 }
 
 #[test]
+fn an_operator_whom_the_configuration_binds_decides_by_chat() {
+    let (home, id) = parked();
+    home.write(
+        "zupa.toml",
+        "[model]\nprovider = \"scripted\"\nscript = \"script.toml\"\n\
+         [[agent.operator]]\nname = \"bea\"\nat = [\"main/phone-of-bea\"]\n\
+         [agent.commands]\ndisabled = [\"reject\"]\nadmin_only = [\"reset\"]\n",
+    );
+    let server = home.serve().ready();
+    let approve = format!("/approve {id} only this once");
+    for (who, text, told) in [
+        ("eve", approve.as_str(), "That is not for everybody."),
+        ("eve", "/reset", "That is not for everybody."),
+        (
+            "phone-of-bea",
+            "/help",
+            "/approve <id> [note…]: approves a review",
+        ),
+        ("phone-of-bea", approve.as_str(), "Approved: review "),
+    ] {
+        server.say(who, text, text);
+        server.feed(who).until_said(told);
+    }
+    assert_eq!(said(&server).len(), 2);
+    server.stop();
+    let shown = home.run(&["reviews", "show", &id, "--json"]).good().json();
+    assert_eq!(shown["decision"]["by"], "bea");
+    let shown = home
+        .run(&["turn", "show", shown["turn"].as_str().unwrap()])
+        .good()
+        .stdout;
+    assert!(
+        shown.contains(", by bea") && !shown.contains("phone-of-bea"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn an_unknown_review_exits_5_and_a_wrong_wish_2() {
     let (home, _) = parked();
     let nobody = "00000000-0000-0000-0000-000000000001";
