@@ -105,19 +105,6 @@ async fn a_claim_that_is_given_back_or_over_is_nobodys() {
 }
 
 #[tokio::test]
-async fn a_takeover_that_somebody_has_claimed_takes_no_conversation() {
-    let app = app();
-    {
-        let mut waits = app.desk.waits.lock().unwrap();
-        waits[0].opened.subject = json!({ "review": "takeover" }).to_string();
-        waits[0].claim = claim_of("ana", NOW.plus(CLAIM_TIME));
-    }
-    let refused = app.decide(id(1), r#"{"approved":true,"by":"bea"}"#).await;
-    assert_eq!(refused.problem(), (409, "review_claimed"));
-    assert!(app.desk.acts.lock().unwrap().is_empty(), "nothing was held");
-}
-
-#[tokio::test]
 async fn only_what_operators_can_decide_is_claimed_and_only_by_them() {
     let app = app();
     app.desk.waits.lock().unwrap()[0].state = WaitState::Expired;

@@ -99,7 +99,7 @@ async fn an_operator_approves_by_chat_and_the_paused_call_is_made_once() {
     assert_eq!((decision.by.as_str(), decision.approved), ("bea", true));
     assert_eq!(decision.note, "only this once");
     let audited = format!("operator review.approved: order, review {id}, by bea");
-    assert_eq!(decisions(&world).await, [audited.clone()]);
+    assert_eq!(decisions(&world).await, std::slice::from_ref(&audited));
 
     for again in ["/approve", "/reject", "/approve  "] {
         let said = told(&world, BEA, &format!("{again} {id}")).await;
