@@ -18,7 +18,7 @@ use crate::outbound::{DeliveryId, DeliveryState, ReceiptLevel};
 use crate::time::Timestamp;
 use crate::tool::EffectClass;
 use crate::turn::{InboundState, StoredState, TurnState};
-use crate::wait::{Decision, Wait, WaitKind, WaitState};
+use crate::wait::{ClaimAct, ClaimActed, Decision, Wait, WaitClaim, WaitKind, WaitState};
 
 /// What operators and readers see. Never answers from a cache.
 #[async_trait]
@@ -79,10 +79,21 @@ pub trait Desk: Debug + Send + Sync + 'static {
     /// [`crate::Content::Settled`] makes the conversation due.
     ///
     /// *Behaviour*: one transaction, flushed. The first decision counts; a later one
-    /// changes nothing and hears how the wait stands.
+    /// changes nothing and hears how the wait stands. While the claim of another than
+    /// `decision.by` stands nothing is decided.
     /// *Errors*: as [`crate::Store::write`].
     /// *Cancel safety*: the decision is taken or not; ask again.
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided>;
+
+    /// Claims a wait of kind [`crate::WaitKind::Decision`] for an operator as of
+    /// `entry.at`, or gives it back, and appends `entry` to its conversation's audit
+    /// chain. See [`ClaimAct::on`].
+    ///
+    /// *Behaviour*: one transaction, flushed. Of several who claim at once one has it;
+    /// what changes nothing appends nothing.
+    /// *Errors*: as [`crate::Store::write`].
+    /// *Cancel safety*: it is done or not; ask again.
+    async fn claim_wait(&self, id: WaitId, act: ClaimAct, entry: AuditEntry) -> Result<ClaimActed>;
 
     /// Reads one conversation.
     ///
@@ -199,6 +210,8 @@ pub enum Decided {
     },
     /// The wait was settled before.
     Already(WaitState),
+    /// Somebody else has claimed it.
+    Claimed(WaitClaim),
     /// Operators do not decide on this kind of wait.
     NotTheirs(WaitKind),
     /// There is no such wait.

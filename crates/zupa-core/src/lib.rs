@@ -6,7 +6,7 @@
 //! Reading order: the words ([`id`], [`content`], [`inbound`], [`outbound`],
 //! [`turn`]), what may go wrong ([`error`]), the ports ([`store`], [`desk`],
 //! [`idempotency`], [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`],
-//! [`secrets`]), and the two concrete handles that doors hold ([`intake`],
+//! [`secrets`]), what operators decide over a desk ([`review`]), and the two concrete handles that doors hold ([`intake`],
 //! [`hints`]). The state [`machine`] and the event [`bus`] stand on their own.
 
 pub mod audit;
@@ -27,10 +27,12 @@ pub mod inbound;
 pub mod intake;
 pub mod machine;
 pub mod model;
+pub mod operator;
 pub mod outbound;
 #[cfg(feature = "packed")]
 pub mod packed;
 pub mod patch;
+pub mod review;
 pub mod secrets;
 pub mod speech;
 pub mod store;
@@ -80,5 +82,7 @@ pub use tool::{
     Effect, EffectClass, Probe, Reminder, Tool, ToolCall, ToolContext, ToolOutput, ToolSpec,
 };
 pub use turn::{Claimed, Coming, Fact, InboundState, Message, Step, StoredState, TurnState};
-pub use wait::{Decision, NewWait, Resume, Wait, WaitKind, WaitState};
+pub use wait::{
+    ClaimAct, ClaimActed, Decision, NewWait, Resume, Wait, WaitClaim, WaitKind, WaitState,
+};
 pub use wakeup::{Nudge, Wakeup};

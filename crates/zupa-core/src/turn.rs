@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
 use crate::digest::Digest;
-use crate::id::{EventId, Number};
+use crate::id::{Alias, EventId, Number};
 use crate::time::Timestamp;
 use crate::tool::EffectClass;
 
@@ -127,6 +127,9 @@ pub struct Claimed {
     pub accepted_at: Timestamp,
     /// What it says.
     pub content: Content,
+    /// Who speaks, in a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<Alias>,
     /// Whether a turn has had it before.
     #[serde(default, skip_serializing_if = "Coming::is_new")]
     pub coming: Coming,

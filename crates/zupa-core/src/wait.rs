@@ -6,6 +6,8 @@
 //! internal inbound in one transaction: the conversation's order, its dedupe and
 //! its recovery are those of messages.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -125,6 +127,103 @@ pub struct Wait {
     pub settled_at: Option<Timestamp>,
     /// What was decided, and by whom.
     pub decision: Option<Decision>,
+    /// Who claimed it last; see [`Self::claimed`] for whether that still stands.
+    pub claim: Option<WaitClaim>,
+}
+
+impl Wait {
+    /// Who has it to themselves: nobody once it is settled or the claim is over.
+    pub fn claimed(&self, now: Timestamp) -> Option<&WaitClaim> {
+        let claim = self.claim.as_ref()?;
+        (self.state == WaitState::Open && claim.until > now).then_some(claim)
+    }
+
+    /// Who has it to themselves, if that is somebody else.
+    pub fn claimed_by_another(&self, name: &str, now: Timestamp) -> Option<&WaitClaim> {
+        self.claimed(now).filter(|claim| claim.by != name)
+    }
+}
+
+/// An operator's claim of a wait: until it is over nobody else decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitClaim {
+    /// Who, as the operator calls themselves.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is over by itself.
+    pub until: Timestamp,
+}
+
+/// What an operator does about the claim of a wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimAct {
+    /// Takes it, for so long at most.
+    Claim {
+        /// Who.
+        by: String,
+        /// How long.
+        time: Duration,
+    },
+    /// Gives it back.
+    Release {
+        /// Who.
+        by: String,
+    },
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimActed {
+    /// It is done.
+    Done,
+    /// There was nothing to do: it was theirs already, or nobody's.
+    Unchanged,
+    /// Somebody else has it.
+    Claimed(WaitClaim),
+    /// The wait is settled.
+    Over(WaitState),
+    /// Operators do not decide on this kind of wait.
+    NotTheirs(WaitKind),
+    /// There is no such wait.
+    NotFound,
+}
+
+impl ClaimAct {
+    /// Who acts.
+    pub fn by(&self) -> &str {
+        match self {
+            Self::Claim { by, .. } | Self::Release { by } => by,
+        }
+    }
+
+    /// The claim that the act leaves, where it changes something; else what became of it.
+    pub fn on(
+        &self,
+        wait: &Wait,
+        now: Timestamp,
+    ) -> std::result::Result<Option<WaitClaim>, ClaimActed> {
+        if wait.opened.kind != WaitKind::Decision {
+            return Err(ClaimActed::NotTheirs(wait.opened.kind));
+        }
+        if wait.state != WaitState::Open {
+            return Err(ClaimActed::Over(wait.state));
+        }
+        if let Some(claim) = wait.claimed_by_another(self.by(), now) {
+            return Err(ClaimActed::Claimed(claim.clone()));
+        }
+        match (self, wait.claimed(now)) {
+            (Self::Claim { by, time }, None) => Ok(Some(WaitClaim {
+                by: by.clone(),
+                since: now,
+                until: now.plus(*time),
+            })),
+            (Self::Release { .. }, Some(_)) => Ok(None),
+            (Self::Claim { .. }, Some(_)) | (Self::Release { .. }, None) => {
+                Err(ClaimActed::Unchanged)
+            }
+        }
+    }
 }
 
 /// What an operator decided.

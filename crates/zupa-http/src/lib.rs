@@ -3,7 +3,6 @@
 pub mod audit;
 mod body;
 mod breakers;
-mod by;
 mod chat;
 pub mod conversations;
 pub mod dead_letters;
@@ -19,7 +18,7 @@ mod parts;
 mod phone;
 mod problem;
 mod readiness;
-mod review;
+mod reviews;
 mod router;
 mod serve;
 mod stages;
@@ -29,13 +28,15 @@ pub use breakers::{Breaker, Breakers, Position};
 pub use idempotency::{Idempotency, Principal, idempotent};
 pub use limits::{LocalTokens, Rates};
 pub use metrics::Metrics;
+pub use operator::ClaimDone;
 pub use parts::{DEFAULT_PAYLOAD_BYTES, DevInfo, Mode, Parts};
 pub use readiness::{Readiness, State};
-pub use review::{
-    Decided, Listed, Patience, Question, Review, Reviews, Settled, Verdict, Wanted, decide, reviews,
-};
+pub use reviews::{Listed, Patience, Reviews, Wanted, reviews};
 pub use router::router;
 pub use serve::serve;
 pub use stages::stages;
 pub use web_chat::WebChat;
+pub use zupa_core::review::{
+    Claimed, Claiming, Decided, Question, Review, Settled, Verdict, claim, decide, release,
+};
 pub use zupa_core::why::{Why, why};

@@ -76,6 +76,11 @@ pub fn router(parts: Parts) -> Router {
 fn acts(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
         .route("/api/v1/reviews/{id}/decision", post(operator::decide))
+        .route("/api/v1/reviews/{id}/claim", post(operator::claim_review))
+        .route(
+            "/api/v1/reviews/{id}/release",
+            post(operator::release_review),
+        )
         .route("/api/v1/conversations/{id}/hold", post(operator::hold))
         .route(
             "/api/v1/conversations/{id}/release",

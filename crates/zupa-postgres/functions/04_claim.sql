@@ -185,10 +185,11 @@ BEGIN
                    (array_agg(q.request_id))[1] AS request_id, (array_agg(q.trace_id))[1] AS trace_id,
                    json_agg(json_build_object('event', q.event_id, 'number', q.number,
                        'accepted_at', q.accepted_at - ahead, 'content', q.content,
+                       'speaker', q.speaker,
                        'coming', zupa.coming(q.redriven, q.number, k.split_until))) AS inbounds
             FROM (SELECT r.* FROM (
                       SELECT i.number, i.event_id, i.accepted_at, i.content, i.request_id,
-                             i.trace_id, i.origin, i.redriven,
+                             i.trace_id, i.origin, i.redriven, i.speaker,
                              row_number() OVER up_to_here AS place,
                              count(*) FILTER (WHERE starts_with(i.content, '{"kind":"undecodable"'))
                                  OVER up_to_here AS unread
@@ -256,7 +257,7 @@ BEGIN
         'request_id', t.request_id, 'trace_id', t.trace_id,
         'inbounds', (SELECT json_agg(json_build_object('event', b.event_id, 'number', b.number,
                 'accepted_at', b.accepted_at - ahead, 'content', b.content,
-                'coming', zupa.coming(b.redriven, b.number, k.split_until)) ORDER BY b.number)
+                'speaker', b.speaker, 'coming', zupa.coming(b.redriven, b.number, k.split_until)) ORDER BY b.number)
             FROM zupa.inbounds b WHERE b.conversation = k.id
                 AND b.number BETWEEN t.first AND t.last AND b.state = 'queued'),
         'steps', (SELECT json_agg(json_build_object('key', s.step_key, 'ordinal', s.ordinal,

@@ -13,6 +13,8 @@ CREATE FUNCTION zupa.wait(w zupa.waits, ahead bigint) RETURNS json LANGUAGE sql 
         'expires_at', w.expires_at - ahead, 'settled_at', w.settled_at - ahead,
         'node', w.node, 'graph', encode(w.graph, 'hex'), 'state_version', w.state_version,
         'decided_by', w.decided_by, 'approved', w.approved, 'note', w.note,
+        'claimed_by', w.claimed_by, 'claimed_at', w.claimed_at - ahead,
+        'claimed_until', w.claimed_until - ahead,
         'subject', w.subject, 'payload', w.payload)
 $$;
 
@@ -218,7 +220,9 @@ BEGIN
     SELECT c.id INTO the_conversation
     FROM zupa.conversations c WHERE c.id = (SELECT o.conversation FROM zupa.waits o
                                             WHERE o.id = the_wait) FOR UPDATE;
-    SELECT o.kind, o.state, c.audit_number, c.audit_hash INTO w
+    at_time := zupa.now();
+    SELECT o.kind, o.state, c.audit_number, c.audit_hash, o.claimed_by, o.claimed_at,
+           o.claimed_until INTO w
     FROM zupa.waits o JOIN zupa.conversations c ON c.id = o.conversation WHERE o.id = the_wait;
     IF NOT FOUND THEN
         RETURN '{"was": "not_found"}';
@@ -226,10 +230,12 @@ BEGIN
         RETURN json_build_object('was', 'not_theirs', 'kind', w.kind);
     ELSIF w.state <> 'open' THEN
         RETURN json_build_object('was', 'already', 'state', w.state);
+    ELSIF w.claimed_until > at_time AND w.claimed_by <> decide.decided_by THEN
+        RETURN json_build_object('was', 'claimed', 'by', w.claimed_by,
+            'since', w.claimed_at - (at_time - said), 'until', w.claimed_until - (at_time - said));
     ELSIF w.audit_number <> link[1].number - 1 OR w.audit_hash <> before THEN
         RETURN NULL;
     END IF;
-    at_time := zupa.now();
     UPDATE zupa.waits o SET state = 'decided', settled_at = at_time, note = decide.note,
         decided_by = decide.decided_by, approved = decide.approved,
         audit_number = link[1].number
@@ -238,5 +244,57 @@ BEGIN
     SELECT s.due INTO due FROM zupa.settled(ARRAY[the_wait], at_time) s;
     RETURN json_build_object('was', 'done', 'conversation', the_conversation,
         'due_at', due - (at_time - said));
+END
+$$;
+
+-- Claims a wait for an operator, for so long at most, or gives it back where `lasts`
+-- is NULL; with its entry in the audit, chained as a decision's.
+CREATE FUNCTION zupa.claim_wait(
+    the_wait uuid, said bigint, flush boolean, claimer text, lasts bigint,
+    link zupa.audit_item[], before bytea
+) RETURNS json LANGUAGE plpgsql
+SET search_path = pg_catalog
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+    at_time bigint;
+    the_conversation uuid;
+    w record;
+    stands boolean;
+BEGIN
+    IF NOT flush THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
+    SELECT c.id INTO the_conversation
+    FROM zupa.conversations c WHERE c.id = (SELECT o.conversation FROM zupa.waits o
+                                            WHERE o.id = the_wait) FOR UPDATE;
+    at_time := zupa.now();
+    SELECT o.kind, o.state, c.audit_number, c.audit_hash, o.claimed_by, o.claimed_at,
+           o.claimed_until INTO w
+    FROM zupa.waits o JOIN zupa.conversations c ON c.id = o.conversation WHERE o.id = the_wait;
+    IF NOT FOUND THEN
+        RETURN '{"was": "not_found"}';
+    ELSIF w.kind <> 'decision' THEN
+        RETURN json_build_object('was', 'not_theirs', 'kind', w.kind);
+    ELSIF w.state <> 'open' THEN
+        RETURN json_build_object('was', 'already', 'state', w.state);
+    END IF;
+    stands := coalesce(w.claimed_until > at_time, false);
+    IF stands AND w.claimed_by <> claimer THEN
+        RETURN json_build_object('was', 'claimed', 'by', w.claimed_by,
+            'since', w.claimed_at - (at_time - said), 'until', w.claimed_until - (at_time - said));
+    ELSIF stands = (lasts IS NOT NULL) THEN
+        RETURN '{"was": "unchanged"}';
+    ELSIF w.audit_number <> link[1].number - 1 OR w.audit_hash <> before THEN
+        RETURN NULL;
+    END IF;
+    UPDATE zupa.waits o SET claimed_by = CASE WHEN lasts IS NOT NULL THEN claimer END,
+        claimed_at = CASE WHEN lasts IS NOT NULL THEN at_time END, claimed_until = at_time + lasts
+    WHERE o.id = the_wait;
+    PERFORM zupa.append_audit(the_conversation, NULL, link);
+    RETURN '{"was": "done"}';
 END
 $$;

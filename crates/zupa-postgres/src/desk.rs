@@ -15,9 +15,9 @@ use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
-    DeadLetterId, DeadLetterStats, DeadLetterView, Decision, Desk, Number, Result, Timestamp, Wait,
-    WaitId, WaitState,
+    Address, ClaimAct, ClaimActed, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
+    DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView, Decision, Desk, Number,
+    Result, Timestamp, Wait, WaitId, WaitState,
 };
 
 use crate::store::PostgresStore;
@@ -58,6 +58,10 @@ impl Desk for PostgresStore {
 
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         waits::decide(&self.desk, id, &decision, &entry, self.config.flushes()).await
+    }
+
+    async fn claim_wait(&self, id: WaitId, act: ClaimAct, entry: AuditEntry) -> Result<ClaimActed> {
+        waits::claim(&self.desk, id, &act, &entry, self.config.flushes()).await
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {

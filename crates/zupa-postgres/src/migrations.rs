@@ -49,13 +49,16 @@ const ASKED: &str = include_str!("../migrations/0007/tables.sql");
 /// The eighth one: deliveries that come back after a human took over.
 const TAKEN_OVER: &str = include_str!("../migrations/0008/tables.sql");
 
+/// The ninth one: reviews that an operator has claimed.
+const CLAIMS: &str = include_str!("../migrations/0009/tables.sql");
+
 /// The newest migration as it runs: its changes of the tables, then every function
 /// anew. A migration that follows takes the functions over, and leaves its
 /// predecessor the tables alone, which is all that is remembered of it. The item types
 /// that builds prepare their statements with are made anew, too, so each migration says
 /// that no build before it may serve beside it.
 const NEWEST: &str = concat!(
-    include_str!("../migrations/0008/tables.sql"),
+    include_str!("../migrations/0009/tables.sql"),
     include_str!("../functions/00_anew.sql"),
     include_str!("../functions/01_items.sql"),
     include_str!("../functions/02_shared.sql"),
@@ -86,7 +89,7 @@ pub fn migrations() -> Migrator {
     };
     let newest = Migration {
         sql: NEWEST.into_sql_str(),
-        ..migration(8, "taken over", TAKEN_OVER)
+        ..migration(9, "claims", CLAIMS)
     };
     let mut migrator = Migrator::with_migrations(vec![
         migration(1, "path", PATH),
@@ -96,6 +99,7 @@ pub fn migrations() -> Migrator {
         migration(5, "keys", KEYS),
         migration(6, "deliveries", DELIVERIES),
         migration(7, "asked", ASKED),
+        migration(8, "taken over", TAKEN_OVER),
         newest,
     ]);
     migrator.dangerous_set_table_name(HISTORY);
@@ -123,13 +127,13 @@ mod tests {
     /// only an empty one.
     #[test]
     fn functions_change_with_a_migration() {
-        let functions = NEWEST.strip_prefix(TAKEN_OVER).unwrap_or_default();
+        let functions = NEWEST.strip_prefix(CLAIMS).unwrap_or_default();
         let digest = zupa_core::Digest::of(functions.as_bytes()).to_hex();
         assert_eq!(
             (wanted_version(), digest.as_str()),
             (
-                8,
-                "d6ca1451ee844e87411ca2cf56f93e4d8322ede38dae72e5a63264e88eb08021"
+                9,
+                "61f94f3a802cf92b2fb9a9e2a8bb777f04c6a9f839df02be00c8d59c40c935f8"
             )
         );
     }

@@ -19,9 +19,11 @@
 mod admit;
 mod approve_tools;
 mod build_prompt;
+mod built_in;
 mod call_model;
 mod closing;
 mod command_gate;
+mod decide_review;
 mod definition;
 mod finalize;
 mod hand_back;
@@ -33,6 +35,7 @@ mod model_down;
 mod persist;
 mod recall;
 mod resolve_content;
+mod roles;
 mod run_tools;
 mod session;
 mod session_attach;
@@ -44,7 +47,7 @@ mod words;
 
 use std::sync::Arc;
 
-use zupa_core::{Outbound, Store};
+use zupa_core::{Desk, Outbound, Store};
 
 pub use command_gate::{Command, CommandContext, CommandReply, Role as CommandRole};
 pub use definition::Agent;
@@ -56,7 +59,7 @@ pub use model_down::OnModelDown;
 pub use session::{EndReason, Episode, Session};
 pub use state::{AgentTurn, Attached, CallResult, Kept, Update};
 pub use talk::{Came, Talk};
-pub use words::Language;
+pub use words::{Language, ReviewWords};
 
 use crate::graph::{Graph, GraphBuilder, ends, to, waits};
 use crate::memory::Memory;
@@ -70,6 +73,8 @@ pub(crate) struct Parts {
     pub model: Models,
     /// None where the graph is only drawn.
     pub store: Option<Arc<dyn Store>>,
+    /// Where operators decide by chat.
+    pub desk: Option<Arc<dyn Desk>>,
     pub memory: Arc<Memory>,
     pub notices: model_down::Notices,
 }

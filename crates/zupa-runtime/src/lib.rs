@@ -37,7 +37,7 @@ pub use admission::MachineLoad;
 pub use agent::{
     Agent, AgentTurn, Attached, BeforeReply, CallResult, Came, Command, CommandContext,
     CommandReply, CommandRole, ContextProvider, EndReason, Episode, Kept, Language, Modality,
-    OnModelDown, OnReply, Pace, ReplyVerdict, Session, Talk, Update,
+    OnModelDown, OnReply, Pace, ReplyVerdict, ReviewWords, Session, Talk, Update,
 };
 #[cfg(feature = "faults")]
 pub use faults::Faults;

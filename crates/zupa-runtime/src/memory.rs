@@ -155,6 +155,7 @@ mod tests {
                 number: Number(epoch * 2 - 1),
                 accepted_at: Timestamp(0),
                 content: Content::text(format!("q{epoch}")),
+                speaker: None,
                 coming: Coming::New,
             }],
             steps: Vec::new(),

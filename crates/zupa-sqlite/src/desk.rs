@@ -13,9 +13,9 @@ use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter,
-    DeadLetterId, DeadLetterStats, DeadLetterView, Decision, Desk, Number, Result, Timestamp, Wait,
-    WaitId, WaitState,
+    Address, ClaimAct, ClaimActed, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
+    DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView, Decision, Desk, Number,
+    Result, Timestamp, Wait, WaitId, WaitState,
 };
 
 use crate::store::{SYSTEM_STREAM, SqliteStore};
@@ -56,6 +56,10 @@ impl Desk for SqliteStore {
 
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         SqliteStore::decide(self, id, decision, entry).await
+    }
+
+    async fn claim_wait(&self, id: WaitId, act: ClaimAct, entry: AuditEntry) -> Result<ClaimActed> {
+        SqliteStore::claim_wait(self, id, act, entry).await
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {

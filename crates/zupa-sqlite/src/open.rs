@@ -35,6 +35,7 @@ pub fn migrations() -> Migrator {
     let keys = include_str!("../migrations/0008_keys.sql");
     let deliveries = include_str!("../migrations/0009_deliveries.sql");
     let asked = include_str!("../migrations/0010_asked.sql");
+    let claims = include_str!("../migrations/0011_claims.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
@@ -46,6 +47,7 @@ pub fn migrations() -> Migrator {
         migration(8, "keys", keys),
         migration(9, "deliveries", deliveries),
         migration(10, "asked", asked),
+        migration(11, "claims", claims),
     ])
 }
 

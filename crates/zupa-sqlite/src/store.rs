@@ -40,8 +40,9 @@ use zupa_core::desk::{Decided, Holding, NewHold, Releasing};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
-    AuditEntry, ChannelId, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId,
-    DeadLettersKept, Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp, WaitId,
+    AuditEntry, ChannelId, ClaimAct, ClaimActed, ConversationId, DeadLetterAct, DeadLetterActed,
+    DeadLetterId, DeadLettersKept, Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp,
+    WaitId,
 };
 
 use crate::config::{self, SqliteConfig};
@@ -111,6 +112,19 @@ impl SqliteStore {
             write::transaction(connection, || {
                 waits::decide(connection, id, &decision, entry)
             })
+        })
+        .await
+    }
+
+    /// Claims a review, or gives it back.
+    pub(crate) async fn claim_wait(
+        &self,
+        id: WaitId,
+        act: ClaimAct,
+        entry: AuditEntry,
+    ) -> Result<ClaimActed> {
+        self.work(Flush::Yes, move |connection| {
+            write::transaction(connection, || waits::claim(connection, id, &act, entry))
         })
         .await
     }

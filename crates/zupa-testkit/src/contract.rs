@@ -18,6 +18,7 @@ pub mod batch;
 pub mod burst;
 mod cases;
 pub mod claim;
+pub mod claims;
 pub mod commit;
 pub mod counts;
 pub mod dead_letters;

@@ -31,8 +31,8 @@ use zupa_core::desk::{
 };
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::{
-    Address, AuditEntry, AuditHead, AuditLink, ChannelId, ConversationId, DeadLetter,
-    DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
+    Address, AuditEntry, AuditHead, AuditLink, ChannelId, ClaimAct, ClaimActed, ConversationId,
+    DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
     DeadLetterView, DeadLettersKept, Decision, Desk, InboundState, Message, Number, ProcessId,
     Result, Store, Timestamp, Wait, WaitId, WaitState,
 };
@@ -256,6 +256,10 @@ impl Desk for MemoryStore {
 
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         self.lock().decide(id, decision, entry)
+    }
+
+    async fn claim_wait(&self, id: WaitId, act: ClaimAct, entry: AuditEntry) -> Result<ClaimActed> {
+        Ok(self.lock().claim_wait(id, &act, entry))
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {

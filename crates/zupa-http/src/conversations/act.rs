@@ -6,10 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 use zupa_core::desk::{Holding, NewHold, Releasing};
-use zupa_core::{AuditEntry, ConversationId, Desk, Digest, HoldKind, Result, Timestamp};
+use zupa_core::{AuditEntry, ConversationId, Desk, Digest, HoldKind, Result, Timestamp, operator};
 
 use super::Conversation;
-use crate::by;
 
 /// What is wrong with a wish: field, code, and a sentence for people.
 pub type Fault = (&'static str, &'static str, String);
@@ -53,25 +52,17 @@ pub struct Done {
 impl Act {
     /// What is wrong with it.
     pub fn faults(&self) -> Vec<Fault> {
-        by::faults(self.by.as_deref())
+        operator::faults(self.by.as_deref())
     }
 
     fn name(&self) -> String {
-        self.by.clone().unwrap_or_else(|| by::OPERATOR.to_owned())
+        self.by
+            .clone()
+            .unwrap_or_else(|| operator::OPERATOR.to_owned())
     }
 
     pub(crate) fn entry(&self, action: &str, what: Option<String>) -> AuditEntry {
-        let by = self.by.as_ref().map(|by| format!("by {by}"));
-        let reason: Vec<_> = what.into_iter().chain(by).collect();
-        AuditEntry {
-            at: self.at,
-            actor: by::OPERATOR.to_owned(),
-            action: action.to_owned(),
-            reason: reason.join(", "),
-            turn: None,
-            config: self.config,
-            commitment: None,
-        }
+        operator::entry(self.by.as_deref(), action, what, (self.at, self.config))
     }
 }
 

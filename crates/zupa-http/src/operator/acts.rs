@@ -118,6 +118,17 @@ async fn wish(
 ) -> Result<Wish, Problem> {
     body::demand_json(request.headers())?;
     let id = parse(id)?;
+    let (act, answered) = read(shared, request, form).await?;
+    Ok(Wish { id, act, answered })
+}
+
+/// Who acts, of a body that says no more.
+pub(super) async fn who(shared: &Shared, request: Request) -> Result<Act, Problem> {
+    let (act, _) = read(shared, request, Form::Plain).await?;
+    Ok(act)
+}
+
+async fn read(shared: &Shared, request: Request, form: Form) -> Result<(Act, Answered), Problem> {
     let said = parse_body(&body::read(request, BODY_BYTES).await?, form)?;
     let at = shared.clock.wall();
     let act = Act {
@@ -132,7 +143,7 @@ async fn wish(
     };
     faults.extend(act.faults());
     if faults.is_empty() {
-        return Ok(Wish { id, act, answered });
+        return Ok((act, answered));
     }
     let faults = faults.iter();
     let faults = faults.map(|(name, code, detail)| fault(name, code, detail));

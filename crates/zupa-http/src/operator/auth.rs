@@ -12,8 +12,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use zupa_core::operator::OPERATOR;
 
-use crate::by;
 use crate::idempotency::Principal;
 use crate::parts::Shared;
 use crate::problem::Problem;
@@ -89,7 +89,7 @@ pub(crate) async fn identify(
 ) -> Result<Response, Problem> {
     Admin::of(request.headers(), &shared)?;
     request.extensions_mut().insert(Principal {
-        name: by::OPERATOR.to_owned(),
+        name: OPERATOR.to_owned(),
         tenant: String::new(),
     });
     Ok(next.run(request).await)

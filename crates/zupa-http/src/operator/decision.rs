@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tracing::info;
 use zupa_core::Nudge;
+use zupa_core::review::{self, Review, Settled, Verdict};
 
 use super::Admin;
 use super::reviews::{parse, unknown};
@@ -20,7 +21,6 @@ use crate::body;
 use crate::fields::{self, MAX_FAULTS, fault};
 use crate::parts::Shared;
 use crate::problem::Problem;
-use crate::review::{self, Review, Settled, Verdict};
 
 /// The largest body: a note of 2,000 characters, however escaped.
 const BODY_BYTES: usize = 64 * 1024;
@@ -57,6 +57,7 @@ pub(crate) async fn decide(
         }
         Settled::Before(review) => Ok(Json(*review)),
         Settled::Otherwise(review) => Err(too_late(&review)),
+        Settled::Claimed(review) => Err(claimed(&review)),
         Settled::NotFound => Err(unknown()),
     }
 }
@@ -113,7 +114,19 @@ fn verdict(body: &str) -> Result<Verdict, Problem> {
     .with_errors(wrong))
 }
 
-fn too_late(review: &Review) -> Problem {
+/// Somebody else has it, or had when this came.
+pub(super) fn claimed(review: &Review) -> Problem {
+    let detail = match &review.claim {
+        Some(claim) => format!(
+            "{} has claimed it at {}, until {}",
+            claim.by, claim.since, claim.until
+        ),
+        None => "somebody else had claimed it; ask again".to_owned(),
+    };
+    Problem::new(StatusCode::CONFLICT, "review_claimed", detail).with("review", json!(review))
+}
+
+pub(super) fn too_late(review: &Review) -> Problem {
     let (code, detail) = match (&review.decision, review.state) {
         (Some(decision), _) => (
             "already_decided",

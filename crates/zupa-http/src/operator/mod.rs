@@ -4,6 +4,7 @@ mod acts;
 mod audit;
 mod auth;
 mod breakers;
+mod claims;
 mod conversations;
 mod dead_letters;
 mod decision;
@@ -30,6 +31,8 @@ pub(crate) use acts::{end_session, hold, release};
 pub(crate) use audit::list as audit;
 pub(crate) use auth::{Admin, AdminToken, bearer, identify};
 pub(crate) use breakers::{list as breakers, turn as turn_breaker};
+pub use claims::ClaimDone;
+pub(crate) use claims::{claim as claim_review, release as release_review};
 pub(crate) use conversations::{list as conversations, show as conversation};
 pub(crate) use dead_letters::{
     act as act_on_dead_letter, list as dead_letters, retry_all as retry_dead_letters,

@@ -8,12 +8,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use zupa_core::review::{Question, Review};
 use zupa_core::{ErrorKind, WaitId, WaitState};
 
 use super::Admin;
 use crate::parts::Shared;
 use crate::problem::{Fault, Problem};
-use crate::review::{self, Patience, Question, Review, Wanted};
+use crate::reviews::{self, Patience, Wanted};
 
 /// Rows in an answer, unless it is asked for fewer or more.
 const USUAL: usize = 100;
@@ -44,7 +45,7 @@ pub(crate) async fn list(
         now: shared.clock.wall(),
         overdue_after: shared.overdue_after,
     };
-    let reviews = review::reviews(shared.desk.as_ref(), wanted, patience)
+    let reviews = reviews::reviews(shared.desk.as_ref(), wanted, patience)
         .await
         .map_err(|error| match error.kind() {
             ErrorKind::NotFound => no_such_cursor(),
@@ -98,7 +99,7 @@ pub(crate) async fn show(
         .await
         .map_err(|error| Problem::from_error(&error))?;
     wait.as_ref()
-        .and_then(Review::whole)
+        .and_then(|wait| Review::whole(wait, shared.clock.wall()))
         .map(Json)
         .ok_or_else(unknown)
 }

@@ -17,6 +17,7 @@ mod messages;
 mod metrics;
 mod operator;
 mod phone;
+mod review_claims;
 mod review_pages;
 mod reviews;
 mod serve;

@@ -27,6 +27,7 @@ fn review(number: u128, subject: Value, seconds_ago: i64) -> Wait {
         opened_at: Timestamp(NOW.0 - seconds_ago * 1_000_000),
         settled_at: None,
         decision: None,
+        claim: None,
     }
 }
 

@@ -12,11 +12,11 @@ use crate::fakes::{App, as_operator, get, post};
 
 const CONVERSATION: ConversationId = ConversationId(Uuid::from_u128(0xC));
 
-fn id(number: u128) -> WaitId {
+pub fn id(number: u128) -> WaitId {
     WaitId(Uuid::from_u128(number))
 }
 
-fn wait(number: u128, kind: WaitKind) -> Wait {
+pub fn wait(number: u128, kind: WaitKind) -> Wait {
     Wait {
         opened: NewWait {
             id: id(number),
@@ -36,11 +36,12 @@ fn wait(number: u128, kind: WaitKind) -> Wait {
         opened_at: Timestamp(1_000_000),
         settled_at: None,
         decision: None,
+        claim: None,
     }
 }
 
 /// With one review, of id 1.
-fn app() -> App {
+pub fn app() -> App {
     let app = App::new();
     app.desk
         .waits

@@ -31,6 +31,7 @@ fn app() -> App {
         opened_at: Timestamp(0),
         settled_at: None,
         decision: None,
+        claim: None,
     });
     app.desk
         .conversations
@@ -96,6 +97,19 @@ async fn who_rejects_leaves_it_with_the_agent() {
     assert_eq!(hold(&app), None);
     assert_eq!(actions(&app), ["review.rejected"]);
     assert_eq!(*app.wakeup.0.lock().unwrap(), [Nudge::Due(CONVERSATION)]);
+}
+
+#[tokio::test]
+async fn what_somebody_has_claimed_takes_no_conversation() {
+    let app = app();
+    let path = format!("/api/v1/reviews/{REVIEW}/claim");
+    app.act(&path, r#"{"by":"ana"}"#).await;
+    let refused = app.decide(REVIEW, r#"{"approved":true,"by":"bea"}"#).await;
+    assert_eq!(refused.problem(), (409, "review_claimed"));
+    assert_eq!(hold(&app), None);
+    assert_eq!(actions(&app), ["review.claimed"], "not even for a moment");
+    app.decide(REVIEW, r#"{"approved":true,"by":"ana"}"#).await;
+    assert_eq!(hold(&app).unwrap().by, "ana");
 }
 
 #[tokio::test]

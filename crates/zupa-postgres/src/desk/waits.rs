@@ -5,7 +5,8 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 use zupa_core::desk::Decided;
 use zupa_core::{
-    AuditEntry, ConversationId, Decision, Result, Timestamp, Wait, WaitId, WaitKind, WaitState,
+    AuditEntry, ClaimAct, ClaimActed, ConversationId, Decision, Result, Timestamp, Wait, WaitClaim,
+    WaitId, WaitKind, WaitState,
 };
 
 use super::chain;
@@ -89,9 +90,70 @@ pub(super) async fn decide(
             due_at: due_at.map(Timestamp),
         },
         Some(Answer::Already { state }) => Decided::Already(state),
+        Some(Answer::Claimed { by, since, until }) => Decided::Claimed(of(by, since, until)),
         Some(Answer::NotTheirs { kind }) => Decided::NotTheirs(kind),
         Some(Answer::NotFound) | None => Decided::NotFound,
     })
+}
+
+/// Claims a wait for an operator, or gives it back.
+pub(super) async fn claim(
+    sessions: &Sessions,
+    id: WaitId,
+    act: &ClaimAct,
+    entry: &AuditEntry,
+    flush: bool,
+) -> Result<ClaimActed> {
+    let time = match act {
+        ClaimAct::Claim { time, .. } => Some(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)),
+        ClaimAct::Release { .. } => None,
+    };
+    let said = chain::write(
+        sessions,
+        "claim a wait",
+        entry,
+        || sqlx::query("SELECT conv, audit_number, audit_hash FROM zupa.undecided($1)").bind(id.0),
+        |chained| {
+            sqlx::query("SELECT zupa.claim_wait($1, $2, $3, $4, $5, $6, $7)::text")
+                .bind(id.0)
+                .bind(entry.at.0)
+                .bind(flush)
+                .bind(text(act.by()))
+                .bind(time)
+                .bind(chained.link)
+                .bind(chained.before)
+        },
+    );
+    Ok(match said.await? {
+        Some(ClaimAnswer::Done) => ClaimActed::Done,
+        Some(ClaimAnswer::Unchanged) => ClaimActed::Unchanged,
+        Some(ClaimAnswer::Claimed { by, since, until }) => {
+            ClaimActed::Claimed(of(by, since, until))
+        }
+        Some(ClaimAnswer::Already { state }) => ClaimActed::Over(state),
+        Some(ClaimAnswer::NotTheirs { kind }) => ClaimActed::NotTheirs(kind),
+        Some(ClaimAnswer::NotFound) | None => ClaimActed::NotFound,
+    })
+}
+
+fn of(by: String, since: i64, until: i64) -> WaitClaim {
+    WaitClaim {
+        by,
+        since: Timestamp(since),
+        until: Timestamp(until),
+    }
+}
+
+/// What `zupa.claim_wait` answers.
+#[derive(Deserialize)]
+#[serde(tag = "was", rename_all = "snake_case")]
+enum ClaimAnswer {
+    Done,
+    Unchanged,
+    Claimed { by: String, since: i64, until: i64 },
+    Already { state: WaitState },
+    NotTheirs { kind: WaitKind },
+    NotFound,
 }
 
 /// What `zupa.decide` answers.
@@ -104,6 +166,11 @@ enum Answer {
     },
     Already {
         state: WaitState,
+    },
+    Claimed {
+        by: String,
+        since: i64,
+        until: i64,
     },
     NotTheirs {
         kind: WaitKind,

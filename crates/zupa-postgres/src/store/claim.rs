@@ -114,6 +114,7 @@ struct TakenInbound {
     number: u64,
     accepted_at: i64,
     content: String,
+    speaker: Option<Alias>,
     coming: Coming,
 }
 
@@ -198,6 +199,7 @@ fn claimed(inbound: TakenInbound) -> Result<Claimed> {
         number: Number(inbound.number),
         accepted_at: Timestamp(inbound.accepted_at),
         content,
+        speaker: inbound.speaker,
         coming: inbound.coming,
     })
 }

@@ -7,7 +7,7 @@ use zupa_core::packed::unpack;
 use zupa_core::store::Due;
 use zupa_core::{
     ConversationId, Decision, Digest, Fact, NewWait, Result, Resume, TenantId, Timestamp, TurnId,
-    Wait, WaitId, WaitKind, WaitState,
+    Wait, WaitClaim, WaitId, WaitKind, WaitState,
 };
 
 use super::decode;
@@ -89,6 +89,9 @@ pub(crate) struct Waiting {
     decided_by: Option<String>,
     approved: Option<bool>,
     note: Option<String>,
+    claimed_by: Option<String>,
+    claimed_at: Option<i64>,
+    claimed_until: Option<i64>,
     subject: String,
     payload: String,
 }
@@ -104,6 +107,15 @@ pub(crate) fn read(said: Waiting) -> Result<Wait> {
         approved: said.approved.unwrap_or_default(),
         note: said.note.unwrap_or_default(),
     });
+    let claimed = said.claimed_at.zip(said.claimed_until);
+    let claim = said
+        .claimed_by
+        .zip(claimed)
+        .map(|(by, (since, until))| WaitClaim {
+            by,
+            since: Timestamp(since),
+            until: Timestamp(until),
+        });
     Ok(Wait {
         opened: NewWait {
             id: WaitId(said.id),
@@ -119,6 +131,7 @@ pub(crate) fn read(said: Waiting) -> Result<Wait> {
         opened_at: Timestamp(said.opened_at),
         settled_at: said.settled_at.map(Timestamp),
         decision,
+        claim,
     })
 }
 

@@ -28,7 +28,7 @@ async fn many_start_at_once() {
             opened.await.unwrap().unwrap();
         }
         let known = schema_version(&database.config()).await.unwrap();
-        assert_eq!(known, Some(8));
+        assert_eq!(known, Some(9));
         let pool = database.pool().await;
         pool.execute("DROP SCHEMA zupa CASCADE").await.unwrap();
     }
@@ -116,7 +116,9 @@ async fn whole_migrations(pool: &PgPool) -> i64 {
               + (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('zupa.turns')
                  AND attname = 'asked')
               + (SELECT count(*) FROM pg_description
-                 WHERE objoid = to_regclass('zupa.outbox') AND objsubid > 0)",
+                 WHERE objoid = to_regclass('zupa.outbox') AND objsubid > 0)
+              + (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('zupa.waits')
+                 AND attname = 'claimed_by')",
     )
     .fetch_one(pool)
     .await

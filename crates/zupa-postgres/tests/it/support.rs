@@ -16,10 +16,10 @@ use zupa_core::idempotency::{Begin, Begun, Keep};
 use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
-    Address, ChannelId, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
-    DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision,
-    Desk, IdempotencyKey, IdempotencyKeys, Number, ProcessId, Result, Store, Timestamp, Wait,
-    WaitId, WaitState,
+    Address, ChannelId, ClaimAct, ClaimActed, ConversationId, DeadLetter, DeadLetterAct,
+    DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView,
+    DeadLettersKept, Decision, Desk, IdempotencyKey, IdempotencyKeys, Number, ProcessId, Result,
+    Store, Timestamp, Wait, WaitId, WaitState,
 };
 use zupa_postgres::{PostgresConfig, PostgresStore};
 
@@ -333,6 +333,11 @@ impl Desk for Clocked {
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         self.set(entry.at).await;
         self.next().decide(id, decision, entry).await
+    }
+
+    async fn claim_wait(&self, id: WaitId, act: ClaimAct, entry: AuditEntry) -> Result<ClaimActed> {
+        self.set(entry.at).await;
+        self.next().claim_wait(id, act, entry).await
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {

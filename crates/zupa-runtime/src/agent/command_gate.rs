@@ -10,8 +10,10 @@ use zupa_core::{
     Address, Claimed, Content, Error, ErrorKind, Outbound, Result as CoreResult, Timestamp,
 };
 
+use super::built_in::BuiltIn;
+use super::roles::Speaker;
 use super::talk::Came;
-use super::{Agent, AgentTurn, EndReason, Parts, Session, Update};
+use super::{Agent, AgentTurn, EndReason, Parts, Session, Update, decide_review};
 use crate::graph::{Ending, Move, Node};
 use crate::turn::{Cx, Stop};
 
@@ -43,7 +45,8 @@ pub trait Command: Debug + Send + Sync + 'static {
 pub enum Role {
     /// Everybody.
     Person,
-    /// Whoever writes from an address in the agent's list of administrators.
+    /// Whoever writes from an address in the agent's list of administrators; in a group,
+    /// the speaker.
     Admin,
 }
 
@@ -67,9 +70,6 @@ pub struct CommandReply {
     pub state: Option<Value>,
 }
 
-/// Commands that every agent has.
-const BUILT_IN: [&str; 3] = ["help", "reset", "human"];
-
 pub(super) struct CommandGate(pub Arc<Parts>);
 
 #[async_trait]
@@ -86,10 +86,16 @@ impl Node<AgentTurn> for CommandGate {
         let Some((name, rest)) = parse(text) else {
             return Ok(Move::to("resolve_content"));
         };
-        let role = agent.role_of(&cx.run.turn.address);
-        match name {
-            "help" => Ok(answer(help(agent, role))),
-            "reset" => {
+        let who = agent.roles.of(&cx.run.turn.address, only);
+        let Some(command) = agent.built_in(name) else {
+            return self.custom(name, rest, who.role, turn, cx).await;
+        };
+        if !agent.may_use(command, &who) {
+            return Ok(answer(agent.language.forbidden_command.clone()));
+        }
+        match command {
+            BuiltIn::Help => Ok(answer(help(agent, &who))),
+            BuiltIn::Reset => {
                 let session = Session {
                     number: turn.kept.session.number + 1,
                     first: only.number,
@@ -101,11 +107,16 @@ impl Node<AgentTurn> for CommandGate {
                 let text = agent.language.reset.clone();
                 Ok(answer(text).with(Update::Anew(session)))
             }
-            "human" => {
+            BuiltIn::Human => {
                 let text = agent.language.human_asked.clone();
                 Ok(answer(text).with(Update::Came(Came::ToHuman)))
             }
-            _ => self.custom(name, rest, role, turn, cx).await,
+            BuiltIn::Approve | BuiltIn::Reject => {
+                let rest = rest.to_owned();
+                let operator = who.operator.unwrap_or_default();
+                let said = decide_review::decide(&self.0, cx, operator, command, &rest).await;
+                said.map(answer)
+            }
         }
     }
 }
@@ -170,7 +181,7 @@ pub(super) fn is_no_command(agent: Arc<Agent>) -> impl Fn(&[Claimed]) -> bool {
             return true;
         };
         let known = |name: &str| agent.commands.iter().any(|command| command.name() == name);
-        !parse(text).is_some_and(|(name, _)| BUILT_IN.contains(&name) || known(name))
+        !parse(text).is_some_and(|(name, _)| agent.built_in(name).is_some() || known(name))
     }
 }
 
@@ -183,7 +194,7 @@ fn parse(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The arguments in the places that a usage names; none if they do not fit.
-fn split(usage: &str, rest: &str) -> Option<Vec<String>> {
+pub(super) fn split(usage: &str, rest: &str) -> Option<Vec<String>> {
     let (mut given, mut rest) = (Vec::new(), rest.trim());
     for place in usage.split_whitespace() {
         if rest.is_empty() {
@@ -203,18 +214,18 @@ fn split(usage: &str, rest: &str) -> Option<Vec<String>> {
     rest.is_empty().then_some(given)
 }
 
-fn help(agent: &Agent, role: Role) -> String {
+fn help(agent: &Agent, who: &Speaker<'_>) -> String {
     let language = &agent.language;
-    let mut lines = vec![
-        language.help.clone(),
-        format!("/help: {}", language.help_of_help),
-        format!("/reset: {}", language.help_of_reset),
-        format!("/human: {}", language.help_of_human),
-    ];
+    let mut lines = vec![language.help.clone()];
+    let built_in = BuiltIn::ALL
+        .into_iter()
+        .filter(|command| agent.has(*command));
+    let theirs = built_in.filter(|command| agent.may_use(*command, who));
+    lines.extend(theirs.map(|command| command.help(language)));
     for command in agent
         .commands
         .iter()
-        .filter(|command| command.role() <= role)
+        .filter(|command| command.role() <= who.role)
     {
         let usage = [command.name(), command.arguments()].join(" ");
         lines.push(format!("/{}: {}", usage.trim(), command.help()));

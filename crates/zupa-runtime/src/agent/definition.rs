@@ -12,11 +12,13 @@ use zupa_core::{
     Address, Alias, Burst, Channel, Error, ReplySchema, Result, Synthesizer, Tool, Transcriber,
 };
 
+use super::built_in::{BuiltIn, Changed};
 use super::closing;
-use super::command_gate::{Command, Role};
+use super::command_gate::Command;
 use super::hooks::{BeforeReply, ContextProvider, OnReply};
 use super::modality::Modality;
 use super::model_down::OnModelDown;
+use super::roles::Roles;
 use super::state::AgentTurn;
 use super::talk::Rules;
 use super::words::Language;
@@ -62,9 +64,8 @@ pub struct Agent {
     pub approve_within: Duration,
     pub(crate) tools: Tools,
     pub(crate) commands: Vec<Arc<dyn Command>>,
-    /// Administrators at the only door, until it is known.
-    admins: Vec<Alias>,
-    admins_at: Vec<Address>,
+    pub(super) roles: Roles,
+    pub(super) changed: Changed,
     pub(crate) context: Option<Arc<dyn ContextProvider>>,
     pub(crate) before_reply: Option<Arc<dyn BeforeReply>>,
     pub(crate) on_reply: Option<Arc<dyn OnReply>>,
@@ -96,8 +97,8 @@ impl Agent {
             approve_within: Duration::from_secs(2 * 24 * 60 * 60),
             tools: Tools::default(),
             commands: Vec::new(),
-            admins: Vec::new(),
-            admins_at: Vec::new(),
+            roles: Roles::default(),
+            changed: Changed::default(),
             context: None,
             before_reply: None,
             on_reply: None,
@@ -151,10 +152,29 @@ impl Agent {
     }
 
     /// Answers a command. One of the same name replaces an earlier one; `/help`,
-    /// `/reset` and `/human` are built in.
+    /// `/reset` and `/human` are built in, and come first unless they are taken away.
     pub fn command(mut self, command: Arc<dyn Command>) -> Self {
         self.commands.retain(|known| known.name() != command.name());
         self.commands.push(command);
+        self
+    }
+
+    /// Takes a command away: `help`, `reset`, `human`, `approve`, `reject`, or one that was
+    /// added before. What names it is a text like any other then. A name that no command
+    /// has is refused at the start.
+    pub fn without_command(mut self, name: &str) -> Self {
+        let before = self.commands.len();
+        self.commands.retain(|known| known.name() != name);
+        if self.commands.len() == before {
+            self.changed.without(name);
+        }
+        self
+    }
+
+    /// Keeps `/help`, `/reset` or `/human` for administrators. Another name is refused at
+    /// the start: an added command says so itself ([`Command::role`]).
+    pub fn command_for_admins(mut self, name: &str) -> Self {
+        self.changed.for_admins(name);
         self
     }
 
@@ -162,13 +182,22 @@ impl Agent {
     /// process has a single door: at another the same alias may be somebody else, so a
     /// process with several does not start. [`Self::admin_at`] names the door.
     pub fn admin(mut self, alias: Alias) -> Self {
-        self.admins.push(alias);
+        self.roles.admins.push(alias);
         self
     }
 
-    /// Lets whoever writes from this address use the commands of administrators.
+    /// Lets whoever writes from this address use the commands of administrators. In a group
+    /// the speaker counts, never the group.
     pub fn admin_at(mut self, address: Address) -> Self {
-        self.admins_at.push(address);
+        self.roles.admins_at.push(address);
+        self
+    }
+
+    /// Lets whoever writes from this address decide reviews of its tenant by `/approve` and
+    /// `/reject`, as the operator of this name, which the audit keeps. An operator may have
+    /// several addresses. Needs [`crate::Builder::desk`].
+    pub fn operator_at(mut self, name: impl Into<String>, address: Address) -> Self {
+        self.roles.operators_at.push((name.into(), address));
         self
     }
 
@@ -255,31 +284,12 @@ impl Agent {
     ///
     /// *Errors*: [`zupa_core::ErrorKind::Invalid`] if there are several.
     pub(crate) fn place_admins(&mut self, doors: &[Arc<dyn Channel>]) -> Result<()> {
-        let Some(door) = doors.first() else {
-            return Ok(());
-        };
-        let elsewhere = doors.iter().any(|other| other.id() != door.id());
-        if elsewhere && !self.admins.is_empty() {
-            return Err(Error::invalid(
-                "an administrator is named by an alias alone, and there are several doors: \
-                 name the door with Agent::admin_at",
-            ));
-        }
-        let at = |alias| Address {
-            tenant: door.tenant().clone(),
-            channel: door.id().clone(),
-            alias,
-        };
-        self.admins_at.extend(self.admins.drain(..).map(at));
-        Ok(())
+        self.roles.place(doors)
     }
 
-    pub(crate) fn role_of(&self, address: &Address) -> Role {
-        if self.admins_at.contains(address) {
-            Role::Admin
-        } else {
-            Role::Person
-        }
+    /// True when operators can decide by chat.
+    pub(crate) fn decides(&self) -> bool {
+        self.has(BuiltIn::Approve) || self.has(BuiltIn::Reject)
     }
 
     /// Puts its ears and its mouth behind their policies.
@@ -303,6 +313,8 @@ impl Agent {
                 "an agent has to bear one failure at least before it gives up",
             ));
         }
+        self.roles.check()?;
+        self.changed.check()?;
         match &self.reply {
             Some(reply) if reply.schema.get("type") != Some(&Value::from("object")) => Err(
                 Error::invalid("the schema of a typed reply must be an object")

@@ -124,6 +124,7 @@ mod tests {
             number: Number(1),
             accepted_at: at,
             content,
+            speaker: None,
             coming: Coming::New,
         }
     }

@@ -83,6 +83,7 @@ mod tests {
             number: Number(1),
             accepted_at: Timestamp(0),
             content,
+            speaker: None,
             coming: Coming::New,
         }
     }

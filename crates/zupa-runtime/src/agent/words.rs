@@ -57,6 +57,38 @@ pub struct Language {
     /// Words that mean nothing beside a yes.
     #[serde(default)]
     pub fillers: Vec<String>,
+    /// What operators are told who decide by chat; without it, the English words.
+    #[serde(default = "english_reviews")]
+    pub reviews: ReviewWords,
+}
+
+/// What operators are told who decide by chat. `{id}` stands for the review, `{by}` for
+/// who decided or has claimed it, `{until}` for the end of the claim.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewWords {
+    /// They have approved it.
+    pub approved: String,
+    /// They have rejected it.
+    pub rejected: String,
+    /// It was approved before.
+    pub approved_before: String,
+    /// It was rejected before.
+    pub rejected_before: String,
+    /// Its time is over, or nobody needs it any more.
+    pub over: String,
+    /// Somebody else has claimed it.
+    pub claimed: String,
+    /// There is no such review.
+    pub unknown: String,
+    /// What `/approve` does.
+    pub help_of_approve: String,
+    /// What `/reject` does.
+    pub help_of_reject: String,
+}
+
+fn english_reviews() -> ReviewWords {
+    Language::english().reviews
 }
 
 /// What an answer to a question means.
@@ -176,6 +208,7 @@ impl Language {
             yes: Vec::new(),
             no: Vec::new(),
             fillers: Vec::new(),
+            reviews: ReviewWords::default(),
         }
     }
 }
@@ -191,7 +224,8 @@ mod tests {
             assert!(
                 !language.yes.is_empty()
                     && !language.fallback.is_empty()
-                    && !language.ask_for_text.is_empty(),
+                    && !language.ask_for_text.is_empty()
+                    && !language.reviews.approved.is_empty(),
                 "{code}"
             );
         }

@@ -15,7 +15,8 @@ use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, ConversationId, Decision, Desk, Number, Result, Timestamp, Wait, WaitId, WaitState,
+    Address, ClaimAct, ClaimActed, ConversationId, Decision, Desk, Number, Result, Timestamp, Wait,
+    WaitId, WaitState,
 };
 
 use super::store::{UPKEEP, within};
@@ -82,6 +83,11 @@ impl Desk for GuardedDesk {
 
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         self.within("decide", self.inner.decide(id, decision, entry))
+            .await
+    }
+
+    async fn claim_wait(&self, id: WaitId, act: ClaimAct, entry: AuditEntry) -> Result<ClaimActed> {
+        self.within("claim_wait", self.inner.claim_wait(id, act, entry))
             .await
     }
 

@@ -93,6 +93,7 @@ impl Builder {
                     settings: settings.clone(),
                     model: guards.models(models)?,
                     store: Some(store.clone()),
+                    desk: desk.clone(),
                     memory: memory.clone(),
                     notices: Default::default(),
                 };

@@ -105,7 +105,8 @@ impl Builder {
     }
 
     /// Lets the runtime count the messages now and then, by the desk of its store, and
-    /// say so if one is missing; and forget dead letters that ended long ago.
+    /// say so if one is missing; forget dead letters that ended long ago; and take the
+    /// decisions of operators by chat ([`Agent::operator_at`]).
     pub fn desk(mut self, desk: Arc<dyn Desk>) -> Self {
         self.desk = Some(desk);
         self
@@ -167,11 +168,16 @@ impl Builder {
     ///
     /// *Errors*: as [`Store::recover`]; [`zupa_core::ErrorKind::Invalid`] for a graph, a
     /// tool, a policy, a period or a type of reply that is wrong, for [`Agent::admin`] where
-    /// there are several doors, and for [`Self::edit`] together with [`Self::graph`].
+    /// there are several doors, for operators without a desk, for a command that is none, and for [`Self::edit`] together with [`Self::graph`].
     pub async fn start(mut self) -> Result<Runtime> {
         self.agent.check()?;
         self.settings.check()?;
         self.agent.place_admins(&self.channels)?;
+        if self.agent.decides() && self.desk.is_none() {
+            return Err(Error::invalid(
+                "operators decide by chat over the store's desk: name it with Builder::desk",
+            ));
+        }
         self.one_graph()?;
         self.clock = Arc::new(Steady::new(self.clock, self.bus.clone()));
         let timeout = self.settings.policies.store.timeout;

@@ -27,6 +27,7 @@ impl Runtime {
             // The edges are the same if nobody answers.
             model: Models::new(Vec::new()),
             store: None,
+            desk: None,
             memory: Arc::new(Memory::new(0)),
             notices: Default::default(),
         };

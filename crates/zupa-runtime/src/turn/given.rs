@@ -75,6 +75,7 @@ impl Given {
             opened_at: wait.opened_at,
             settled_at: wait.settled_at,
             decision: wait.decision,
+            claim: None,
         });
         (self.inbounds, waits.collect())
     }

@@ -18,8 +18,8 @@ use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, ConversationId, Decision, Desk, EventBus, Number, Result, Timestamp, Wait, WaitId,
-    WaitState,
+    Address, ClaimAct, ClaimActed, ConversationId, Decision, Desk, EventBus, Number, Result,
+    Timestamp, Wait, WaitId, WaitState,
 };
 use zupa_testkit::MemoryStore;
 
@@ -76,6 +76,9 @@ impl Desk for Lossy {
     }
     async fn decide(&self, id: WaitId, decision: Decision, entry: AuditEntry) -> Result<Decided> {
         self.inner.decide(id, decision, entry).await
+    }
+    async fn claim_wait(&self, id: WaitId, act: ClaimAct, entry: AuditEntry) -> Result<ClaimActed> {
+        self.inner.claim_wait(id, act, entry).await
     }
     async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {
         self.inner.conversation(id).await

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use zupa_core::desk::NewHold;
 use zupa_core::idempotency::{Begin, Keep, KeptAnswer, Scope};
 use zupa_core::{
-    AuditEntry, ConversationId, DeadLetterAct, DeadLetterFilter, DeadLetterId, Decision,
+    AuditEntry, ClaimAct, ConversationId, DeadLetterAct, DeadLetterFilter, DeadLetterId, Decision,
     Deduplicates, DeliveryState, Desk, Digest, Effect, Error, ErrorKind, EventId, HoldKind,
     IdempotencyKey, IdempotencyKeys, Number, Result, Timestamp, ToolContext, ToolOutput, WaitId,
 };
@@ -205,6 +205,7 @@ async fn a_desk_that_never_answers() {
         asked(desk.waits(None, 1)),
         asked(desk.wait(wait)),
         asked(desk.decide(wait, decision, entry())),
+        asked(desk.claim_wait(wait, ClaimAct::Release { by: "bea".into() }, entry())),
         asked(desk.conversation(id)),
         asked(desk.conversations(false, None, 1)),
         asked(desk.hold(id, hold, entry())),

@@ -17,6 +17,7 @@ mod branches;
 mod breaker_model;
 mod breaker_shuttle;
 mod bursts;
+mod chat_operators;
 mod clock_jumps;
 mod commands;
 mod crash_matrix;

@@ -36,7 +36,7 @@ impl Range {
     ) -> Result<Self> {
         let rows = connection.all(
             "SELECT event_id, number, accepted_at, content, request_id, trace_id,
-                    origin = 'internal', redriven
+                    origin = 'internal', redriven, speaker
              FROM inbounds
              WHERE conversation = ?1 AND number BETWEEN ?2 AND ?3 AND state = 'queued'
              ORDER BY number LIMIT ?4",
@@ -56,18 +56,21 @@ impl Range {
                     trace_id: row.get(5)?,
                 };
                 let content: String = row.get(3)?;
-                Ok((place, content, correlation, row.get::<_, bool>(6)?))
+                let said = (content, row.get::<_, Option<String>>(8)?);
+                Ok((place, said, correlation, row.get::<_, bool>(6)?))
             },
         )?;
         rows.into_iter()
             .map(
-                |((event, number, accepted_at, coming), content, correlation, is_internal)| {
+                |((event, number, accepted_at, coming), said, correlation, is_internal)| {
+                    let (content, speaker) = said;
                     Ok(Taken {
                         claimed: Claimed {
                             event,
                             number,
                             accepted_at,
                             content: from_json(&content)?,
+                            speaker: speaker.map(Alias::parse).transpose()?,
                             coming,
                         },
                         is_internal,

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use zupa_core::packed;
 use zupa_core::{
     ConversationId, Digest, Error, ErrorKind, NewWait, Result, Resume, Timestamp, TurnId, Wait,
-    WaitId, WaitKind, WaitState,
+    WaitClaim, WaitId, WaitKind, WaitState,
 };
 
 use super::decode;
@@ -27,6 +27,9 @@ pub(crate) struct WaitRow {
     expires_at: Option<i64>,
     settled_at: Option<i64>,
     decision: Option<String>,
+    claimed_by: Option<String>,
+    claimed_at: Option<i64>,
+    claimed_until: Option<i64>,
 }
 
 macro_rules! read {
@@ -46,6 +49,9 @@ macro_rules! read {
             expires_at: $row.$get("expires_at")?,
             settled_at: $row.$get("settled_at")?,
             decision: $row.$get("decision")?,
+            claimed_by: $row.$get("claimed_by")?,
+            claimed_at: $row.$get("claimed_at")?,
+            claimed_until: $row.$get("claimed_until")?,
         }
     };
 }
@@ -72,6 +78,15 @@ impl WaitRow {
             }),
             _ => None,
         };
+        let claimed = self.claimed_at.zip(self.claimed_until);
+        let claim = self
+            .claimed_by
+            .zip(claimed)
+            .map(|(by, (since, until))| WaitClaim {
+                by,
+                since: Timestamp(since),
+                until: Timestamp(until),
+            });
         Ok(Wait {
             opened: NewWait {
                 id: WaitId(decode::uuid_of(&self.id)?),
@@ -87,6 +102,7 @@ impl WaitRow {
             opened_at: Timestamp(self.opened_at),
             settled_at: self.settled_at.map(Timestamp),
             decision: self.decision.as_deref().map(from_json).transpose()?,
+            claim,
         })
     }
 }

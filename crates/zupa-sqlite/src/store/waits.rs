@@ -10,8 +10,8 @@ use zupa_core::desk::Decided;
 use zupa_core::packed;
 use zupa_core::store::{Due, Finish};
 use zupa_core::{
-    AuditEntry, Content, ConversationId, Decision, EventId, NewWait, Result, TenantId, Timestamp,
-    Wait, WaitId, WaitKind, WaitState, Wake,
+    AuditEntry, ClaimAct, ClaimActed, Content, ConversationId, Decision, EventId, NewWait, Result,
+    TenantId, Timestamp, Wait, WaitId, WaitKind, WaitState, Wake,
 };
 
 use super::row::{Blob, Prepared, json, one};
@@ -173,6 +173,9 @@ pub(super) fn decide(
     if wait.state != WaitState::Open {
         return Ok(Decided::Already(wait.state));
     }
+    if let Some(claim) = wait.claimed_by_another(&decision.by, now) {
+        return Ok(Decided::Claimed(claim.clone()));
+    }
     let audit_row = audit::append(connection, wait.conversation, entry)?;
     connection.run(
         "UPDATE waits SET state = 'decided', settled_at = ?2, decision = ?3, audit_row = ?4
@@ -183,6 +186,34 @@ pub(super) fn decide(
         conversation: wait.conversation,
         due_at: go_on(connection, &wait, now)?,
     })
+}
+
+/// Claims a wait for an operator, or gives it back.
+pub(super) fn claim(
+    connection: &Prepared<'_>,
+    id: WaitId,
+    act: &ClaimAct,
+    entry: AuditEntry,
+) -> Result<ClaimActed> {
+    let Some(wait) = find(connection, id)? else {
+        return Ok(ClaimActed::NotFound);
+    };
+    let claim = match act.on(&wait, entry.at) {
+        Ok(claim) => claim,
+        Err(refused) => return Ok(refused),
+    };
+    audit::append(connection, wait.conversation, entry)?;
+    let claim = claim.as_ref();
+    connection.run(
+        "UPDATE waits SET claimed_by = ?2, claimed_at = ?3, claimed_until = ?4 WHERE id = ?1",
+        params![
+            id.as_bytes(),
+            claim.map(|claim| claim.by.as_str()),
+            claim.map(|claim| claim.since.0),
+            claim.map(|claim| claim.until.0)
+        ],
+    )?;
+    Ok(ClaimActed::Done)
 }
 
 pub(super) fn find(connection: &Prepared<'_>, id: WaitId) -> Result<Option<Wait>> {

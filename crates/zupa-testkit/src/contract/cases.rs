@@ -54,6 +54,7 @@ macro_rules! each {
             claim {
                 only_one_holder_under_64_claimers
                 a_claim_hands_over_what_a_turn_needs
+                a_claim_says_who_spoke
                 nothing_pending_is_nothing_to_claim
                 what_is_due_says_whose_it_is
                 claim_not_before_due
@@ -127,6 +128,13 @@ macro_rules! each {
                 a_group_goes_on_when_nothing_of_it_is_open
                 a_commit_opens_its_waits_once
                 a_resumed_turn_is_a_turn_like_any_other
+            }
+            claims {
+                a_claim_keeps_others_away_until_it_is_over
+                what_somebody_has_claimed_nobody_else_decides
+                rival_claimers_have_one_winner
+                only_open_decisions_are_claimed
+                a_claim_is_in_the_audit_chain
             }
             internals {
                 a_range_ends_before_an_internal_inbound

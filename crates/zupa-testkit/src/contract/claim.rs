@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use zupa_core::store::{
-    Batch, Claim, ClaimOutcome, Commit, Due, Finished, Recorded, Renew, Renewed, TurnEnd, Verdict,
+    Batch, Claim, ClaimOutcome, ClaimedTurn, Commit, Due, Finished, Recorded, Renew, Renewed,
+    TurnEnd, Verdict,
 };
 use zupa_core::{
-    AuditHead, ConversationId, Correlation, DeliveryState, Epoch, Ids, ProcessId, TurnId,
+    Alias, AuditHead, ConversationId, Correlation, DeliveryState, Epoch, Ids, ProcessId, TurnId,
 };
 
 use super::Harness;
@@ -81,6 +82,32 @@ pub async fn a_claim_hands_over_what_a_turn_needs(harness: &dyn Harness) {
     let next = world.claim(conversation).await;
     assert!(next.outbox_busy, "an unsettled delivery keeps the line");
     assert_eq!(next.audit.number, 1);
+}
+
+/// Who speaks in a group is handed over with each message, at every run.
+pub async fn a_claim_says_who_spoke(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let speakers = [Some("ana"), None, Some("bob")];
+    let mut conversation = None;
+    for (speaker, id) in speakers.iter().zip(["m1", "m2", "m3"]) {
+        let mut message = world.message("the group", id, "hello");
+        message.inbound.speaker = speaker.map(|name| Alias::parse(name).unwrap());
+        conversation = Some(queued(&world.accept_one(message).await).0);
+    }
+    let conversation = conversation.unwrap();
+    let turn = world.claim(conversation).await;
+    let spoke = |turn: &ClaimedTurn| -> Vec<Option<String>> {
+        let inbounds = turn.inbounds.iter();
+        inbounds
+            .map(|inbound| inbound.speaker.as_ref().map(|who| who.as_str().to_owned()))
+            .collect()
+    };
+    let wanted = speakers.map(|speaker| speaker.map(str::to_owned));
+    assert_eq!(spoke(&turn), wanted);
+    let (world, _) = world.die().await;
+    let again = world.claim(conversation).await;
+    assert_eq!((again.turn, again.runs), (turn.turn, 2));
+    assert_eq!(spoke(&again), wanted);
 }
 
 /// Nothing is pending: an unknown conversation, one that was answered, one

@@ -311,6 +311,7 @@ async fn decide(world: &World<'_>, model: &mut Model, id: WaitId) {
         }
         Decided::Already(_) => assert!(!known.is_open),
         Decided::NotTheirs(kind) => assert_eq!(kind, known.wait.kind),
+        Decided::Claimed(_) => panic!("nobody has claimed {id}"),
         Decided::NotFound => panic!("{id} was opened"),
     }
 }

@@ -50,6 +50,7 @@ impl State {
                 origin: Origin::External,
                 platform_id,
                 accepted_at: now,
+                speaker: inbound.speaker,
                 content: inbound.content,
                 raw: inbound.raw,
                 correlation: inbound.correlation,

@@ -233,6 +233,10 @@ impl Conversation {
                     number: *number,
                     accepted_at: row.accepted_at,
                     content: row.content.clone(),
+                    speaker: match planted {
+                        Some(Planted::SpeakerForgotten) => None,
+                        _ => row.speaker.clone(),
+                    },
                     coming: match row.redriven {
                         true => Coming::Redriven,
                         false if *number <= self.split_until => Coming::Divided,

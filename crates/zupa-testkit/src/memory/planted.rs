@@ -44,6 +44,12 @@ pub enum Planted {
     RangeMixes,
     /// A decision counts although there was one before.
     DecidesTwice,
+    /// A claim does not say who spoke in a group.
+    SpeakerForgotten,
+    /// A claim takes a review that somebody else has claimed.
+    ClaimsTwice,
+    /// A decision does not look who has claimed the review.
+    ClaimIgnored,
     /// A parked turn goes on at the first of its waits that is settled.
     ResumesEarly,
     /// A claim does not look whether a human has the conversation.

@@ -150,6 +150,7 @@ pub(super) struct InboundRow {
     pub origin: Origin,
     pub platform_id: PlatformId,
     pub accepted_at: Timestamp,
+    pub speaker: Option<Alias>,
     pub content: Content,
     pub raw: Option<Vec<u8>>,
     pub correlation: Correlation,

@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 use zupa_core::desk::Decided;
 use zupa_core::store::Due;
 use zupa_core::{
-    AuditEntry, Content, ConversationId, Correlation, Decision, EventId, InboundState, NewWait,
-    Number, PlatformId, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState, Wake,
+    AuditEntry, ClaimAct, ClaimActed, Content, ConversationId, Correlation, Decision, EventId,
+    InboundState, NewWait, Number, PlatformId, Result, Timestamp, TurnId, Wait, WaitId, WaitKind,
+    WaitState, Wake,
 };
 
 use super::planted::Planted;
@@ -101,10 +102,12 @@ impl State {
             return Ok(Decided::Already(wait.state));
         }
         let conversation = wait.conversation;
-        if let Some(found) = self.conversations.get_mut(&conversation) {
-            let link = found.head().append(&found.stream(), entry, None);
-            found.audit.push(link);
+        if let Some(claim) = wait.claimed_by_another(&decision.by, now)
+            && self.planted != Some(Planted::ClaimIgnored)
+        {
+            return Ok(Decided::Claimed(claim.clone()));
         }
+        self.note(conversation, entry);
         let resumes =
             self.settle_and_resume(conversation, id, WaitState::Decided, Some(decision), now)?;
         let due = self.due_of(conversation).filter(|_| resumes);
@@ -112,6 +115,41 @@ impl State {
             conversation,
             due_at: due.map(|due| due.at),
         })
+    }
+
+    pub(super) fn claim_wait(
+        &mut self,
+        id: WaitId,
+        act: &ClaimAct,
+        entry: AuditEntry,
+    ) -> ClaimActed {
+        let now = entry.at;
+        self.now = self.now.max(now);
+        let Some(mut wait) = self.wait(id) else {
+            return ClaimActed::NotFound;
+        };
+        if self.planted == Some(Planted::ClaimsTwice) {
+            wait.claim = None;
+        }
+        let claim = match act.on(&wait, now) {
+            Ok(claim) => claim,
+            Err(refused) => return refused,
+        };
+        let conversation = wait.conversation;
+        self.note(conversation, entry);
+        let found = self.conversations.get_mut(&conversation);
+        if let Some(wait) = found.and_then(|found| found.wait_mut(id)) {
+            wait.claim = claim;
+        }
+        ClaimActed::Done
+    }
+
+    /// Appends to a conversation's audit.
+    fn note(&mut self, conversation: ConversationId, entry: AuditEntry) {
+        if let Some(found) = self.conversations.get_mut(&conversation) {
+            let link = found.head().append(&found.stream(), entry, None);
+            found.audit.push(link);
+        }
     }
 
     pub(super) fn waits(&self, state: Option<WaitState>, limit: usize) -> Vec<Wait> {
@@ -178,6 +216,7 @@ impl Conversation {
                 opened_at: now,
                 settled_at: None,
                 decision: None,
+                claim: None,
             },
             opened_behind: self.last_number,
         });
@@ -242,10 +281,14 @@ impl Conversation {
 
     /// The planted defect: a settled wait can be settled again.
     fn reopen(&mut self, id: WaitId) {
-        let mut rows = self.waits.iter_mut().map(|row| &mut row.wait);
-        if let Some(wait) = rows.find(|wait| wait.opened.id == id) {
+        if let Some(wait) = self.wait_mut(id) {
             wait.state = WaitState::Open;
         }
+    }
+
+    fn wait_mut(&mut self, id: WaitId) -> Option<&mut Wait> {
+        let mut rows = self.waits.iter_mut().map(|row| &mut row.wait);
+        rows.find(|wait| wait.opened.id == id)
     }
 
     fn nothing_open_beside(&self, id: WaitId) -> bool {
@@ -277,6 +320,7 @@ impl Conversation {
                 origin: Origin::Internal,
                 platform_id: PlatformId::parse(format!("internal:{event}"))?,
                 accepted_at: now,
+                speaker: None,
                 content,
                 raw: None,
                 correlation: Correlation::default(),

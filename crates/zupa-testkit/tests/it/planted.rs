@@ -128,6 +128,15 @@ async fn every_other_defect_is_found() {
             Planted::DecidesTwice,
             "decisions::rival_deciders_have_one_winner",
         ),
+        (Planted::SpeakerForgotten, "claim::a_claim_says_who_spoke"),
+        (
+            Planted::ClaimsTwice,
+            "claims::rival_claimers_have_one_winner",
+        ),
+        (
+            Planted::ClaimIgnored,
+            "claims::what_somebody_has_claimed_nobody_else_decides",
+        ),
         (
             Planted::ResumesEarly,
             "decisions::a_group_goes_on_when_nothing_of_it_is_open",

@@ -199,13 +199,18 @@ pub struct Id {
 
 #[derive(Debug, Subcommand)]
 #[command(
-    before_help = "Examples:\n  zupa reviews ls\n  zupa reviews show 01930f5e-…\n  zupa reviews approve 01930f5e-… --note \"only this once\""
+    before_help = "Examples:\n  zupa reviews ls\n  zupa reviews show 01930f5e-…\n  zupa reviews claim 01930f5e-… --by ana      nobody else decides it for 15 minutes\n  zupa reviews approve 01930f5e-… --note \"only this once\""
 )]
 pub enum ReviewsCommand {
     /// List what waits for a decision, oldest first.
     Ls(ListReviews),
     /// Print one with all that is needed to decide, the arguments of the call among it.
     Show(ReviewId),
+    /// Take it, so that nobody else decides it: for 15 minutes, or until it is decided or
+    /// given back.
+    Claim(ClaimReview),
+    /// Give it back, so that anybody can take or decide it.
+    Release(ClaimReview),
     /// Approve it: the call is made; or, where nobody knows, it did take place.
     Approve(Decide),
     /// Reject it: the call is not made; or, where nobody knows, it did not take place.
@@ -242,6 +247,16 @@ pub struct ReviewId {
     pub id: String,
     #[command(flatten)]
     pub output: Output,
+}
+
+/// Who takes a review, or gives it back.
+#[derive(Debug, Args)]
+pub struct ClaimReview {
+    #[command(flatten)]
+    pub review: ReviewId,
+    /// Who does; nobody checks it. Who decides later has to give the same name.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
 }
 
 /// What to decide.
@@ -336,6 +351,9 @@ impl Arguments {
             Command::Reviews { command } => match command {
                 ReviewsCommand::Ls(list) => list.output.json,
                 ReviewsCommand::Show(review) => review.output.json,
+                ReviewsCommand::Claim(claim) | ReviewsCommand::Release(claim) => {
+                    claim.review.output.json
+                }
                 ReviewsCommand::Approve(decide) | ReviewsCommand::Reject(decide) => {
                     decide.review.output.json
                 }

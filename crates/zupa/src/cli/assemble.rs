@@ -95,6 +95,20 @@ pub fn agent(config: &Config) -> Result<Agent, Failure> {
             alias: Alias::parse(alias)?,
         });
     }
+    for (name, channel, alias) in config.operators() {
+        let address = Address {
+            tenant: TenantId::parse(&channel.tenant)?,
+            channel: ChannelId::parse(&channel.id)?,
+            alias: Alias::parse(alias)?,
+        };
+        agent = agent.operator_at(name, address);
+    }
+    for name in &wanted.commands.disabled {
+        agent = agent.without_command(name);
+    }
+    for name in &wanted.commands.admin_only {
+        agent = agent.command_for_admins(name);
+    }
     Ok(agent)
 }
 

@@ -1,5 +1,7 @@
 //! `zupa reviews`: what turns wait for operators to decide.
 
+mod claims;
+
 use std::net::SocketAddr;
 
 use hyper::StatusCode;
@@ -24,6 +26,8 @@ pub async fn reviews(global: &Global, command: &ReviewsCommand) -> Result<Code, 
     match command {
         ReviewsCommand::Ls(wanted) => list(&config, wanted).await,
         ReviewsCommand::Show(wanted) => show(&config, wanted).await,
+        ReviewsCommand::Claim(wanted) => claims::claim(&config, wanted).await,
+        ReviewsCommand::Release(wanted) => claims::release(&config, wanted).await,
         ReviewsCommand::Approve(wanted) => settle(&config, wanted, true).await,
         ReviewsCommand::Reject(wanted) => settle(&config, wanted, false).await,
     }
@@ -106,8 +110,10 @@ fn line(listed: &Listed) -> String {
         (None, _, _) => "without end".to_owned(),
     };
     let overdue = if listed.overdue { "  overdue" } else { "" };
+    let claim = review.claim.as_ref();
+    let claim = claim.map_or_else(String::new, |claim| format!("  {}", claims::told(claim)));
     format!(
-        "{id}  {what}  conversation {conversation}  since {since} (for {age})  {until}{overdue}"
+        "{id}  {what}  conversation {conversation}  since {since} (for {age})  {until}{overdue}{claim}"
     )
 }
 
@@ -124,7 +130,11 @@ fn span(seconds: u64) -> String {
 async fn show(config: &Config, wanted: &ReviewId) -> Result<Code, Failure> {
     let id = parse(&wanted.id)?;
     let review = match Source::open(config).await? {
-        Source::Store(opened) => opened.desk.wait(id).await?.as_ref().and_then(Review::whole),
+        Source::Store(opened) => {
+            let wait = opened.desk.wait(id).await?;
+            let now = SystemClock::default().wall();
+            wait.as_ref().and_then(|wait| Review::whole(wait, now))
+        }
         Source::Server(server) => operator::get(&server, &format!("/api/v1/reviews/{id}")).await?,
     };
     let review = review.ok_or_else(|| unknown(&wanted.id))?;
@@ -141,6 +151,9 @@ async fn show(config: &Config, wanted: &ReviewId) -> Result<Code, Failure> {
         print::line(format_args!("until        {until}"));
     }
     print::line(format_args!("state        {}", ended(&review)));
+    if let Some(claim) = &review.claim {
+        print::line(format_args!("claim        {}", claims::told(claim)));
+    }
     if let Some(note) = review
         .decision
         .iter()
@@ -193,6 +206,7 @@ async fn settle(config: &Config, wanted: &Decide, approved: bool) -> Result<Code
         Settled::Now { review, .. } => (review, false),
         Settled::Before(review) => (review, true),
         Settled::Otherwise(review) => return Err(too_late(&review)),
+        Settled::Claimed(review) => return Err(claims::taken(&review)),
         Settled::NotFound => return Err(unknown(&wanted.review.id)),
     };
     if wanted.review.output.json {
@@ -220,16 +234,22 @@ fn understood((status, answer): (StatusCode, Value), open: bool) -> Result<Settl
         StatusCode::OK => Ok(Settled::Before(Box::new(sense(answer)?))),
         StatusCode::CONFLICT => {
             let review = answer.get("review").cloned().unwrap_or_default();
-            Ok(Settled::Otherwise(Box::new(sense(review)?)))
-        }
-        StatusCode::NOT_FOUND => Ok(Settled::NotFound),
-        other => {
-            let failure = Failure::new(Code::Failed, format!("the server answered {other}"));
-            Err(match answer.get("detail").and_then(Value::as_str) {
-                Some(detail) => failure.because(detail),
-                None => failure,
+            let review = Box::new(sense(review)?);
+            Ok(match claims::is_claimed(&answer) {
+                true => Settled::Claimed(review),
+                false => Settled::Otherwise(review),
             })
         }
+        StatusCode::NOT_FOUND => Ok(Settled::NotFound),
+        other => Err(refused(other, &answer)),
+    }
+}
+
+fn refused(status: StatusCode, answer: &Value) -> Failure {
+    let failure = Failure::new(Code::Failed, format!("the server answered {status}"));
+    match answer.get("detail").and_then(Value::as_str) {
+        Some(detail) => failure.because(detail),
+        None => failure,
     }
 }
 

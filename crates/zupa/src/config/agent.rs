@@ -28,6 +28,12 @@ pub struct Agent {
     /// channel spells it, or the alias alone where there is one channel. None by
     /// default; `ZUPA__AGENT__ADMINS`, separated by commas.
     pub admins: Vec<String>,
+    /// Who decides reviews by chat, `[[agent.operator]]`. Nobody by default;
+    /// `ZUPA__AGENT__OPERATOR`.
+    #[serde(rename = "operator")]
+    pub operators: Vec<Operator>,
+    /// What becomes of the built-in commands, `[agent.commands]`.
+    pub commands: Commands,
     /// When the results of effects are recorded. Default `step`;
     /// `ZUPA__AGENT__JOURNAL`.
     pub journal: Journal,
@@ -69,6 +75,8 @@ impl Default for Agent {
             language: Language::default(),
             language_file: None,
             admins: Vec::new(),
+            operators: Vec::new(),
+            commands: Commands::default(),
             journal: Journal::default(),
             on_model_down: OnModelDown::default(),
             answer_within_hours: 24,
@@ -82,6 +90,29 @@ impl Default for Agent {
             texts: Texts::default(),
         }
     }
+}
+
+/// An operator who decides reviews by chat, `[[agent.operator]]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Operator {
+    /// What the audit calls them. Required.
+    pub name: String,
+    /// Where they write from: `channel/alias`, or the alias alone where there is one
+    /// channel. Required.
+    pub at: Vec<String>,
+}
+
+/// What becomes of the built-in commands, `[agent.commands]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Commands {
+    /// Those that are taken away: `help`, `reset`, `human`, `approve`, `reject`. None by
+    /// default; `ZUPA__AGENT__COMMANDS__DISABLED`, separated by commas.
+    pub disabled: Vec<String>,
+    /// Those that are kept for administrators: `help`, `reset`, `human`. None by default;
+    /// `ZUPA__AGENT__COMMANDS__ADMIN_ONLY`, separated by commas.
+    pub admin_only: Vec<String>,
 }
 
 /// A language of the built-in texts.

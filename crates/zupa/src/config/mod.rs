@@ -37,8 +37,8 @@ mod url;
 mod value;
 
 pub use agent::{
-    Agent, Burst, FallbackModel, GiveUp, Journal, Language, Model, OnModelDown, Provider, Session,
-    Structured, Texts, Waits,
+    Agent, Burst, Commands, FallbackModel, GiveUp, Journal, Language, Model, OnModelDown, Operator,
+    Provider, Session, Structured, Texts, Waits,
 };
 pub use doors::{Channel, ChannelKind, Limits, Server, WebChat};
 pub use keeping::{DeadLetters, Idempotency, LogFormat, Retention, Shutdown, Telemetry};
@@ -150,14 +150,26 @@ impl Config {
 
     /// Administrators, each by the channel that they write from and their alias there.
     pub fn admins(&self) -> impl Iterator<Item = (&Channel, &str)> {
-        self.agent.admins.iter().filter_map(|admin| {
-            let Some((id, alias)) = admin.split_once('/') else {
-                // A check refuses it where there are several.
-                return Some((self.channels.first()?, admin.as_str()));
-            };
-            let named = self.channels.iter().find(|channel| channel.id == id);
-            Some((named?, alias))
+        let admins = self.agent.admins.iter();
+        admins.filter_map(|admin| self.place(admin))
+    }
+
+    /// Operators who decide by chat, each by name, and by a channel that they write from
+    /// and their alias there.
+    pub fn operators(&self) -> impl Iterator<Item = (&str, &Channel, &str)> {
+        self.agent.operators.iter().flat_map(|operator| {
+            let places = operator.at.iter().filter_map(|at| self.place(at));
+            places.map(|(channel, alias)| (operator.name.as_str(), channel, alias))
         })
+    }
+
+    fn place<'c>(&'c self, at: &'c str) -> Option<(&'c Channel, &'c str)> {
+        let Some((id, alias)) = at.split_once('/') else {
+            // A check refuses it where there are several.
+            return Some((self.channels.first()?, at));
+        };
+        let named = self.channels.iter().find(|channel| channel.id == id);
+        Some((named?, alias))
     }
 
     /// What does not stop the start but should be seen at it.

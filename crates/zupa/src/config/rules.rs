@@ -1,5 +1,6 @@
 //! The rules between keys: what may not stand together, and what `prod` refuses.
 
+mod people;
 mod policy;
 mod speech;
 mod tools;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use zupa_core::SecretRef;
 
 use super::problem::{Flaw, Problem};
-use super::{Channel, ChannelKind, Config, Engine, Profile, Provider};
+use super::{ChannelKind, Config, Engine, Profile, Provider};
 
 /// The rules that a configuration breaks. A rule is skipped where a key that it
 /// reads already has a problem: its value is then only the default.
@@ -33,6 +34,8 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.named_tools();
     rules.channel_ids();
     rules.admins();
+    rules.operators();
+    rules.commands();
     rules.modality();
     rules.speech_without_provider();
     rules.http_tools();
@@ -50,6 +53,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Problem> {
     };
     rules.open_listen();
     rules.open_admins();
+    rules.open_operators();
     rules.unused_synthesizer();
     if config.profile != Profile::Prod {
         rules.literals();
@@ -184,40 +188,6 @@ impl Rules<'_> {
         }
     }
 
-    // One flaw for each, by its place in the list: an alias may be a phone number.
-    fn admins(&mut self) {
-        if !self.sound(&["channel", "agent.admins"]) {
-            return;
-        }
-        let channels = &self.config.channels;
-        for (index, admin) in self.config.agent.admins.iter().enumerate() {
-            let number = index + 1;
-            let named = admin.split_once('/');
-            let known = |id| channels.iter().any(|channel| channel.id == id);
-            let (what, why) = match named {
-                None if channels.len() < 2 => continue,
-                None => (
-                    format!("administrator {number} names no channel, and there are several"),
-                    "the same alias at another of them may be somebody else",
-                ),
-                Some((id, _)) if !known(id) => (
-                    format!("administrator {number} names {id:?}, which is no channel"),
-                    "what stands before the first slash is the id of a channel",
-                ),
-                Some((_, "")) => (
-                    format!("administrator {number} has no alias"),
-                    "nobody would be one",
-                ),
-                Some(_) => continue,
-            };
-            let example = named.filter(|(id, _)| known(id)).map(|(id, _)| id);
-            let first = channels.first().map(|channel| channel.id.as_str());
-            let example = example.or(first).unwrap_or("main");
-            let fix = format!("write `channel/alias`, as in `{example}/` and the alias");
-            self.report("agent.admins", Flaw::new(what, why, fix));
-        }
-    }
-
     fn prod(&mut self) {
         if !self.sound(&["profile"]) || self.config.profile != Profile::Prod {
             return;
@@ -281,19 +251,6 @@ impl Rules<'_> {
         let fix = "listen on 127.0.0.1 behind a proxy with TLS, or limit who reaches the port";
         let what = format!("{address} is reachable from other machines");
         self.report("server.listen", Flaw::new(what, why, fix));
-    }
-
-    fn open_admins(&mut self) {
-        let web_chat = |channel: &Channel| channel.kind == ChannelKind::WebChat;
-        if self.config.agent.admins.is_empty() || !self.config.channels.iter().any(web_chat) {
-            return;
-        }
-        let flaw = Flaw::new(
-            "administrators, and a web chat in which everybody names themselves",
-            "whoever knows one of these names can use the commands of administrators",
-            "list aliases that only their channel can give, such as phone numbers",
-        );
-        self.report("agent.admins", flaw);
     }
 
     fn sound(&self, keys: &[&str]) -> bool {

@@ -3,6 +3,7 @@
 mod drift;
 mod layers;
 mod models;
+mod people;
 mod policies;
 mod redaction;
 mod speech;

@@ -216,12 +216,89 @@ fn a_list_is_cut_by_kind_state_and_place_and_shows_how_long_it_takes() {
 }
 
 #[test]
+fn a_review_that_somebody_has_claimed_is_theirs_until_they_give_it_back() {
+    let (home, id) = parked();
+    let run = |word: &str, by: &str| home.run(&["reviews", word, &id, "--by", by]);
+    let ask = || {
+        let claimed = run("claim", "ana").good().stdout;
+        assert!(
+            claimed.starts_with("call of refund: claimed by ana until "),
+            "{claimed}"
+        );
+        let again = run("claim", "ana").good().stdout;
+        assert!(again.ends_with(" before\n"), "{again}");
+        for command in [&["reviews", "ls"][..], &["reviews", "show", &id]] {
+            let shown = home.run(command).good().stdout;
+            assert!(shown.contains("claimed by ana until "), "{shown}");
+        }
+        for word in ["claim", "release", "approve", "reject"] {
+            run(word, "bea").refused(3, &["ana has claimed it at ", "try: "]);
+        }
+        let back = run("release", "ana").good().stdout;
+        assert_eq!(back, "call of refund: given back\n");
+        let done = home
+            .run(&["reviews", "release", &id, "--json"])
+            .good()
+            .json();
+        assert_eq!(
+            (&done["version"], &done["changed"]),
+            (&1.into(), &false.into())
+        );
+    };
+    ask();
+    let server = home.serve().ready();
+    ask();
+    server.stop();
+    run("claim", "bea").good();
+    run("reject", "bea").good();
+    run("claim", "bea").refused(3, &["rejected by bea already"]);
+}
+
+#[test]
+fn an_operator_whom_the_configuration_binds_decides_by_chat() {
+    let (home, id) = parked();
+    home.write(
+        "zupa.toml",
+        "[model]\nprovider = \"scripted\"\nscript = \"script.toml\"\n\
+         [[agent.operator]]\nname = \"bea\"\nat = [\"main/phone-of-bea\"]\n\
+         [agent.commands]\ndisabled = [\"reject\"]\nadmin_only = [\"reset\"]\n",
+    );
+    let server = home.serve().ready();
+    let approve = format!("/approve {id} only this once");
+    for (who, text, told) in [
+        ("eve", approve.as_str(), "That is not for everybody."),
+        ("eve", "/reset", "That is not for everybody."),
+        (
+            "phone-of-bea",
+            "/help",
+            "/approve <id> [note…]: approves a review",
+        ),
+        ("phone-of-bea", approve.as_str(), "Approved: review "),
+    ] {
+        server.say(who, text, text);
+        server.feed(who).until_said(told);
+    }
+    assert_eq!(said(&server).len(), 2);
+    server.stop();
+    let shown = home.run(&["reviews", "show", &id, "--json"]).good().json();
+    assert_eq!(shown["decision"]["by"], "bea");
+    let shown = home
+        .run(&["turn", "show", shown["turn"].as_str().unwrap()])
+        .good()
+        .stdout;
+    assert!(
+        shown.contains(", by bea") && !shown.contains("phone-of-bea"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn an_unknown_review_exits_5_and_a_wrong_wish_2() {
     let (home, _) = parked();
     let nobody = "00000000-0000-0000-0000-000000000001";
     let ask = || {
         for id in [nobody, "x"] {
-            for command in ["show", "approve", "reject"] {
+            for command in ["show", "claim", "release", "approve", "reject"] {
                 home.run(&["reviews", command, id])
                     .refused(5, &[id, "try: "]);
             }

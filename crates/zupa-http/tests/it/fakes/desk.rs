@@ -11,10 +11,10 @@ use zupa_core::desk::{
     StoreStatus, TurnView,
 };
 use zupa_core::{
-    Address, AuditEntry, AuditHead, AuditLink, ConversationId, DeadLetter, DeadLetterAct,
-    DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStanding, DeadLetterState,
-    DeadLetterStats, DeadLetterView, Decision, DeliveryId, Desk, Error, ErrorKind, Hold, Number,
-    Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+    Address, AuditEntry, AuditHead, AuditLink, ClaimAct, ClaimActed, ConversationId, DeadLetter,
+    DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStanding,
+    DeadLetterState, DeadLetterStats, DeadLetterView, Decision, DeliveryId, Desk, Error, ErrorKind,
+    Hold, Number, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
 };
 
 /// A desk whose rows the test writes.
@@ -162,6 +162,9 @@ impl Desk for FakeDesk {
         if wait.state != WaitState::Open {
             return Ok(Decided::Already(wait.state));
         }
+        if let Some(claim) = wait.claimed_by_another(&decision.by, entry.at) {
+            return Ok(Decided::Claimed(claim.clone()));
+        }
         wait.state = WaitState::Decided;
         wait.settled_at = Some(entry.at);
         wait.decision = Some(decision);
@@ -170,6 +173,21 @@ impl Desk for FakeDesk {
             conversation: wait.conversation,
             due_at: Some(Timestamp(0)),
         })
+    }
+
+    async fn claim_wait(&self, id: WaitId, act: ClaimAct, entry: AuditEntry) -> Result<ClaimActed> {
+        self.check().await?;
+        let mut waits = self.waits.lock().unwrap();
+        let Some(wait) = waits.iter_mut().find(|wait| wait.opened.id == id) else {
+            return Ok(ClaimActed::NotFound);
+        };
+        let claim = match act.on(wait, entry.at) {
+            Ok(claim) => claim,
+            Err(refused) => return Ok(refused),
+        };
+        wait.claim = claim;
+        self.acts.lock().unwrap().push(entry);
+        Ok(ClaimActed::Done)
     }
 
     async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>> {

@@ -213,6 +213,7 @@ impl Open {
                 number: Number(1),
                 accepted_at: self.accepted_at,
                 content: self.accept.inbound.content.clone(),
+                speaker: self.accept.inbound.speaker.clone(),
                 coming: Coming::New,
             }],
             steps: Vec::new(),

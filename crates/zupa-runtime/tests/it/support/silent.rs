@@ -14,8 +14,8 @@ use zupa_core::desk::{
 };
 use zupa_core::idempotency::{Begin, Begun, Keep};
 use zupa_core::{
-    Address, ConversationId, Decision, Desk, IdempotencyKey, IdempotencyKeys, Number, Result,
-    Timestamp, Wait, WaitId, WaitState,
+    Address, ClaimAct, ClaimActed, ConversationId, Decision, Desk, IdempotencyKey, IdempotencyKeys,
+    Number, Result, Timestamp, Wait, WaitId, WaitState,
 };
 
 /// Never answers.
@@ -50,6 +50,9 @@ impl Desk for Silent {
         pending().await
     }
     async fn decide(&self, _: WaitId, _: Decision, _: AuditEntry) -> Result<Decided> {
+        pending().await
+    }
+    async fn claim_wait(&self, _: WaitId, _: ClaimAct, _: AuditEntry) -> Result<ClaimActed> {
         pending().await
     }
     async fn conversation(&self, _: ConversationId) -> Result<Option<ConversationView>> {

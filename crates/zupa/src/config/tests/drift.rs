@@ -16,6 +16,7 @@ fn filled() -> Config {
         ..Config::default()
     };
     config.model.fallback = vec![FallbackModel::default()];
+    config.agent.operators = vec![Operator::default()];
     let tool = RetriedPolicy::default();
     config.policy.tools.insert("*".to_owned(), tool);
     config
@@ -54,7 +55,10 @@ fn the_table_and_the_structs_have_the_same_keys_and_defaults() {
     assert_eq!(sorted, structs.keys().cloned().collect::<Vec<_>>());
     for key in TABLE {
         let default = schema::default(key).unwrap_or_default();
-        let is_filled = matches!(key.path, "http_tool" | "mcp" | "model.fallback");
+        let is_filled = matches!(
+            key.path,
+            "http_tool" | "mcp" | "model.fallback" | "agent.operator"
+        );
         let is_elsewhere = matches!(key.default, Fallback::Required | Fallback::As(_));
         if !is_elsewhere && !is_filled {
             assert_eq!(structs[key.path], default, "{}", key.path);
@@ -123,7 +127,12 @@ fn every_value_that_is_shown_has_a_row() {
     let table: Vec<_> = TABLE
         .iter()
         .map(|key| key.path)
-        .filter(|path| !matches!(*path, "channel" | "http_tool" | "mcp" | "model.fallback"))
+        .filter(|path| {
+            !matches!(
+                *path,
+                "channel" | "http_tool" | "mcp" | "model.fallback" | "agent.operator"
+            )
+        })
         .collect();
     assert_eq!(shown, table);
 }

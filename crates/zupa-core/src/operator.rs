@@ -1,8 +1,12 @@
 //! Who acts, as they call themselves: there is one token without a name, so nobody
-//! checks it.
+//! checks it. Whoever acts by chat is known by their alias instead.
+
+use crate::audit::AuditEntry;
+use crate::digest::Digest;
+use crate::time::Timestamp;
 
 /// Who acts, for the audit, as long as there is one token without a name.
-pub(crate) const OPERATOR: &str = "operator";
+pub const OPERATOR: &str = "operator";
 
 /// Names that nobody can have: these act by themselves.
 const RESERVED: [&str; 4] = ["agent", "nobody", "person", "runtime"];
@@ -10,8 +14,29 @@ const RESERVED: [&str; 4] = ["agent", "nobody", "person", "runtime"];
 /// Longest name, in characters.
 const MAX_CHARS: usize = 255;
 
+/// What an act adds to the audit as of a time, under the configuration in force: what it
+/// was about, and who did it. Holds no customer text.
+pub fn entry(
+    by: Option<&str>,
+    action: &str,
+    what: Option<String>,
+    (at, config): (Timestamp, Digest),
+) -> AuditEntry {
+    let by = by.map(|by| format!("by {by}"));
+    let reason: Vec<_> = what.into_iter().chain(by).collect();
+    AuditEntry {
+        at,
+        actor: OPERATOR.to_owned(),
+        action: action.to_owned(),
+        reason: reason.join(", "),
+        turn: None,
+        config,
+        commitment: None,
+    }
+}
+
 /// What is wrong with a name: field, code, and a sentence for people.
-pub(crate) fn faults(by: Option<&str>) -> Vec<(&'static str, &'static str, String)> {
+pub fn faults(by: Option<&str>) -> Vec<(&'static str, &'static str, String)> {
     let Some(by) = by else {
         return Vec::new();
     };

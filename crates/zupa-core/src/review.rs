@@ -1,15 +1,19 @@
-//! Reviews: what parked turns wait for an operator to decide. Shared by the
-//! routes and the command line, so that both show and do the same.
+//! Reviews: what parked turns wait for an operator to decide, over a [`Desk`](crate::Desk).
+//! Shared by the routes, the command line and the agent's commands, so that all show and
+//! do the same.
 
+mod claim;
 mod decide;
-mod page;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zupa_core::{ConversationId, TurnId, Wait, WaitId, WaitKind, WaitState};
 
+use crate::id::{ConversationId, TurnId, WaitId};
+use crate::time::Timestamp;
+use crate::wait::{Wait, WaitKind, WaitState};
+
+pub use claim::{CLAIM_TIME, Claiming, claim, release};
 pub use decide::{Settled, Verdict, decide};
-pub use page::{Listed, Patience, Reviews, Wanted, reviews};
 
 /// What an operator is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,10 +52,24 @@ pub struct Review {
     pub settled_at: Option<String>,
     /// What was decided.
     pub decision: Option<Decided>,
+    /// Who has it to themselves for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claimed>,
     /// What is asked about, the arguments of the call among it: may hold what
     /// a person said, so lists go without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Value>,
+}
+
+/// Who has a review to themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// Who, as they call themselves.
+    pub by: String,
+    /// Since when, as RFC 3339.
+    pub since: String,
+    /// When it is over by itself, as RFC 3339.
+    pub until: String,
 }
 
 /// What an operator decided.
@@ -92,10 +110,10 @@ impl Question {
 }
 
 impl Review {
-    /// The review that a wait is, as a list shows it; none for a wait of
+    /// The review that a wait is at this time, as a list shows it; none for a wait of
     /// another kind.
-    pub fn listed(wait: &Wait) -> Option<Self> {
-        Self::whole(wait).map(|whole| Self {
+    pub fn listed(wait: &Wait, now: Timestamp) -> Option<Self> {
+        Self::whole(wait, now).map(|whole| Self {
             subject: None,
             decision: whole.decision.map(|decision| Decided {
                 note: None,
@@ -106,7 +124,7 @@ impl Review {
     }
 
     /// The same with all that is needed to decide.
-    pub fn whole(wait: &Wait) -> Option<Self> {
+    pub fn whole(wait: &Wait, now: Timestamp) -> Option<Self> {
         if wait.opened.kind != WaitKind::Decision {
             return None;
         }
@@ -133,13 +151,28 @@ impl Review {
                 approved: decision.approved,
                 note: Some(decision.note.clone()),
             }),
+            claim: wait.claimed(now).map(|claim| Claimed {
+                by: claim.by.clone(),
+                since: claim.since.to_string(),
+                until: claim.until.to_string(),
+            }),
             subject: Some(subject),
         })
     }
 
     /// True when an operator has taken the conversation over by it.
-    pub(crate) fn took_over(&self) -> bool {
+    pub fn took_over(&self) -> bool {
         let approved = self.decision.as_ref().is_some_and(|made| made.approved);
         self.kind == Question::Takeover && approved
+    }
+
+    /// What it is about, for the audit, which holds no customer text.
+    fn named(&self) -> String {
+        let what = match (self.kind, self.what.as_deref()) {
+            (_, Some(what)) => what,
+            (Question::Takeover, None) => "a takeover",
+            _ => "a question",
+        };
+        format!("{what}, review {}", self.id)
     }
 }

@@ -7,9 +7,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use zupa_core::review::{Question, Review};
 use zupa_core::{Desk, Error, ErrorKind, Result, Timestamp, Wait, WaitId, WaitState};
-
-use super::{Question, Review};
 
 /// The most waits that one listing looks through: those of other kinds stand
 /// between the reviews.
@@ -115,7 +114,7 @@ fn behind(waits: &[Wait], after: Option<WaitId>) -> Option<&[Wait]> {
 fn page(waits: &[Wait], wanted: Wanted, patience: Patience, unseen: bool) -> Reviews {
     let fits = |wait: &&Wait| wanted.state.is_none_or(|state| state == wait.state);
     let listed = waits.iter().filter(fits).filter_map(|wait| {
-        let review = Review::listed(wait)?;
+        let review = Review::listed(wait, patience.now)?;
         let fits = wanted.kind.is_none_or(|kind| kind == review.kind);
         fits.then(|| Listed::new(review, wait, patience))
     });

@@ -1,14 +1,16 @@
 //! Deciding: the first decision counts, the same one again is no news, another
 //! one is told who was first.
 
-use zupa_core::desk::Decided;
-use zupa_core::{
-    AuditEntry, ConversationId, Decision, Desk, Digest, Result, Timestamp, WaitId, WaitState,
-};
-
 use super::{Question, Review};
-use crate::by::{self, OPERATOR};
-use crate::conversations::{self, Act, Answered};
+use crate::audit::AuditEntry;
+use crate::desk::{Decided, Desk, Holding, NewHold};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::hold::HoldKind;
+use crate::id::{ConversationId, WaitId};
+use crate::operator::{self, OPERATOR};
+use crate::time::Timestamp;
+use crate::wait::{Decision, WaitState};
 
 /// Longest note, in characters: it goes into the model's prompt.
 const MAX_NOTE_CHARS: usize = 2_000;
@@ -38,6 +40,8 @@ pub enum Settled {
     Before(Box<Review>),
     /// Something else was decided before, or the review is over undecided.
     Otherwise(Box<Review>),
+    /// Somebody else has claimed it, and may decide alone for now.
+    Claimed(Box<Review>),
     /// There is no such review.
     NotFound,
 }
@@ -54,8 +58,12 @@ impl Verdict {
         if self.note.contains('\0') {
             faults.push(("note", "control_character", "a note has no U+0000".into()));
         }
-        faults.extend(by::faults(self.by.as_deref()));
+        faults.extend(operator::faults(self.by.as_deref()));
         faults
+    }
+
+    fn name(&self) -> &str {
+        self.by.as_deref().unwrap_or(OPERATOR)
     }
 }
 
@@ -78,37 +86,48 @@ pub async fn decide(
     let Some(wait) = desk.wait(id).await? else {
         return Ok(Settled::NotFound);
     };
-    let Some(review) = Review::whole(&wait) else {
+    let Some(review) = Review::whole(&wait, at) else {
         return Ok(Settled::NotFound);
     };
     if wait.state != WaitState::Open {
         return Ok(settled_before(review, &verdict));
     }
-    let (conversation, act) = (review.conversation, act(&verdict, at, config));
+    // Also asked by the store; here before a conversation is taken.
+    if wait.claimed_by_another(verdict.name(), at).is_some() {
+        return Ok(Settled::Claimed(Box::new(review)));
+    }
+    let conversation = review.conversation;
+    let by = verdict.by.as_deref();
+    let act = |action, what| operator::entry(by, action, what, (at, config));
     let taken = match review.kind == Question::Takeover && verdict.approved {
-        true => conversations::hold(desk, conversation, &act).await?,
-        false => None,
+        true => {
+            let hold = NewHold {
+                kind: HoldKind::Operator,
+                by: verdict.name().to_owned(),
+                human_at: None,
+            };
+            let held = desk.hold(conversation, hold, act("conversation.held", None));
+            held.await? == Holding::Done
+        }
+        false => false,
+    };
+    let action = match verdict.approved {
+        true => "review.approved",
+        false => "review.rejected",
     };
     let entry = AuditEntry {
-        at,
-        actor: OPERATOR.to_owned(),
-        action: match verdict.approved {
-            true => "review.approved".to_owned(),
-            false => "review.rejected".to_owned(),
-        },
-        reason: reason(&review, &verdict),
         turn: Some(wait.turn),
-        config,
-        commitment: None,
+        ..act(action, Some(review.named()))
     };
     let decision = Decision {
-        by: verdict.by.clone().unwrap_or_else(|| OPERATOR.to_owned()),
+        by: verdict.name().to_owned(),
         approved: verdict.approved,
         note: verdict.note.clone(),
     };
     let decided = desk.decide(id, decision, entry).await?;
     let now = desk.wait(id).await?;
-    let review = now.as_ref().and_then(Review::whole).unwrap_or(review);
+    let now = now.as_ref().and_then(|now| Review::whole(now, at));
+    let review = now.unwrap_or(review);
     let settled = match decided {
         Decided::Done {
             conversation,
@@ -118,27 +137,21 @@ pub async fn decide(
             due: due_at.map(|_| conversation),
         },
         Decided::Already(_) => settled_before(review, &verdict),
+        Decided::Claimed(_) => Settled::Claimed(Box::new(review)),
         Decided::NotTheirs(_) | Decided::NotFound => Settled::NotFound,
     };
     // Somebody else was first and said no: then nothing has changed. If they said yes
     // they have the conversation, by this very hold perhaps.
     let lost = match &settled {
         Settled::Otherwise(review) => !review.took_over(),
-        Settled::NotFound => true,
+        Settled::Claimed(_) | Settled::NotFound => true,
         Settled::Now { .. } | Settled::Before(_) => false,
     };
-    if lost && taken.is_some_and(|done| done.changed) {
-        conversations::release(desk, conversation, Answered::Nothing, &act).await?;
+    if lost && taken {
+        let released = act("conversation.released", None);
+        desk.release(conversation, None, released).await?;
     }
     Ok(settled)
-}
-
-fn act(verdict: &Verdict, at: Timestamp, config: Digest) -> Act {
-    Act {
-        by: verdict.by.clone(),
-        at,
-        config,
-    }
 }
 
 /// A note that came too late must not seem to have been taken.
@@ -150,18 +163,5 @@ fn settled_before(review: Review, verdict: &Verdict) -> Settled {
     match same {
         true => Settled::Before(Box::new(review)),
         false => Settled::Otherwise(Box::new(review)),
-    }
-}
-
-/// For the audit, which holds no customer text: a note may, a name does not.
-fn reason(review: &Review, verdict: &Verdict) -> String {
-    let what = match (review.kind, review.what.as_deref()) {
-        (_, Some(what)) => what,
-        (Question::Takeover, None) => "a takeover",
-        _ => "a question",
-    };
-    match &verdict.by {
-        Some(by) => format!("{what}, review {}, by {by}", review.id),
-        None => format!("{what}, review {}", review.id),
     }
 }

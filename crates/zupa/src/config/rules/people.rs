@@ -1,0 +1,160 @@
+//! Administrators and operators, and the commands that they have.
+
+use std::collections::BTreeMap;
+
+use super::super::problem::Flaw;
+use super::super::suggest::closest;
+use super::super::{Channel, ChannelKind};
+use super::Rules;
+
+/// Built-in commands that can be kept for administrators.
+const OF_ANYBODY: [&str; 3] = ["help", "reset", "human"];
+
+/// Built-in commands.
+const BUILT_IN: [&str; 5] = ["help", "reset", "human", "approve", "reject"];
+
+impl Rules<'_> {
+    pub(super) fn admins(&mut self) {
+        if self.sound(&["channel", "agent.admins"]) {
+            let admins = &self.config.agent.admins;
+            self.places("administrator", admins, "agent.admins");
+        }
+    }
+
+    pub(super) fn operators(&mut self) {
+        if !self.sound(&["channel", "agent.operator"]) {
+            return;
+        }
+        let config = self.config;
+        let mut names = BTreeMap::new();
+        for (index, operator) in config.agent.operators.iter().enumerate() {
+            let key = format!("agent.operator[{index}].name");
+            let wrong = zupa_core::operator::faults(Some(&operator.name));
+            if let Some((_, _, why)) = wrong.into_iter().next() {
+                let flaw = Flaw::new(
+                    "the operator has no name that can be taken",
+                    why,
+                    "give another name",
+                );
+                self.report(&key, flaw);
+            } else if names.insert(&operator.name, ()).is_some() {
+                let flaw = Flaw::new(
+                    format!("{:?} is the name of another operator", operator.name),
+                    "the audit could not tell them apart",
+                    "write all that one operator writes from into one `at`",
+                );
+                self.report(&key, flaw);
+            }
+            self.places(
+                "address",
+                &operator.at,
+                &format!("agent.operator[{index}].at"),
+            );
+        }
+        let mut bound = BTreeMap::new();
+        for (index, operator) in config.agent.operators.iter().enumerate() {
+            for at in &operator.at {
+                let first = config.channels.first().map(|channel| channel.id.as_str());
+                let (channel, alias) = at
+                    .split_once('/')
+                    .unwrap_or((first.unwrap_or_default(), at));
+                if *bound.entry((channel, alias)).or_insert(index) != index {
+                    let flaw = Flaw::new(
+                        "an address of this operator is bound to another one",
+                        "nobody could tell who of them decides",
+                        "bind each address to one operator",
+                    );
+                    self.report(&format!("agent.operator[{index}].at"), flaw);
+                }
+            }
+        }
+    }
+
+    // One flaw for each, by its place in the list: an alias may be a phone number.
+    fn places(&mut self, who: &str, places: &[String], key: &str) {
+        let channels = &self.config.channels;
+        for (index, place) in places.iter().enumerate() {
+            let number = index + 1;
+            let named = place.split_once('/');
+            let known = |id| channels.iter().any(|channel| channel.id == id);
+            let (what, why) = match named {
+                None if channels.len() < 2 => continue,
+                None => (
+                    format!("{who} {number} names no channel, and there are several"),
+                    "the same alias at another of them may be somebody else",
+                ),
+                Some((id, _)) if !known(id) => (
+                    format!("{who} {number} names {id:?}, which is no channel"),
+                    "what stands before the first slash is the id of a channel",
+                ),
+                Some((_, "")) => (
+                    format!("{who} {number} has no alias"),
+                    "nobody would be one",
+                ),
+                Some(_) => continue,
+            };
+            let example = named.filter(|(id, _)| known(id)).map(|(id, _)| id);
+            let first = channels.first().map(|channel| channel.id.as_str());
+            let example = example.or(first).unwrap_or("main");
+            let fix = format!("write `channel/alias`, as in `{example}/` and the alias");
+            self.report(key, Flaw::new(what, why, fix));
+        }
+    }
+
+    pub(super) fn commands(&mut self) {
+        let commands = &self.config.agent.commands;
+        for (key, given, known) in [
+            ("agent.commands.disabled", &commands.disabled, &BUILT_IN[..]),
+            (
+                "agent.commands.admin_only",
+                &commands.admin_only,
+                &OF_ANYBODY[..],
+            ),
+        ] {
+            if !self.sound(&[key]) {
+                continue;
+            }
+            for name in given.iter().filter(|name| !known.contains(&name.as_str())) {
+                let what = match BUILT_IN.contains(&name.as_str()) {
+                    true => format!("{name:?} is for operators alone"),
+                    false => format!("{name:?} is no built-in command"),
+                };
+                let fix = match closest(name, known.iter().copied()) {
+                    Some(other) => format!("did you mean `{other}`?"),
+                    None => format!("one of `{}`", known.join("`, `")),
+                };
+                let why = "without its slash a name stands for one command";
+                self.report(key, Flaw::new(what, why, fix));
+            }
+        }
+    }
+
+    pub(super) fn open_admins(&mut self) {
+        if self.config.agent.admins.is_empty() || !self.has_web_chat() {
+            return;
+        }
+        let flaw = Flaw::new(
+            "administrators, and a web chat in which everybody names themselves",
+            "whoever knows one of these names can use the commands of administrators",
+            "list aliases that only their channel can give, such as phone numbers",
+        );
+        self.report("agent.admins", flaw);
+    }
+
+    pub(super) fn open_operators(&mut self) {
+        if self.config.agent.operators.is_empty() || !self.has_web_chat() {
+            return;
+        }
+        let flaw = Flaw::new(
+            "operators, and a web chat in which everybody names themselves",
+            "whoever knows one of these names can decide reviews",
+            "list aliases that only their channel can give, such as phone numbers",
+        );
+        self.report("agent.operator", flaw);
+    }
+
+    fn has_web_chat(&self) -> bool {
+        let web_chat = |channel: &Channel| channel.kind == ChannelKind::WebChat;
+        self.config.channels.iter().any(web_chat)
+    }
+}
