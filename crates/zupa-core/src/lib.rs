@@ -41,6 +41,7 @@ pub mod tool;
 pub mod turn;
 pub mod wait;
 pub mod wakeup;
+pub mod webhook;
 pub mod why;
 
 pub use audit::{AuditEntry, AuditHead, AuditLink};
@@ -86,3 +87,4 @@ pub use wait::{
     ClaimAct, ClaimActed, Decision, NewWait, Resume, Wait, WaitClaim, WaitKind, WaitState,
 };
 pub use wakeup::{Nudge, Wakeup};
+pub use webhook::{Opened, Webhook};

@@ -1,7 +1,7 @@
 //! Reads a body that may be too large, too slow or not text.
 //!
-//! What arrives: bytes from anybody. On leaving: UTF-8 of at most `cap` bytes,
-//! never more than that held in memory.
+//! What arrives: bytes from anybody. On leaving: at most `cap` bytes, as UTF-8 or as they
+//! came, never more than that held in memory.
 
 use std::time::Duration;
 
@@ -57,8 +57,20 @@ fn is_json(content_type: &str) -> bool {
         })
 }
 
-/// Reads the whole body. Cancel safe: nothing is kept.
+/// Reads the whole body as text. Cancel safe: nothing is kept.
 pub(crate) async fn read(request: Request, cap: usize) -> Result<String, Problem> {
+    let bytes = read_bytes(request, cap).await?;
+    String::from_utf8(bytes).map_err(|_| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_encoding",
+            "the body is not UTF-8",
+        )
+    })
+}
+
+/// Reads the whole body. Cancel safe: nothing is kept.
+pub(crate) async fn read_bytes(request: Request, cap: usize) -> Result<Vec<u8>, Problem> {
     let (head, body) = request.into_parts();
     let mut chunks = body.into_data_stream();
     let read = if declared(&head.headers).is_some_and(|bytes| bytes > cap as u64) {
@@ -66,24 +78,13 @@ pub(crate) async fn read(request: Request, cap: usize) -> Result<String, Problem
     } else {
         collect(&mut chunks, cap).await
     };
-    match read {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|_| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "invalid_encoding",
-                "the body is not UTF-8",
-            )
-        }),
-        Err(problem) => {
-            // Somebody who waits for `100 Continue` has not begun to write.
-            if problem.status() == StatusCode::PAYLOAD_TOO_LARGE
-                && !head.headers.contains_key(EXPECT)
-            {
-                drain(chunks).await;
-            }
-            Err(problem)
+    if let Err(problem) = &read {
+        // Somebody who waits for `100 Continue` has not begun to write.
+        if problem.status() == StatusCode::PAYLOAD_TOO_LARGE && !head.headers.contains_key(EXPECT) {
+            drain(chunks).await;
         }
     }
+    read
 }
 
 /// Counts while it reads: a chunked body declares nothing, and a declared

@@ -23,6 +23,7 @@ mod router;
 mod serve;
 mod stages;
 mod web_chat;
+mod webhooks;
 
 pub use breakers::{Breaker, Breakers, Position};
 pub use idempotency::{Idempotency, Principal, idempotent};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use zupa_core::{ChannelId, Clock, Desk, Digest, EventBus, Ids, Intake, Wakeup};
+use zupa_core::{ChannelId, Clock, Desk, Digest, EventBus, Ids, Intake, Wakeup, Webhook};
 
 use crate::breakers::Breakers;
 use crate::gate::AllowedHosts;
@@ -40,6 +40,8 @@ pub struct Parts {
     /// The doors that are open. Routes without a channel lead to the first.
     /// Whoever fills this in decides whether a profile may have an open chat.
     pub chats: Vec<WebChat>,
+    /// The doors that platforms post to, each at `/webhooks/` and its channel.
+    pub webhooks: Vec<Arc<dyn Webhook>>,
     /// Whether people develop here.
     pub mode: Mode,
     /// Hosts that requests may name, beside `localhost`, `127.0.0.1` and
@@ -105,6 +107,7 @@ pub(crate) struct Shared {
     pub(crate) wakeup: Arc<dyn Wakeup>,
     pub(crate) config: Digest,
     pub(crate) chats: Vec<WebChat>,
+    pub(crate) webhooks: Vec<Arc<dyn Webhook>>,
     pub(crate) mode: Mode,
     pub(crate) hosts: AllowedHosts,
     pub(crate) limits: Limits,
@@ -135,6 +138,7 @@ impl Shared {
             wakeup: parts.wakeup,
             config: parts.config,
             chats: parts.chats,
+            webhooks: parts.webhooks,
             mode: parts.mode,
             payload_bytes: parts.payload_bytes,
             overdue_after: parts.overdue_after,

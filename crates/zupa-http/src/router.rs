@@ -18,7 +18,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::idempotency::idempotent;
 use crate::parts::{Parts, Shared};
 use crate::problem::Problem;
-use crate::{chat, envelope, gate, health, limits, metrics, operator, phone};
+use crate::{chat, envelope, gate, health, limits, metrics, operator, phone, webhooks};
 
 /// The longest a handler may take to begin its answer. A commit that takes
 /// longer is one that the sender should ask for again.
@@ -32,6 +32,10 @@ pub fn router(parts: Parts) -> Router {
         .route("/chat/{channel}/{conversation}/messages", post(chat::post))
         .route("/chat/{conversation}/events", get(chat::events))
         .route("/chat/{channel}/{conversation}/events", get(chat::events))
+        .route(
+            "/webhooks/{channel}",
+            get(webhooks::greet).post(webhooks::post),
+        )
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/health", get(health::readyz))

@@ -100,6 +100,10 @@ names! {
     DEAD_LETTERS_ALERT = "dead_letters":"alert";
     /// A request was turned away because its client makes too many.
     REQUEST_LIMITED = "request":"limited";
+    /// What was posted to a webhook was not proved to be the platform's.
+    WEBHOOK_REFUSED = "webhook":"refused";
+    /// Items that were posted to a webhook are not for us.
+    WEBHOOK_SKIPPED = "webhook":"skipped";
     /// An act was sent again, and answered as before.
     IDEMPOTENCY_HIT = "idempotency":"hit";
     /// An act came under a new key.

@@ -87,6 +87,15 @@ impl Families {
             names::REQUEST_LIMITED => {
                 self.requests_limited.inc();
             }
+            names::WEBHOOK_REFUSED => {
+                self.webhook_refused.inc();
+            }
+            names::WEBHOOK_SKIPPED => {
+                let by = [("reason", word("reason"))];
+                self.webhook_skipped
+                    .get_or_create(&by)
+                    .inc_by(number("items"));
+            }
             names::TURN_CLAIMED => {
                 let waited = event.payload.time("waited").unwrap_or_default();
                 self.queue_wait.observe(Duration::as_secs_f64(&waited));

@@ -32,6 +32,8 @@ pub(super) struct Families {
     pub admission_closed: Gauges<By>,
     pub admission_refused: Counters<By>,
     pub requests_limited: Counter,
+    pub webhook_refused: Counter,
+    pub webhook_skipped: Counters<By>,
     pub accounting_drift: Gauge,
     pub turns: Counters<By>,
     pub turn_duration: Histograms<By>,
@@ -71,6 +73,8 @@ impl Families {
             admission_closed: Family::default(),
             admission_refused: Family::default(),
             requests_limited: Counter::default(),
+            webhook_refused: Counter::default(),
+            webhook_skipped: Family::default(),
             accounting_drift: Gauge::default(),
             turns: Family::default(),
             turn_duration: Family::new_with_constructor(seconds),
@@ -105,6 +109,8 @@ impl Families {
         registry.register("admission_closed", "Whether doors are told to come back, by reason", all.admission_closed.clone());
         registry.register("admission_refused", "Messages turned away because of it, by reason", all.admission_refused.clone());
         registry.register("requests_limited", "Requests turned away because their client makes too many", all.requests_limited.clone());
+        registry.register("webhook_refused", "Requests to webhooks that were not proved to be the platform's", all.webhook_refused.clone());
+        registry.register("webhook_skipped", "Items posted to webhooks that are not for us, by reason", all.webhook_skipped.clone());
         registry.register("accounting_drift", "Messages by which the accounting does not balance", all.accounting_drift.clone());
         registry.register("turns", "Runs of turns that have ended, by how", all.turns.clone());
         registry.register_with_unit("turn_duration", "From a run's start to its written end", Unit::Seconds, all.turn_duration.clone());

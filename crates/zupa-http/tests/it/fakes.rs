@@ -3,6 +3,7 @@
 
 mod desk;
 mod keys;
+mod webhook;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,7 @@ use zupa_http::{
 
 pub use desk::FakeDesk;
 pub use keys::FakeKeys;
+pub use webhook::FakeWebhook;
 
 pub const TOKEN: &str = "the-admin-token";
 
@@ -233,6 +235,7 @@ impl App {
             wakeup: wakeup.clone(),
             config: Digest::of(b"the configuration"),
             chats: vec![chat("main", "default"), chat("second", "other")],
+            webhooks: vec![Arc::new(FakeWebhook(ChannelId::parse("wa").unwrap()))],
             mode,
             allowed_hosts: vec!["chat.example".into()],
             rates,

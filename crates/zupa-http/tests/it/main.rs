@@ -23,4 +23,5 @@ mod reviews;
 mod serve;
 mod takeovers;
 mod web_chat;
+mod webhooks;
 mod why;

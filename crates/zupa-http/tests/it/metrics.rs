@@ -126,6 +126,10 @@ fn everything() -> Vec<Draft> {
             .with("took", second * 3),
         Draft::of(names::ACCOUNTING_DRIFTED).with("inbounds", 2_u64),
         Draft::of(names::REQUEST_LIMITED),
+        Draft::of(names::WEBHOOK_REFUSED),
+        Draft::of(names::WEBHOOK_SKIPPED)
+            .with("reason", "group")
+            .with("items", 3_u64),
         Draft::of(names::DELIVERY_SENT),
         Draft::of(names::DELIVERY_RETRIED)
             .with("class", "unavailable")
@@ -201,6 +205,8 @@ async fn events_become_figures() {
         ),
         ("zupa_accounting_drift", 2.0),
         ("zupa_requests_limited_total", 1.0),
+        ("zupa_webhook_refused_total", 1.0),
+        ("zupa_webhook_skipped_total{reason=\"group\"}", 3.0),
         ("zupa_model_tokens_total{direction=\"input\"}", 120.0),
         ("zupa_model_tokens_total{direction=\"output\"}", 30.0),
         ("zupa_retries_total{port=\"model\",class=\"timeout\"}", 1.0),

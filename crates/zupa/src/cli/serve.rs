@@ -222,6 +222,7 @@ fn parts(
         wakeup,
         config: Digest(config.hash()),
         chats,
+        webhooks: Vec::new(),
         mode,
         allowed_hosts: config.server.allowed_hosts.clone(),
         rates: Rates {
