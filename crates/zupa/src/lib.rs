@@ -17,6 +17,8 @@ pub use zupa_openai as openai;
 pub use zupa_postgres as postgres;
 #[cfg(feature = "sqlite")]
 pub use zupa_sqlite as sqlite;
+#[cfg(feature = "whatsapp-cloud")]
+pub use zupa_whatsapp_cloud as whatsapp_cloud;
 
 #[cfg(feature = "cli")]
 pub mod config;

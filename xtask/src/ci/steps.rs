@@ -56,6 +56,11 @@ pub fn steps() -> Vec<Step> {
             clippy_facade(&["--features", "http"])
         }),
         step(
+            "clippy-whatsapp-cloud",
+            "warnings, feature whatsapp-cloud alone",
+            |_| clippy_facade(&["--features", "whatsapp-cloud"]),
+        ),
+        step(
             "clippy-postgres",
             "warnings, feature postgres alone",
             |_| clippy_facade(&["--features", "postgres"]),

@@ -86,6 +86,7 @@ mod tests {
         "zupa-runtime",
         "zupa-sqlite",
         "zupa-testkit",
+        "zupa-whatsapp-cloud",
     ];
 
     /// A workspace in which `from` has one dependency.
@@ -112,6 +113,7 @@ mod tests {
             ("zupa-runtime", "zupa-sqlite"),
             ("zupa-sqlite", "zupa-runtime"),
             ("zupa-sqlite", "zupa-openai"),
+            ("zupa-whatsapp-cloud", "zupa-http"),
             ("zupa-http", "zupa-runtime"),
             ("zupa-testkit", "zupa-runtime"),
             ("zupa-sqlite", "zupa-testkit"),

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+//!
+//! ---
+//!
+//! Reading order: `config` and `door` (what one number is), `signature` (who may post),
+//! `webhook` (the port that is posted to), `open` (a request becomes inbounds and
+//! receipts), `channel` (the port that sends), `send` (an answer becomes a request, and
+//! what comes back is judged).
+
+mod channel;
+mod config;
+mod door;
+mod open;
+mod send;
+mod signature;
+mod webhook;
+
+pub use config::WhatsAppCloudConfig;
+pub use door::WhatsAppCloud;
+pub use webhook::webhooks;
