@@ -3,12 +3,13 @@
 mod models;
 mod policies;
 mod speech;
+mod whatsapp;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zupa::config::{self, Config, Journal};
+use zupa::config::{self, ChannelKind, Config, Journal};
 use zupa_core::machine::conversation::GiveUp;
 use zupa_core::secrets::SecretString;
 use zupa_core::{
@@ -24,6 +25,7 @@ use models::key;
 pub use models::{fallbacks, model};
 use policies::policies;
 pub use speech::speech;
+pub use whatsapp::numbers;
 
 use super::failure::{Code, Failure};
 
@@ -205,6 +207,7 @@ pub fn chats(config: &Config, hints: &Hints) -> Result<Vec<WebChat>, Failure> {
     config
         .channels
         .iter()
+        .filter(|channel| channel.kind == ChannelKind::WebChat)
         .map(|channel| {
             let id = ChannelId::parse(&channel.id)?;
             let tenant = TenantId::parse(&channel.tenant)?;

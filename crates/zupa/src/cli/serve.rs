@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use zupa::config::{Config, Engine, Profile};
-use zupa_core::{Channel, Clock, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup};
+use zupa::config::{self, ChannelKind, Config, Engine, Profile};
+use zupa_core::{Channel, Clock, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup, Webhook};
 use zupa_http::{
     DevInfo, Idempotency, LocalTokens, Metrics, Mode, Parts, Rates, Readiness, WebChat,
 };
@@ -44,7 +44,8 @@ pub async fn dev(global: &Global, listen: &Listen) -> Result<Code, Failure> {
 /// Runs `zupa serve`.
 pub async fn serve(global: &Global, listen: &Listen) -> Result<Code, Failure> {
     let config = check::load(global, &flags(listen))?;
-    if config.profile == Profile::Prod && !config.channels.is_empty() {
+    let is_web_chat = |door: &config::Channel| door.kind == ChannelKind::WebChat;
+    if config.profile == Profile::Prod && config.channels.iter().any(is_web_chat) {
         return Err(
             Failure::new(Code::Config, "the profile prod cannot serve a web chat yet")
                 .because("visitors' sessions are not built, so anybody could read any conversation")
@@ -72,6 +73,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let fallbacks = assemble::fallbacks(&config).await?;
     let agent = assemble::agent(&config)?;
     let agent = assemble::speech(agent, &config).await?;
+    let numbers = assemble::numbers(&config).await?;
     let store::Opened {
         store,
         desk,
@@ -137,8 +139,10 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         );
         builder = builder.fallback_model(fallback.model);
     }
-    for chat in &chats {
-        let door = Arc::new(chat.clone()) as Arc<dyn Channel>;
+    let chat_doors = chats
+        .iter()
+        .map(|chat| Arc::new(chat.clone()) as Arc<dyn Channel>);
+    for door in chat_doors.chain(numbers.doors) {
         #[cfg(feature = "faults")]
         let door = match &sink {
             Some(sink) => sink.behind(door),
@@ -166,6 +170,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         desk,
         wakeup,
         chats,
+        numbers.webhooks,
         mode,
         admin_token,
         idempotency,
@@ -207,6 +212,7 @@ fn parts(
     desk: Arc<dyn Desk>,
     wakeup: Arc<dyn Wakeup>,
     chats: Vec<WebChat>,
+    webhooks: Vec<Arc<dyn Webhook>>,
     mode: Mode,
     admin_token: zupa_core::secrets::SecretString,
     idempotency: Idempotency,
@@ -222,7 +228,7 @@ fn parts(
         wakeup,
         config: Digest(config.hash()),
         chats,
-        webhooks: Vec::new(),
+        webhooks,
         mode,
         allowed_hosts: config.server.allowed_hosts.clone(),
         rates: Rates {

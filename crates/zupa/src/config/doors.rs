@@ -50,6 +50,25 @@ pub struct Channel {
     pub kind: ChannelKind,
     /// The tenant that it belongs to. Default `default`.
     pub tenant: String,
+    /// Meta's id of the number, 1 to 32 digits. Unset by default; `whatsapp-cloud` needs
+    /// one, and it and all that follows is for that kind alone.
+    pub phone_number_id: Option<String>,
+    /// Where the Graph API listens, its version included. Default
+    /// `https://graph.facebook.com/v23.0`.
+    pub graph_url: String,
+    /// The token that sends. Unset by default; `whatsapp-cloud` needs one.
+    #[serde(with = "secret")]
+    pub access_token: Option<SecretRef>,
+    /// The app's secrets, any of which may have signed what is posted: two while one
+    /// replaces the other. None by default, and then there is no webhook.
+    #[serde(with = "secret::list")]
+    pub app_secrets: Vec<SecretRef>,
+    /// What Meta says in its handshake. Unset by default, and then every handshake is
+    /// refused.
+    #[serde(with = "secret")]
+    pub verify_token: Option<SecretRef>,
+    /// What becomes of a send of which nobody knows whether it left. Default `review`.
+    pub on_unknown: OnUnknown,
 }
 
 impl Default for Channel {
@@ -58,6 +77,12 @@ impl Default for Channel {
             id: "main".to_owned(),
             kind: ChannelKind::WebChat,
             tenant: "default".to_owned(),
+            phone_number_id: None,
+            graph_url: "https://graph.facebook.com/v23.0".to_owned(),
+            access_token: None,
+            app_secrets: Vec::new(),
+            verify_token: None,
+            on_unknown: OnUnknown::Review,
         }
     }
 }
@@ -68,6 +93,19 @@ impl Default for Channel {
 pub enum ChannelKind {
     /// `POST /chat/…` and an event stream.
     WebChat,
+    /// A number of WhatsApp's Cloud API.
+    #[serde(rename = "whatsapp-cloud")]
+    WhatsAppCloud,
+}
+
+/// What becomes of a send of which nobody knows whether it left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknown {
+    /// It is shown to an operator.
+    Review,
+    /// It is sent again, and counted and shown as possibly doubled.
+    Resend,
 }
 
 /// The web chat beside its channels, `[web_chat]`.

@@ -43,6 +43,8 @@ pub enum Kind {
     HttpUrl,
     /// `env:NAME`, `file:PATH`, `exec:COMMAND`, or a literal outside `prod`.
     Secret,
+    /// A list of secrets.
+    Secrets,
     /// 1 to 64 of `a-z 0-9 _ -`.
     Name,
     /// 1 to so many of `a-z A-Z 0-9 _ -`.

@@ -87,6 +87,7 @@ impl Reader<'_> {
             (Kind::Texts(max), DeValue::Array(array)) => {
                 self.list(key, at, array, |text| value::length(max, text))
             }
+            (Kind::Secrets, DeValue::Array(array)) => self.list(key, at, array, value::secret),
             (Kind::TextTable(max), DeValue::Table(table)) => {
                 self.texts(key, at, table, |text| value::length(max, text))
             }

@@ -4,6 +4,7 @@ mod people;
 mod policy;
 mod speech;
 mod tools;
+mod whatsapp;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,7 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.rates();
     rules.named_tools();
     rules.channel_ids();
+    rules.whatsapp_numbers();
     rules.admins();
     rules.operators();
     rules.commands();
@@ -55,6 +57,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Problem> {
     rules.open_admins();
     rules.open_operators();
     rules.unused_synthesizer();
+    rules.deaf_numbers();
     if config.profile != Profile::Prod {
         rules.literals();
         rules.memory();

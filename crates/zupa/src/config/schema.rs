@@ -113,6 +113,7 @@ fn property(key: &Key) -> Value {
         Kind::HttpUrl => json!({ "type": "string", "format": "uri", "pattern": "^https?://" }),
         Kind::Name => json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" }),
         Kind::Hosts => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
+        Kind::Secrets => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
         Kind::Texts(max) => json!({
             "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": max },
         }),
@@ -147,6 +148,7 @@ fn allowed(key: &Key) -> String {
         Kind::StoreUrl => "`sqlite://PATH`, `sqlite::memory:`, `postgres://…`".to_owned(),
         Kind::HttpUrl => "`http://` or `https://` URL".to_owned(),
         Kind::Secret => "`env:NAME`, `file:PATH`, `exec:COMMAND`".to_owned(),
+        Kind::Secrets => "list of `env:NAME`, `file:PATH`, `exec:COMMAND`".to_owned(),
         Kind::Name => "1 to 64 of `a-z 0-9 _ -`".to_owned(),
         Kind::Log => "level, or `target=level`, by commas".to_owned(),
         Kind::Hosts => "list of `host` or `host:port`".to_owned(),

@@ -42,6 +42,28 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         .map_err(|_| de::Error::custom("not a secret reference"))
 }
 
+/// The same for a list.
+pub(super) mod list {
+    use super::{Deserialize, Deserializer, SecretRef, Serializer, de};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        secrets: &[SecretRef],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(secrets.iter().map(SecretRef::to_string))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<SecretRef>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        let secrets = texts.iter().map(|text| SecretRef::parse(text));
+        secrets
+            .collect::<zupa_core::Result<_>>()
+            .map_err(|_| de::Error::custom("not a secret reference"))
+    }
+}
+
 /// A header or a variable: a reference, a reference behind a word as in
 /// `Bearer env:NAME`, or a literal. Shown as [`SecretRef`] is.
 #[derive(Clone)]
@@ -134,8 +156,21 @@ impl Config {
             let key = model.api_key.as_ref()?;
             Some((format!("model.fallback[{index}].api_key"), key))
         });
+        let doors = self.channels.iter().enumerate();
+        let doors = doors.flat_map(|(index, door)| {
+            let named = [
+                ("access_token", door.access_token.as_slice()),
+                ("app_secrets", &door.app_secrets),
+                ("verify_token", door.verify_token.as_slice()),
+            ];
+            named.into_iter().flat_map(move |(name, secrets)| {
+                let path = format!("channel[{index}].{name}");
+                secrets.iter().map(move |secret| (path.clone(), secret))
+            })
+        });
         single
             .chain(models)
+            .chain(doors)
             .chain(headers)
             .chain(variables)
             .collect()

@@ -8,8 +8,8 @@ use super::keys::Fallback::{
 };
 use super::keys::Kind::{
     Address, Choice, ChoiceTable, Hosts, HttpUrl, Integer, Jitter, Log, Name, Number, Saying,
-    Schema, Secret, SecretTable, StoreUrl, Switch, Tables, Text, TextTable, Texts, ToolName,
-    UrlTemplate,
+    Schema, Secret, SecretTable, Secrets, StoreUrl, Switch, Tables, Text, TextTable, Texts,
+    ToolName, UrlTemplate,
 };
 use super::keys::{Fallback, Key, Kind};
 
@@ -112,8 +112,14 @@ pub const TABLE: &[Key] = &[
 
     key("channel", Tables, OneWebChat, "the doors; setting any replaces the default one"),
     key("channel[].id", Name, Required, "name of the door, unique in the installation"),
-    key("channel[].kind", Choice(&["web-chat"]), Required, "what kind of door"),
+    key("channel[].kind", Choice(&["web-chat", "whatsapp-cloud"]), Required, "what kind of door"),
     key("channel[].tenant", Name, Str("default"), "the tenant that the door belongs to"),
+    key("channel[].phone_number_id", Text(32), Unset, "Meta's id of the number; whatsapp-cloud needs one, and this and what follows is for whatsapp-cloud alone"),
+    key("channel[].graph_url", HttpUrl, Str("https://graph.facebook.com/v23.0"), "where the Graph API listens, its version included"),
+    key("channel[].access_token", Secret, Unset, "the token that sends, by reference; whatsapp-cloud needs one"),
+    key("channel[].app_secrets", Secrets, Empty, "the app's secrets, by reference, any of which may have signed what is posted; without one there is no webhook"),
+    key("channel[].verify_token", Secret, Unset, "what Meta says in its handshake, by reference; unset, every handshake is refused"),
+    key("channel[].on_unknown", Choice(&["review", "resend"]), Str("review"), "what becomes of a send of which nobody knows whether it left: an operator decides, or it is sent again and may be doubled"),
 
     key("http_tool", Tables, Empty, "tools that are one HTTP request each; needs the feature mcp"),
     key("http_tool[].name", ToolName(64), Required, "what the model calls the tool by, unique among the agent's tools"),

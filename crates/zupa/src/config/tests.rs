@@ -9,6 +9,7 @@ mod redaction;
 mod speech;
 mod stores;
 mod tools;
+mod whatsapp;
 
 use super::{Config, Problem, Sources, load};
 

@@ -40,7 +40,9 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<Value, Flaw> {
         (Kind::Switch, _) => Err(wrong_type(key, "true or false", value)),
         (Kind::Integer(..), _) => Err(wrong_type(key, "a whole number", value)),
         (Kind::Number(..), _) => Err(wrong_type(key, "a number", value)),
-        (Kind::Hosts | Kind::Texts(_), _) => Err(wrong_type(key, "a list of texts", value)),
+        (Kind::Hosts | Kind::Texts(_) | Kind::Secrets, _) => {
+            Err(wrong_type(key, "a list of texts", value))
+        }
         (Kind::Tables, _) => Err(wrong_type(key, "a list of tables", value)),
         (Kind::TextTable(_) | Kind::ChoiceTable(_) | Kind::SecretTable, _) => {
             Err(wrong_type(key, "a table of texts", value))
@@ -72,7 +74,7 @@ pub(super) fn wrong_type(key: &Key, expected: &str, value: &DeValue<'_>) -> Flaw
 }
 
 fn is_secret(key: &Key) -> bool {
-    matches!(key.kind, Kind::Secret | Kind::SecretTable)
+    matches!(key.kind, Kind::Secret | Kind::Secrets | Kind::SecretTable)
 }
 
 /// Quotes text for a report: escaped, and not more of it than helps.
@@ -264,6 +266,7 @@ pub(super) fn example(key: &Key) -> String {
         (Fallback::Number(number), _) => format!("for example `{number}`, the default"),
         (_, Kind::Number(..)) => "for example `0.7`".to_owned(),
         (_, Kind::Secret) => "for example `env:NAME`".to_owned(),
+        (_, Kind::Secrets) => "for example `[\"env:NAME\"]`".to_owned(),
         (_, Kind::Hosts) => "for example `[\"chat.example.com\"]`".to_owned(),
         (_, Kind::Texts(_)) => "for example `[\"one\", \"two\"]`".to_owned(),
         (_, Kind::Tables) => format!("for example `{}`", tables(key.path)),

@@ -45,3 +45,5 @@ mod tenants;
 mod tools;
 #[cfg(feature = "postgres")]
 mod upgrade;
+#[cfg(feature = "whatsapp-cloud")]
+mod whatsapp;

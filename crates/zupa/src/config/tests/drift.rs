@@ -57,13 +57,24 @@ fn the_table_and_the_structs_have_the_same_keys_and_defaults() {
         let default = schema::default(key).unwrap_or_default();
         let is_filled = matches!(
             key.path,
-            "http_tool" | "mcp" | "model.fallback" | "agent.operator"
+            "channel" | "http_tool" | "mcp" | "model.fallback" | "agent.operator"
         );
         let is_elsewhere = matches!(key.default, Fallback::Required | Fallback::As(_));
         if !is_elsewhere && !is_filled {
             assert_eq!(structs[key.path], default, "{}", key.path);
         }
     }
+}
+
+#[test]
+fn the_default_channel_of_the_table_is_that_of_the_structs() {
+    let key = TABLE.iter().find(|key| key.path == "channel").unwrap();
+    let channels = schema::default(key).unwrap();
+    let channels: Vec<Channel> = serde_json::from_value(channels).unwrap();
+    assert_eq!(
+        serde_json::to_value(channels).unwrap(),
+        serde_json::to_value(Config::default().channels).unwrap()
+    );
 }
 
 #[test]
@@ -168,7 +179,7 @@ fn the_schema_holds_every_key_and_closes_every_object() {
     assert_eq!(channel["required"], serde_json::json!(["id", "kind"]));
     assert_eq!(
         channel["properties"]["kind"]["enum"],
-        serde_json::json!(["web-chat"])
+        serde_json::json!(["web-chat", "whatsapp-cloud"])
     );
 }
 

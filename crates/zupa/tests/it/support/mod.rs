@@ -6,6 +6,8 @@ pub mod feed;
 pub mod home;
 pub mod http;
 pub mod load;
+#[cfg(feature = "whatsapp-cloud")]
+pub mod meta;
 pub mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;
