@@ -137,6 +137,7 @@ impl<S: State> Graph<S> {
                 }
             },
         };
+        run.binds();
         self.attach(&mut walk.state, today);
         Ok(Beginning::At(Box::new(Begun {
             walk,
