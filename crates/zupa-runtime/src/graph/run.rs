@@ -13,6 +13,7 @@ use super::park::{Beginning, Begun, settled_for, today};
 use super::reviewed::{apply_before, together};
 use super::{Ending, Exit, Graph, Left, Move, Question, State};
 use crate::commit::{Done, Keeps};
+use crate::remind::nobody_spoke;
 use crate::telemetry;
 use crate::turn::{About, Cx, Gathered, Noted, Run, Stop};
 
@@ -162,7 +163,10 @@ impl<S: State> Graph<S> {
         let mut state = S::default();
         self.attach(&mut state, today::<S>(before).ok()?);
         state.give_up(&settled_for(run));
-        state.leave(Left::GaveUp, run.at());
+        // Nobody has been failed where nobody has spoken.
+        if !nobody_spoke(run) {
+            state.leave(Left::GaveUp, run.at());
+        }
         let keeps = changed(&state, before).ok()?;
         audit(&mut state, run);
         keeps

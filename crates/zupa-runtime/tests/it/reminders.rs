@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use zupa_core::machine::conversation::{ConversationState, GiveUp};
 use zupa_core::why::why;
 use zupa_core::{
     DeadLetterFilter, Desk, Effect, ErrorKind, Reminder, Retry, ToolContext, ToolOutput, WaitKind,
@@ -10,7 +11,7 @@ use zupa_core::{
 };
 use zupa_runtime::{OnModelDown, tool};
 
-use crate::support::{Act, Setup, World, conversation_of, error, pass, secs};
+use crate::support::{Act, Setup, World, conversation_of, error, kept, pass, secs};
 
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 struct Nothing {}
@@ -76,6 +77,41 @@ async fn a_reminder_that_does_not_wait_for_its_model_is_a_dead_letter_without_a_
     world.quiet().await;
     assert_eq!(dead(&world).await, 1);
     assert_eq!(world.replies("ana").await, ["I will"]);
+}
+
+/// The provider refuses every one of them.
+#[tokio::test(start_paused = true)]
+async fn reminders_that_are_given_up_are_no_failures_of_the_conversation() {
+    for give_up in [GiveUp::NeedsHuman, GiveUp::Error] {
+        let mut setup = Setup::web();
+        setup.agent = setup.agent.gives_up_after(2, give_up);
+        setup.agent.on_model_down = OnModelDown::Reply;
+        let each_minute = |_: Nothing, cx: ToolContext| async move {
+            let mut set = ToolOutput::of("each");
+            set.remind.push(Reminder {
+                every: Some("* * * * *".into()),
+                ..Reminder::once(cx.at.plus(secs(30)), "tea")
+            });
+            Ok(set)
+        };
+        let each_minute = tool("each_minute", "", Effect::IDEMPOTENT, each_minute);
+        setup.agent = setup.agent.tool(each_minute.into_tool());
+        let world = setup.start().await;
+        let down = error(ErrorKind::Unauthorized);
+        world.model.always(": tea]", Act::Fail(down));
+        world.model.on("go", [Act::Call(&[("each_minute", "{}")])]);
+        world.model.on("each", [Act::Say("I will")]);
+        world.say("ana", "go").await;
+        pass(secs(6 * 60)).await;
+        assert!(dead(&world).await > 4);
+        let kept = kept(&world, "ana").await;
+        let talk = kept.talk.unwrap();
+        assert_eq!(talk.state(), ConversationState::AwaitingInput);
+        assert_eq!((talk.failures(), kept.session.over), (0, false));
+        assert_eq!(world.replies("ana").await, ["I will"]);
+        let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
+        assert!(open.iter().all(|wait| wait.opened.kind == WaitKind::Timer));
+    }
 }
 
 /// Set by a turn in which nobody had spoken, it comes each minute.
