@@ -17,6 +17,7 @@ use super::run::{Visits, Walk};
 use super::state::load;
 use super::{Graph, Question, State};
 use crate::commit::{Done, Keeps};
+use crate::remind::nobody_spoke;
 use crate::turn::{Gathered, Given, Review, Run, Stop, version_mismatch};
 
 /// How often a parked turn whose node is unknown here is left to processes of another
@@ -38,6 +39,9 @@ pub(super) struct Parked {
     /// What the turn was about, if its nodes begin again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     given: Option<Given>,
+    /// Nobody had spoken in the turn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unasked: bool,
 }
 
 /// A journal entry of a node that was left in its middle.
@@ -166,6 +170,7 @@ impl<S: State> Graph<S> {
             root: run.root(),
             steps: Vec::new(),
             given: None,
+            unasked: nobody_spoke(run),
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zupa_core::{
-    Address, Claimed, Content, ConversationId, Digest, EffectClass, Error, Fact, NewWait, Reminder,
+    Address, Claimed, ConversationId, Digest, EffectClass, Error, Fact, NewWait, Reminder,
     Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
 };
 
@@ -209,10 +209,8 @@ impl Cx {
     /// *Errors*: as [`Self::remind`].
     pub(crate) fn reminder(&self, reminder: &Reminder) -> zupa_core::Result<NewWait> {
         remind::check(reminder, self.now())?;
-        let mut inbounds = self.inbounds().iter();
-        let woken = inbounds.all(|inbound| matches!(inbound.content, Content::Wake { .. }));
-        let unasked = woken || remind::reminder(&self.run).is_some();
         let id = WaitId(self.run.path.ids.fresh());
+        let unasked = remind::nobody_spoke(&self.run);
         Reminded::of(reminder, unasked).timer(id, reminder.due_at)
     }
 

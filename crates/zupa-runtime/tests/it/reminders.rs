@@ -11,7 +11,7 @@ use zupa_core::{
 };
 use zupa_runtime::{OnModelDown, tool};
 
-use crate::support::{Act, Setup, World, conversation_of, error, kept, pass, secs};
+use crate::support::{Act, Setup, Shop, World, conversation_of, decide, error, kept, pass, secs};
 
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 struct Nothing {}
@@ -112,6 +112,66 @@ async fn reminders_that_are_given_up_are_no_failures_of_the_conversation() {
         let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
         assert!(open.iter().all(|wait| wait.opened.kind == WaitKind::Timer));
     }
+}
+
+/// Orders when it comes, and waits for an operator.
+async fn ordering(mut setup: Setup) -> World {
+    setup.agent = setup.agent.tool(Shop::default().approved_order());
+    setup.agent.language.approval_asked = String::new();
+    let world = reminding(setup).await;
+    let order = Act::Call(&[("order", r#"{"item":"tea"}"#)]);
+    world.model.on(": tea]", [order]);
+    pass(secs(65)).await;
+    world.quiet().await;
+    assert_eq!(kept(&world, "ana").await.waiting.len(), 1);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_that_goes_on_after_an_approval_and_is_given_up_says_nothing() {
+    let world = ordering(Setup::web()).await;
+    let refused = error(ErrorKind::ContentFilter);
+    world.model.always("{\"order\"", Act::Fail(refused));
+    decide(&world, true).await;
+    assert_eq!(dead(&world).await, 1);
+    assert_eq!(world.replies("ana").await, ["I will"]);
+    let kept = kept(&world, "ana").await;
+    assert_eq!((kept.talk.unwrap().failures(), kept.waiting.len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_that_goes_on_after_an_approval_waits_for_its_model_without_a_word() {
+    let mut setup = Setup::web();
+    setup.agent.language.model_down = "I will come back to you.".into();
+    let world = ordering(setup).await;
+    let down = error(ErrorKind::Unavailable).with_retry(Retry::Now);
+    world.model.on("{\"order\"", vec![Act::Fail(down); 3]);
+    world.model.always("{\"order\"", Act::Say("tea now"));
+    decide(&world, true).await;
+    pass(secs(120)).await;
+    let lines = world.lines("ana").await;
+    let told = lines.iter().filter(|line| line.contains("come back"));
+    assert_eq!(told.count(), 0, "{lines:?}");
+    assert_eq!(world.replies("ana").await, ["I will", "tea now"]);
+}
+
+/// The person has spoken now.
+#[tokio::test(start_paused = true)]
+async fn whoever_answers_what_a_reminder_has_asked_is_told_that_it_failed() {
+    let mut setup = Setup::web();
+    let order = Shop::default().order();
+    setup.agent = (setup.agent).tool_with_confirmation(order, |_| "Shall I?".into());
+    let world = reminding(setup).await;
+    let order = Act::Call(&[("order", r#"{"item":"tea"}"#)]);
+    world.model.on(": tea]", [order]);
+    pass(secs(65)).await;
+    world.quiet().await;
+    let refused = error(ErrorKind::ContentFilter);
+    world.model.always("{\"order\"", Act::Fail(refused));
+    world.say("ana", "yes").await;
+    world.quiet().await;
+    let sorry = world.agent.fallback.as_str();
+    assert_eq!(world.replies("ana").await, ["I will", "Shall I?", sorry]);
 }
 
 /// Set by a turn in which nobody had spoken, it comes each minute.
