@@ -21,7 +21,8 @@ use crate::remind::nobody_spoke;
 use crate::turn::{Gathered, Given, Review, Run, Stop, version_mismatch};
 
 /// How often a parked turn whose node is unknown here is left to processes of another
-/// version before it is given up: some ten minutes.
+/// version before operators are asked: some ten minutes, and less where processes start
+/// meanwhile, each of which has it tried at once.
 const LEFT_TO_OTHERS: u32 = 20;
 
 /// The longest payload of a wait, in bytes.
