@@ -256,6 +256,7 @@ impl<S: State> Graph<S> {
             let entry = &self.nodes[node];
             let visit = walk.visits.get(&entry.name).copied().unwrap_or_default() + 1;
             let mut cx = Cx::new(run.clone(), entry.visit(prefix, visit));
+            cx.has_siblings = walk.at.len() > 1;
             let began = run.path.clock.monotonic();
             let moved = entry.node.run(&walk.state, &mut cx).await;
             if run.path.bus.is_watched() {
@@ -270,7 +271,10 @@ impl<S: State> Graph<S> {
         if let [only] = walk.at[..] {
             return Ok(vec![branch(only).await?]);
         }
-        together(join_all(walk.at.iter().map(|node| branch(*node))).await)
+        let branches = join_all(walk.at.iter().map(|node| branch(*node))).await;
+        together(branches, |(_, gathered): (Move<S>, Gathered)| {
+            gathered.before
+        })
     }
 
     /// The node that a move names, or what was put before it.
