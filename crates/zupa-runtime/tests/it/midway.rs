@@ -175,6 +175,20 @@ impl Node<AgentTurn> for Posts {
 #[tokio::test(start_paused = true)]
 async fn of_two_nodes_that_are_reviewed_at_once_the_changes_of_both_are_kept() {
     let (setup, shop) = plans_earns_and_orders();
+    beside_a_review(&setup, 2).await;
+    assert_eq!(shop.done(), ["order soup"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_node_that_had_ended_beside_a_reviewed_one_the_changes_are_kept() {
+    let (setup, _shop) = plans_earns_and_orders();
+    let round = Act::Call(&[("plan", "{}"), ("earn", "{}")]);
+    setup.model.on("go", [round]);
+    beside_a_review(&setup, 1).await;
+}
+
+/// Lives through the round, a message while it is parked, and as many reviews.
+async fn beside_a_review(setup: &Setup, reviews: usize) {
     let world = setup
         .start_with(|builder| {
             builder.edit(|graph| {
@@ -195,7 +209,7 @@ async fn of_two_nodes_that_are_reviewed_at_once_the_changes_of_both_are_kept() {
     assert_eq!(kept, (Some(1), 1), "while it is parked");
     world.say("ana", "more").await;
     world.quiet().await;
-    for _ in 0..2 {
+    for _ in 0..reviews {
         let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
         let review = open
             .iter()
@@ -206,7 +220,8 @@ async fn of_two_nodes_that_are_reviewed_at_once_the_changes_of_both_are_kept() {
     }
     let kept = (points(&world).await, reminders(&world).await);
     assert_eq!(kept, (Some(2), 1), "and not merged over newer state");
-    assert_eq!(shop.done(), ["order soup"]);
+    let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
+    assert!(open.iter().all(|wait| wait.opened.kind == WaitKind::Timer));
 }
 
 /// One life: the round, a message while it is parked, and the decision.
