@@ -81,6 +81,8 @@ pub struct ReviewWords {
     pub claimed: String,
     /// There is no such review.
     pub unknown: String,
+    /// They have decided in one of several messages that came together.
+    pub among_others: String,
     /// What `/approve` does.
     pub help_of_approve: String,
     /// What `/reject` does.
