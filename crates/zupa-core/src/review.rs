@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::id::{ConversationId, TurnId, WaitId};
 use crate::time::Timestamp;
-use crate::wait::{Wait, WaitKind, WaitState};
+use crate::wait::{Wait, WaitClaim, WaitKind, WaitState};
 
 pub use claim::{CLAIM_TIME, Claiming, claim, release};
 pub use decide::{Settled, Verdict, decide};
@@ -84,6 +84,16 @@ pub struct Decided {
     pub note: Option<String>,
 }
 
+impl From<&WaitClaim> for Claimed {
+    fn from(claim: &WaitClaim) -> Self {
+        Self {
+            by: claim.by.clone(),
+            since: claim.since.to_string(),
+            until: claim.until.to_string(),
+        }
+    }
+}
+
 impl Question {
     /// Every question.
     pub const ALL: [Self; 4] = [
@@ -151,12 +161,17 @@ impl Review {
                 approved: decision.approved,
                 note: Some(decision.note.clone()),
             }),
-            claim: wait.claimed(now).map(|claim| Claimed {
-                by: claim.by.clone(),
-                since: claim.since.to_string(),
-                until: claim.until.to_string(),
-            }),
+            claim: wait.claimed(now).map(Claimed::from),
             subject: Some(subject),
+        })
+    }
+
+    /// The same, with the claim that the store has found: by another clock it may be over
+    /// already.
+    fn claimed(self: Box<Self>, claim: &WaitClaim) -> Box<Self> {
+        Box::new(Self {
+            claim: Some(claim.into()),
+            ..*self
         })
     }
 
