@@ -100,8 +100,8 @@ fn told(words: &ReviewWords, settled: &Settled) -> String {
         },
         Settled::Claimed(review) => (&words.claimed, review),
     };
-    let decided = review.decision.as_ref().map(|decision| &decision.by);
-    let by = decided.or(review.claim.as_ref().map(|claim| &claim.by));
+    let claimed = review.claim.as_ref().map(|claim| &claim.by);
+    let by = claimed.or(review.decision.as_ref().map(|decision| &decision.by));
     let until = review.claim.as_ref().map(|claim| claim.until.as_str());
     text.replace("{id}", &review.id.to_string())
         .replace("{by}", by.map_or("", String::as_str))
