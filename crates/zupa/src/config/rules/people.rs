@@ -29,15 +29,14 @@ impl Rules<'_> {
         let mut names = BTreeMap::new();
         for (index, operator) in config.agent.operators.iter().enumerate() {
             let key = format!("agent.operator[{index}].name");
-            let wrong = zupa_core::operator::faults(Some(&operator.name));
-            if let Some((_, _, why)) = wrong.into_iter().next() {
+            if let Some(why) = zupa_core::operator::fault_of_bound(&operator.name) {
                 let flaw = Flaw::new(
                     "the operator has no name that can be taken",
                     why,
                     "give another name",
                 );
                 self.report(&key, flaw);
-            } else if names.insert(&operator.name, ()).is_some() {
+            } else if names.insert(operator.name.to_lowercase(), ()).is_some() {
                 let flaw = Flaw::new(
                     format!("{:?} is the name of another operator", operator.name),
                     "the audit could not tell them apart",
