@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::super::problem::Flaw;
 use super::super::suggest::closest;
-use super::super::{Channel, ChannelKind};
 use super::Rules;
 
 /// Built-in commands that can be kept for administrators.
@@ -12,6 +11,10 @@ const OF_ANYBODY: [&str; 3] = ["help", "reset", "human"];
 
 /// Built-in commands.
 const BUILT_IN: [&str; 5] = ["help", "reset", "human", "approve", "reject"];
+
+/// Where somebody may do more than others.
+const VOUCHED: &str =
+    "bind at a channel that vouches for its aliases; in a web chat everybody names themselves";
 
 impl Rules<'_> {
     pub(super) fn admins(&mut self) {
@@ -129,31 +132,31 @@ impl Rules<'_> {
     }
 
     pub(super) fn open_admins(&mut self) {
-        if self.config.agent.admins.is_empty() || !self.has_web_chat() {
+        let mut places = self.config.admins();
+        if places.all(|(channel, _)| channel.kind.vouches_for_aliases()) {
             return;
         }
         let flaw = Flaw::new(
-            "administrators, and a web chat in which everybody names themselves",
-            "whoever knows one of these names can use the commands of administrators",
-            "list aliases that only their channel can give, such as phone numbers",
+            "an administrator writes from a channel that does not vouch for its aliases",
+            "whoever knows one of them can use the commands of administrators",
+            VOUCHED,
         );
         self.report("agent.admins", flaw);
     }
 
     pub(super) fn open_operators(&mut self) {
-        if self.config.agent.operators.is_empty() || !self.has_web_chat() {
-            return;
+        let config = self.config;
+        for (index, operator) in config.agent.operators.iter().enumerate() {
+            let mut places = operator.at.iter().filter_map(|at| config.place(at));
+            if places.all(|(channel, _)| channel.kind.vouches_for_aliases()) {
+                continue;
+            }
+            let flaw = Flaw::new(
+                "the operator writes from a channel that does not vouch for its aliases",
+                "whoever knows one of them can decide reviews",
+                VOUCHED,
+            );
+            self.report(&format!("agent.operator[{index}].at"), flaw);
         }
-        let flaw = Flaw::new(
-            "operators, and a web chat in which everybody names themselves",
-            "whoever knows one of these names can decide reviews",
-            "list aliases that only their channel can give, such as phone numbers",
-        );
-        self.report("agent.operator", flaw);
-    }
-
-    fn has_web_chat(&self) -> bool {
-        let web_chat = |channel: &Channel| channel.kind == ChannelKind::WebChat;
-        self.config.channels.iter().any(web_chat)
     }
 }

@@ -18,10 +18,9 @@ fn operators_are_bound_to_addresses_at_doors() {
         ["bea main +55 11", "bea main +55 12", "carl main x/y"]
     );
     let warned = lines(&config.warnings());
-    assert!(
-        warned[0].contains("whoever knows one of these names can decide reviews"),
-        "{warned:?}"
-    );
+    let why = "the operator writes from a channel that does not vouch for its aliases | whoever knows one of them can decide reviews | bind at a channel that vouches for its aliases; in a web chat everybody names themselves";
+    let at = |line, index| format!("zupa.toml:{line}:6: agent.operator[{index}].at: {why}");
+    assert_eq!(warned[..2], [at(3, 0), at(6, 1)]);
 }
 
 #[test]
