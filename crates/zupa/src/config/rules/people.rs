@@ -16,6 +16,9 @@ const BUILT_IN: [&str; 5] = ["help", "reset", "human", "approve", "reject"];
 const VOUCHED: &str =
     "bind at a channel that vouches for its aliases; in a web chat everybody names themselves";
 
+/// How aliases of WhatsApp groups end.
+const OF_GROUPS: &str = "@g.us";
+
 impl Rules<'_> {
     pub(super) fn admins(&mut self) {
         if self.sound(&["channel", "agent.admins"]) {
@@ -78,6 +81,18 @@ impl Rules<'_> {
         for (index, place) in places.iter().enumerate() {
             let number = index + 1;
             let named = place.split_once('/');
+            if named
+                .map_or(place.as_str(), |(_, alias)| alias)
+                .ends_with(OF_GROUPS)
+            {
+                let flaw = Flaw::new(
+                    format!("{who} {number} is a WhatsApp group"),
+                    "in a group whoever speaks counts, and never the group",
+                    "write the aliases of those who may",
+                );
+                self.report(key, flaw);
+                continue;
+            }
             let known = |id| channels.iter().any(|channel| channel.id == id);
             let (what, why) = match named {
                 None if channels.len() < 2 => continue,

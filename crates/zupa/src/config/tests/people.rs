@@ -43,6 +43,18 @@ fn an_operator_has_one_name_and_addresses_of_their_own() {
 }
 
 #[test]
+fn a_group_is_nobody() {
+    check_refused(
+        "[agent]\nadmins = ['ana', '1@g.us']\n\
+         [[agent.operator]]\nname = 'bea'\nat = ['main/1@g.us']\n",
+        &[
+            "zupa.toml:2:10: agent.admins: administrator 2 is a WhatsApp group | in a group whoever speaks counts, and never the group | write the aliases of those who may",
+            "zupa.toml:5:6: agent.operator[0].at: address 1 is a WhatsApp group | in a group whoever speaks counts, and never the group | write the aliases of those who may",
+        ],
+    );
+}
+
+#[test]
 fn only_built_in_commands_are_taken_away_or_kept_for_administrators() {
     let config =
         file("[agent.commands]\ndisabled = ['reset', 'approve']\nadmin_only = ['human']\n");
