@@ -50,11 +50,16 @@ impl Rules<'_> {
                 );
                 self.report(&key, flaw);
             }
-            self.places(
-                "address",
-                &operator.at,
-                &format!("agent.operator[{index}].at"),
-            );
+            let key = format!("agent.operator[{index}].at");
+            if operator.at.is_empty() {
+                let flaw = Flaw::new(
+                    "the operator names no address",
+                    "nobody could decide by this name",
+                    "write `channel/alias`, or take the table away",
+                );
+                self.report(&key, flaw);
+            }
+            self.places("address", &operator.at, &key);
         }
         let mut bound = BTreeMap::new();
         for (index, operator) in config.agent.operators.iter().enumerate() {

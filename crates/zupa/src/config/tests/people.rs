@@ -30,7 +30,8 @@ fn an_operator_has_one_name_and_addresses_of_their_own() {
          [[agent.operator]]\nname = 'Bea'\nat = ['1']\n\
          [[agent.operator]]\nname = 'person'\nat = ['main/3']\n\
          [[agent.operator]]\nname = 'Operator'\nat = ['main/4']\n\
-         [[agent.operator]]\nname = 'carl '\nat = ['main/5']\n",
+         [[agent.operator]]\nname = 'carl '\nat = ['main/5']\n\
+         [[agent.operator]]\nname = 'dora'\nat = []\n",
         &[
             "zupa.toml:3:6: agent.operator[0].at: address 2 names \"nowhere\", which is no channel | what stands before the first slash is the id of a channel | write `channel/alias`, as in `main/` and the alias",
             "zupa.toml:5:8: agent.operator[1].name: \"Bea\" is the name of another operator | the audit could not tell them apart | write all that one operator writes from into one `at`",
@@ -38,6 +39,7 @@ fn an_operator_has_one_name_and_addresses_of_their_own() {
             "zupa.toml:8:8: agent.operator[2].name: the operator has no name that can be taken | this name stands for who decides by itself | give another name",
             "zupa.toml:11:8: agent.operator[3].name: the operator has no name that can be taken | this name stands for everybody who gives none | give another name",
             "zupa.toml:14:8: agent.operator[4].name: the operator has no name that can be taken | a name has no spaces around it | give another name",
+            "zupa.toml:18:6: agent.operator[5].at: the operator names no address | nobody could decide by this name | write `channel/alias`, or take the table away",
         ],
     );
 }
