@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use crate::wait::{Wait, WaitClaim, WaitKind, WaitState};
 
 pub use claim::{CLAIM_TIME, Claiming, claim, release};
-pub use decide::{Settled, Verdict, decide};
+pub use decide::{MAX_NOTE_CHARS, Settled, Verdict, decide};
 
 /// What an operator is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::wait::{Decision, WaitState};
 
 /// Longest note, in characters: it goes into the model's prompt.
-const MAX_NOTE_CHARS: usize = 2_000;
+pub const MAX_NOTE_CHARS: usize = 2_000;
 
 /// What an operator says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -43,8 +43,13 @@ pub(super) async fn decide(
         note: arguments.next().unwrap_or_default(),
         by: Some(operator.to_owned()),
     };
-    if !verdict.faults().is_empty() {
-        return Ok(misused());
+    match verdict.faults().first() {
+        None => {}
+        Some(("note", "too_long", _)) => {
+            let most = review::MAX_NOTE_CHARS.to_string();
+            return Ok(language.reviews.note_too_long.replace("{most}", &most));
+        }
+        Some(_) => return Ok(misused()),
     }
     let Some(desk) = parts.desk.clone() else {
         return Err(Error::internal("operators decide, and there is no desk").into());

@@ -160,7 +160,11 @@ async fn whoever_is_no_operator_hears_the_same_of_every_id() {
     let long = format!("/approve {id} {}", "x".repeat(2_001));
     world.deliver(inbound(BEA, "long", &long)).await.unwrap();
     world.quiet().await;
-    assert_eq!(world.replies(BEA).await.last(), Some(&misused));
+    let said = world.replies(BEA).await.pop().unwrap();
+    assert_eq!(
+        said,
+        "Nothing was decided: a note has at most 2000 characters."
+    );
     assert_eq!(open(&world).await.len(), 1);
 }
 
