@@ -53,7 +53,7 @@ pub struct Review {
     /// What was decided.
     pub decision: Option<Decided>,
     /// Who has it to themselves for now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub claim: Option<Claimed>,
     /// What is asked about, the arguments of the call among it: may hold what
     /// a person said, so lists go without it.

@@ -108,7 +108,8 @@ async fn a_claim_that_is_given_back_or_over_is_nobodys() {
 
     app.desk.waits.lock().unwrap()[0].claim = claim_of("ana", NOW);
     let listed = app.operator("/api/v1/reviews").await;
-    assert_eq!(listed.json["reviews"][0].get("claim"), None);
+    let claim = listed.json["reviews"][0].get("claim");
+    assert_eq!(claim, Some(&Value::Null));
     let taken = put(&app, "claim", r#"{"by":"bea"}"#).await;
     assert_eq!(taken.json["claim"]["by"], "bea");
 }
