@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use tracing::info;
 use zupa_core::review::{self, Settled, Verdict};
 use zupa_core::{Desk, Error, Nudge, Result as CoreResult, TenantId, WaitId, Wakeup};
 
@@ -63,7 +64,7 @@ pub(super) async fn decide(
             return Ok(language.reviews.unknown.clone());
         }
         let settled = review::decide(desk.as_ref(), id, verdict, at, config).await?;
-        wake(&path.wakeup, &settled);
+        go_on(&path.wakeup, &settled);
         Ok(told(&language.reviews, &settled))
     })
     .await
@@ -78,10 +79,11 @@ async fn is_of(desk: &dyn Desk, id: WaitId, tenant: &TenantId) -> CoreResult<boo
     Ok(conversation.is_some_and(|of| of.address.tenant == *tenant))
 }
 
-fn wake(wakeup: &Arc<dyn Wakeup>, settled: &Settled) {
+fn go_on(wakeup: &Arc<dyn Wakeup>, settled: &Settled) {
     let Settled::Now { review, due } = settled else {
         return;
     };
+    info!(conversation.id = %review.conversation, wait.id = %review.id, "took a decision");
     if review.took_over() {
         wakeup.wake(Nudge::Held(review.conversation));
     }
