@@ -190,7 +190,8 @@ impl Agent {
     }
 
     /// Lets whoever writes from this address use the commands of administrators. In a group
-    /// the speaker counts, never the group.
+    /// the speaker counts; a message of a WhatsApp group (`…@g.us`) without one is nobody's.
+    /// At another door a message without a speaker counts by its address: name no group.
     pub fn admin_at(mut self, address: Address) -> Self {
         self.roles.admins_at.push(address);
         self
