@@ -6,8 +6,9 @@
 //! Reading order: the words ([`id`], [`content`], [`inbound`], [`outbound`],
 //! [`turn`]), what may go wrong ([`error`]), the ports ([`store`], [`desk`],
 //! [`idempotency`], [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`],
-//! [`secrets`]), what operators decide over a desk ([`review`]), and the two concrete handles that doors hold ([`intake`],
-//! [`hints`]). The state [`machine`] and the event [`bus`] stand on their own.
+//! [`secrets`]), what operators decide over a desk ([`review`]), and the two concrete
+//! handles that doors hold ([`intake`], [`hints`]). The state [`machine`] and the event
+//! [`bus`] stand on their own.
 
 pub mod audit;
 pub mod burst;

@@ -35,6 +35,16 @@ pub fn entry(
     }
 }
 
+/// What is wrong with the name of an operator who is known by an address, for people: it
+/// must not be that of everybody without a name.
+pub fn fault_of_bound(name: &str) -> Option<String> {
+    if name.to_lowercase() == OPERATOR {
+        return Some("this name stands for everybody who gives none".to_owned());
+    }
+    let wrong = faults(Some(name)).into_iter().next();
+    wrong.map(|(_, _, detail)| detail)
+}
+
 /// What is wrong with a name: field, code, and a sentence for people.
 pub fn faults(by: Option<&str>) -> Vec<(&'static str, &'static str, String)> {
     let Some(by) = by else {
@@ -42,17 +52,50 @@ pub fn faults(by: Option<&str>) -> Vec<(&'static str, &'static str, String)> {
     };
     let (code, detail) = if by.trim().is_empty() {
         ("empty", "leave it away, or give a name".to_owned())
+    } else if by.trim() != by {
+        let detail = "a name has no spaces around it".to_owned();
+        ("spaces", detail)
     } else if by.chars().count() > MAX_CHARS {
         let detail = format!("a name has at most {MAX_CHARS} characters");
         ("too_long", detail)
     } else if by.chars().any(char::is_control) {
         let detail = "a name has no control characters".to_owned();
         ("control_character", detail)
-    } else if RESERVED.contains(&by.trim().to_lowercase().as_str()) {
+    } else if RESERVED.contains(&by.to_lowercase().as_str()) {
         let detail = "this name stands for who decides by itself".to_owned();
         ("reserved", detail)
     } else {
         return Vec::new();
     };
     vec![("by", code, detail)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_no_spaces_around_it_and_is_not_one_that_stands_for_somebody_else() {
+        let codes = |name| faults(Some(name)).into_iter().map(|(_, code, _)| code);
+        for (name, code) in [
+            ("bea ", "spaces"),
+            ("\u{a0}bea", "spaces"),
+            (" ", "empty"),
+            ("Person", "reserved"),
+            ("b\u{7}a", "control_character"),
+        ] {
+            assert!(codes(name).eq([code]), "{name:?}");
+        }
+        for name in ["bea", "Bea of Lisbon", "operator"] {
+            assert!(faults(Some(name)).is_empty(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_bound_to_an_address_has_a_name_of_their_own() {
+        for name in ["operator", "Operator", "bea ", "person"] {
+            assert!(fault_of_bound(name).is_some(), "{name:?}");
+        }
+        assert_eq!(fault_of_bound("bea"), None);
+    }
 }

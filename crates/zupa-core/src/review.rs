@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::id::{ConversationId, TurnId, WaitId};
 use crate::time::Timestamp;
-use crate::wait::{Wait, WaitKind, WaitState};
+use crate::wait::{Wait, WaitClaim, WaitKind, WaitState};
 
 pub use claim::{CLAIM_TIME, Claiming, claim, release};
-pub use decide::{Settled, Verdict, decide};
+pub use decide::{MAX_NOTE_CHARS, Settled, Verdict, decide};
 
 /// What an operator is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct Review {
     /// What was decided.
     pub decision: Option<Decided>,
     /// Who has it to themselves for now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub claim: Option<Claimed>,
     /// What is asked about, the arguments of the call among it: may hold what
     /// a person said, so lists go without it.
@@ -82,6 +82,16 @@ pub struct Decided {
     /// Why; only where the subject is shown, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl From<&WaitClaim> for Claimed {
+    fn from(claim: &WaitClaim) -> Self {
+        Self {
+            by: claim.by.clone(),
+            since: claim.since.to_string(),
+            until: claim.until.to_string(),
+        }
+    }
 }
 
 impl Question {
@@ -151,12 +161,17 @@ impl Review {
                 approved: decision.approved,
                 note: Some(decision.note.clone()),
             }),
-            claim: wait.claimed(now).map(|claim| Claimed {
-                by: claim.by.clone(),
-                since: claim.since.to_string(),
-                until: claim.until.to_string(),
-            }),
+            claim: wait.claimed(now).map(Claimed::from),
             subject: Some(subject),
+        })
+    }
+
+    /// The same, with the claim that the store has found: by another clock it may be over
+    /// already.
+    fn claimed(self: Box<Self>, claim: &WaitClaim) -> Box<Self> {
+        Box::new(Self {
+            claim: Some(claim.into()),
+            ..*self
         })
     }
 

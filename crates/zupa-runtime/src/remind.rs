@@ -68,11 +68,29 @@ pub(crate) fn reminder(run: &Run) -> Option<Reminded> {
     serde_json::from_str(&wait.opened.payload).ok()
 }
 
-/// True for a turn in which nobody has spoken: a wake, or a reminder that is due. It goes on
-/// for nothing that the person has said, either.
+/// True for a turn in which nobody has spoken: a wake, a reminder that is due, or what goes
+/// on for a turn of these and not by a word of the person.
 pub(crate) fn nobody_spoke(run: &Run) -> bool {
     let first = run.turn.inbounds.first().map(|first| &first.content);
-    matches!(first, Some(Content::Wake { .. })) || reminder(run).is_some()
+    match first {
+        Some(Content::Wake { .. }) => true,
+        Some(Content::Settled { .. }) => reminder(run).is_some() || goes_on_unasked(run),
+        _ => false,
+    }
+}
+
+/// True for a turn that goes on for one that was parked, in which nobody had spoken.
+fn goes_on_unasked(run: &Run) -> bool {
+    #[derive(Deserialize)]
+    struct Parked {
+        #[serde(default)]
+        unasked: bool,
+    }
+    let waits = run.turn.waits.iter();
+    let mut parked = waits.filter(|wait| wait.opened.resume.is_some());
+    let payload = parked.next().map(|wait| wait.opened.payload.as_str());
+    let parked = payload.and_then(|payload| serde_json::from_str::<Parked>(payload).ok());
+    parked.is_some_and(|parked| parked.unasked)
 }
 
 /// The next time of the reminder that the turn is about, if it comes again. It is set by the

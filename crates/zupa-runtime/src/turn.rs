@@ -10,6 +10,7 @@
 //! The graph is in `graph`, the agent's own in `agent`; here is what they stand
 //! on.
 
+mod approvals;
 mod call;
 mod called;
 mod cx;

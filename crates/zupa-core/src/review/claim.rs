@@ -91,7 +91,7 @@ async fn put(
     Ok(match acted {
         ClaimActed::Done => Claiming::Done(review),
         ClaimActed::Unchanged => Claiming::Unchanged(review),
-        ClaimActed::Claimed(_) => Claiming::Taken(review),
+        ClaimActed::Claimed(claim) => Claiming::Taken(review.claimed(&claim)),
         ClaimActed::Over(_) => Claiming::Over(review),
         ClaimActed::NotTheirs(_) | ClaimActed::NotFound => Claiming::NotFound,
     })

@@ -1,6 +1,7 @@
 //! Deciding: the first decision counts, the same one again is no news, another
 //! one is told who was first.
 
+use super::claim::{self, Claiming};
 use super::{Question, Review};
 use crate::audit::AuditEntry;
 use crate::desk::{Decided, Desk, Holding, NewHold};
@@ -13,7 +14,7 @@ use crate::time::Timestamp;
 use crate::wait::{Decision, WaitState};
 
 /// Longest note, in characters: it goes into the model's prompt.
-const MAX_NOTE_CHARS: usize = 2_000;
+pub const MAX_NOTE_CHARS: usize = 2_000;
 
 /// What an operator says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,14 +69,15 @@ impl Verdict {
 }
 
 /// Decides a review as of `at`, and says so in the audit, under the
-/// configuration in force. Who approves a takeover has the conversation before the
-/// review is settled: the agent does not answer in between.
+/// configuration in force. Who approves a takeover claims the review, so that nobody else
+/// decides it, and has the conversation before the review is settled: the agent does not
+/// answer in between.
 ///
 /// *Behaviour*: idempotent: the same verdict again, or one without a note, changes
 /// nothing and is no conflict.
-/// *Errors*: as [`Desk::decide`] and [`Desk::hold`].
+/// *Errors*: as [`Desk::decide`], [`Desk::claim_wait`] and [`Desk::hold`].
 /// *Cancel safety*: decided or not, and a conversation is taken without its review at
-/// worst; ask again.
+/// worst, which is claimed then; ask again.
 pub async fn decide(
     desk: &dyn Desk,
     id: WaitId,
@@ -92,14 +94,24 @@ pub async fn decide(
     if wait.state != WaitState::Open {
         return Ok(settled_before(review, &verdict));
     }
-    // Also asked by the store; here before a conversation is taken.
-    if wait.claimed_by_another(verdict.name(), at).is_some() {
-        return Ok(Settled::Claimed(Box::new(review)));
+    let takes = review.kind == Question::Takeover && verdict.approved;
+    if takes {
+        // The store says who may before anything of the conversation is cancelled.
+        match claim::claim(desk, id, verdict.by.as_deref(), at, config).await? {
+            Claiming::Done(_) | Claiming::Unchanged(_) => {}
+            Claiming::Taken(review) => return Ok(Settled::Claimed(review)),
+            Claiming::Over(_) => {
+                let now = desk.wait(id).await?;
+                let now = now.as_ref().and_then(|now| Review::whole(now, at));
+                return Ok(settled_before(now.unwrap_or(review), &verdict));
+            }
+            Claiming::NotFound => return Ok(Settled::NotFound),
+        }
     }
     let conversation = review.conversation;
     let by = verdict.by.as_deref();
     let act = |action, what| operator::entry(by, action, what, (at, config));
-    let taken = match review.kind == Question::Takeover && verdict.approved {
+    let taken = match takes {
         true => {
             let hold = NewHold {
                 kind: HoldKind::Operator,
@@ -137,14 +149,14 @@ pub async fn decide(
             due: due_at.map(|_| conversation),
         },
         Decided::Already(_) => settled_before(review, &verdict),
-        Decided::Claimed(_) => Settled::Claimed(Box::new(review)),
+        Decided::Claimed(claim) => Settled::Claimed(Box::new(review).claimed(&claim)),
         Decided::NotTheirs(_) | Decided::NotFound => Settled::NotFound,
     };
     // Somebody else was first and said no: then nothing has changed. If they said yes
     // they have the conversation, by this very hold perhaps.
     let lost = match &settled {
-        Settled::Otherwise(review) => !review.took_over(),
-        Settled::Claimed(_) | Settled::NotFound => true,
+        Settled::Otherwise(review) | Settled::Claimed(review) => !review.took_over(),
+        Settled::NotFound => true,
         Settled::Now { .. } | Settled::Before(_) => false,
     };
     if lost && taken {

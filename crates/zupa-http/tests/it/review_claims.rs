@@ -71,6 +71,15 @@ async fn another_operator_hears_who_has_it_and_since_when() {
     assert_eq!(app.desk.acts.lock().unwrap().len(), 1);
     assert!(app.wakeup.0.lock().unwrap().is_empty());
 
+    // The store knows of a claim that was not there a moment before.
+    put(&app, "release", r#"{"by":"ana"}"#).await;
+    for (word, body) in [("claim", "{}"), ("decision", r#"{"approved":true}"#)] {
+        *app.desk.claimant.lock().unwrap() = claim_of("ana", NOW);
+        let refused = put(&app, word, body).await;
+        assert_eq!(refused.problem(), (409, "review_claimed"), "{word} {body}");
+        assert_eq!(refused.json["review"]["claim"]["by"], "ana");
+    }
+    put(&app, "claim", r#"{"by":"ana"}"#).await;
     let own = app.decide(id(1), r#"{"approved":true,"by":"ana"}"#).await;
     assert_eq!(
         (own.status, &own.json["claim"]),
@@ -99,7 +108,8 @@ async fn a_claim_that_is_given_back_or_over_is_nobodys() {
 
     app.desk.waits.lock().unwrap()[0].claim = claim_of("ana", NOW);
     let listed = app.operator("/api/v1/reviews").await;
-    assert_eq!(listed.json["reviews"][0].get("claim"), None);
+    let claim = listed.json["reviews"][0].get("claim");
+    assert_eq!(claim, Some(&Value::Null));
     let taken = put(&app, "claim", r#"{"by":"bea"}"#).await;
     assert_eq!(taken.json["claim"]["by"], "bea");
 }

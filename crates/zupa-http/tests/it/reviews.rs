@@ -62,7 +62,7 @@ async fn a_list_tells_what_and_how_long_but_not_what_was_said() {
             "id": id(1), "conversation": CONVERSATION, "turn": Uuid::from_u128(0xA),
             "kind": "approval", "what": "refund", "state": "open",
             "since": "1970-01-01T00:00:01Z", "until": "1970-01-01T00:00:05Z",
-            "settled_at": null, "decision": null,
+            "settled_at": null, "decision": null, "claim": null,
             "age_seconds": 999, "expires_in_seconds": 0, "overdue": true,
         }] })
     );

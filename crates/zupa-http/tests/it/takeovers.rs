@@ -5,10 +5,10 @@ use uuid::Uuid;
 use zupa_core::desk::ConversationView;
 use zupa_core::{
     Address, Alias, ChannelId, ConversationId, Decision, Hold, HoldKind, NewWait, Nudge, TenantId,
-    Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+    Timestamp, TurnId, Wait, WaitClaim, WaitId, WaitKind, WaitState,
 };
 
-use crate::fakes::App;
+use crate::fakes::{App, NOW};
 
 const CONVERSATION: ConversationId = ConversationId(Uuid::from_u128(0xC));
 const REVIEW: WaitId = WaitId(Uuid::from_u128(1));
@@ -77,16 +77,17 @@ async fn who_approves_has_the_conversation_before_the_review_is_settled() {
     assert_eq!(approved.status, 200, "{}", approved.text);
     let taken = hold(&app).unwrap();
     assert_eq!((taken.kind, taken.by.as_str()), (HoldKind::Operator, "ana"));
-    assert_eq!(actions(&app), ["conversation.held", "review.approved"]);
+    let acts = ["review.claimed", "conversation.held", "review.approved"];
+    assert_eq!(actions(&app), acts);
     let reason = format!("a takeover, review {REVIEW}, by ana");
-    assert_eq!(app.desk.acts.lock().unwrap()[1].reason, reason);
+    assert_eq!(app.desk.acts.lock().unwrap()[2].reason, reason);
     let nudges = app.wakeup.0.lock().unwrap().clone();
     assert_eq!(nudges[0], Nudge::Held(CONVERSATION));
 
     // The same again, after the hand-back, takes nothing.
     app.desk.conversations.lock().unwrap()[0].hold = None;
     assert_eq!(app.decide(REVIEW, body).await.text, approved.text);
-    assert_eq!((hold(&app), actions(&app).len()), (None, 2));
+    assert_eq!((hold(&app), actions(&app).len()), (None, 3));
 }
 
 #[tokio::test]
@@ -112,6 +113,51 @@ async fn what_somebody_has_claimed_takes_no_conversation() {
     assert_eq!(hold(&app).unwrap().by, "ana");
 }
 
+fn anas_claim() -> WaitClaim {
+    WaitClaim {
+        by: "ana".into(),
+        since: Timestamp(0),
+        until: NOW,
+    }
+}
+
+#[tokio::test]
+async fn the_store_says_who_has_claimed_it_before_the_conversation_is_taken() {
+    let app = app();
+    *app.desk.claimant.lock().unwrap() = Some(anas_claim());
+    let refused = app.decide(REVIEW, r#"{"approved":true,"by":"bea"}"#).await;
+    assert_eq!(refused.problem(), (409, "review_claimed"));
+    assert_eq!(refused.json["review"]["claim"]["by"], "ana");
+    assert_eq!((hold(&app), actions(&app).len()), (None, 0));
+}
+
+#[tokio::test]
+async fn whoever_is_refused_does_not_give_back_what_the_winner_has() {
+    for (approved, acts) in [
+        (true, &["review.claimed", "conversation.held"][..]),
+        (
+            false,
+            &[
+                "review.claimed",
+                "conversation.held",
+                "conversation.released",
+            ],
+        ),
+    ] {
+        let app = app();
+        let faster = Decision {
+            by: "ana".into(),
+            approved,
+            note: String::new(),
+        };
+        *app.desk.overtakes.lock().unwrap() = Some((anas_claim(), faster));
+        let refused = app.decide(REVIEW, r#"{"approved":true,"by":"bea"}"#).await;
+        assert_eq!(refused.problem(), (409, "review_claimed"));
+        assert_eq!(hold(&app).is_some(), approved);
+        assert_eq!(actions(&app), acts);
+    }
+}
+
 #[tokio::test]
 async fn who_is_late_by_a_moment_takes_nothing() {
     let yes = r#"{"approved":true}"#;
@@ -121,10 +167,14 @@ async fn who_is_late_by_a_moment_takes_nothing() {
             yes,
             false,
             409,
-            &["conversation.held", "conversation.released"][..],
+            &[
+                "review.claimed",
+                "conversation.held",
+                "conversation.released",
+            ][..],
         ),
-        (yes, true, 200, &["conversation.held"]),
-        (noted, true, 409, &["conversation.held"]),
+        (yes, true, 200, &["review.claimed", "conversation.held"]),
+        (noted, true, 409, &["review.claimed", "conversation.held"]),
     ] {
         let app = app();
         let faster = Decision {
@@ -157,5 +207,5 @@ async fn a_conversation_that_somebody_has_stays_theirs() {
     });
     app.decide(REVIEW, r#"{"approved":true}"#).await;
     assert_eq!(hold(&app), Some(human.clone()));
-    assert!(actions(&app).is_empty());
+    assert_eq!(actions(&app), ["review.claimed"]);
 }

@@ -78,7 +78,12 @@ impl Node<AgentTurn> for CommandGate {
         let agent = &self.0.agent;
         // A command stands alone: among other messages it is a text like them.
         let [only] = cx.inbounds() else {
-            return Ok(Move::to("resolve_content"));
+            return Ok(
+                match decides_among(agent, &cx.run.turn.address, cx.inbounds()) {
+                    true => answer(agent.language.reviews.among_others.clone()),
+                    false => Move::to("resolve_content"),
+                },
+            );
         };
         let Content::Text { text } = &only.content else {
             return Ok(Move::to("resolve_content"));
@@ -171,11 +176,31 @@ fn answer(text: String) -> Move<AgentTurn> {
     Move::end(Ending::Answer(vec![Outbound::reply(text)]))
 }
 
-/// A command among the answers to a question is none of them.
+/// True when an operator wants to decide in one of several messages: the model could say
+/// that it is done.
+fn decides_among(agent: &Agent, conversation: &Address, inbounds: &[Claimed]) -> bool {
+    let is_of_operator =
+        |message: &Claimed| agent.roles.of(conversation, message).operator.is_some();
+    let mut decisions = inbounds
+        .iter()
+        .filter(|message| is_decision(agent, message));
+    decisions.any(is_of_operator)
+}
+
+fn is_decision(agent: &Agent, message: &Claimed) -> bool {
+    let Content::Text { text } = &message.content else {
+        return false;
+    };
+    parse(text)
+        .and_then(|(name, _)| agent.built_in(name))
+        .is_some_and(BuiltIn::is_of_operators)
+}
+
+/// A command in place of an answer to a question is none, nor is a decision among others.
 pub(super) fn is_no_command(agent: Arc<Agent>) -> impl Fn(&[Claimed]) -> bool {
     move |inbounds| {
         let [only] = inbounds else {
-            return true;
+            return !inbounds.iter().any(|message| is_decision(&agent, message));
         };
         let Content::Text { text } = &only.content else {
             return true;

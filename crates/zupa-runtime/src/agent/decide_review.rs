@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use tracing::info;
 use zupa_core::review::{self, Settled, Verdict};
 use zupa_core::{Desk, Error, Nudge, Result as CoreResult, TenantId, WaitId, Wakeup};
 
@@ -43,8 +44,13 @@ pub(super) async fn decide(
         note: arguments.next().unwrap_or_default(),
         by: Some(operator.to_owned()),
     };
-    if !verdict.faults().is_empty() {
-        return Ok(misused());
+    match verdict.faults().first() {
+        None => {}
+        Some(("note", "too_long", _)) => {
+            let most = review::MAX_NOTE_CHARS.to_string();
+            return Ok(language.reviews.note_too_long.replace("{most}", &most));
+        }
+        Some(_) => return Ok(misused()),
     }
     let Some(desk) = parts.desk.clone() else {
         return Err(Error::internal("operators decide, and there is no desk").into());
@@ -58,7 +64,7 @@ pub(super) async fn decide(
             return Ok(language.reviews.unknown.clone());
         }
         let settled = review::decide(desk.as_ref(), id, verdict, at, config).await?;
-        wake(&path.wakeup, &settled);
+        go_on(&path.wakeup, &settled);
         Ok(told(&language.reviews, &settled))
     })
     .await
@@ -73,10 +79,11 @@ async fn is_of(desk: &dyn Desk, id: WaitId, tenant: &TenantId) -> CoreResult<boo
     Ok(conversation.is_some_and(|of| of.address.tenant == *tenant))
 }
 
-fn wake(wakeup: &Arc<dyn Wakeup>, settled: &Settled) {
+fn go_on(wakeup: &Arc<dyn Wakeup>, settled: &Settled) {
     let Settled::Now { review, due } = settled else {
         return;
     };
+    info!(conversation.id = %review.conversation, wait.id = %review.id, "took a decision");
     if review.took_over() {
         wakeup.wake(Nudge::Held(review.conversation));
     }
@@ -100,8 +107,8 @@ fn told(words: &ReviewWords, settled: &Settled) -> String {
         },
         Settled::Claimed(review) => (&words.claimed, review),
     };
-    let decided = review.decision.as_ref().map(|decision| &decision.by);
-    let by = decided.or(review.claim.as_ref().map(|claim| &claim.by));
+    let claimed = review.claim.as_ref().map(|claim| &claim.by);
+    let by = claimed.or(review.decision.as_ref().map(|decision| &decision.by));
     let until = review.claim.as_ref().map(|claim| claim.until.as_str());
     text.replace("{id}", &review.id.to_string())
         .replace("{by}", by.map_or("", String::as_str))

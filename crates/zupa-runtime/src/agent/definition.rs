@@ -159,12 +159,15 @@ impl Agent {
         self
     }
 
-    /// Takes a command away: `help`, `reset`, `human`, `approve`, `reject`, or one that was
-    /// added before. What names it is a text like any other then. A name that no command
-    /// has is refused at the start.
+    /// Takes a command away: the built-in `help`, `reset`, `human`, `approve` or `reject`, in
+    /// whose place one of the same name stands if it was added, or one that was added before.
+    /// What names a command that is not there is a text like any other. A name that no
+    /// command has is refused at the start.
     pub fn without_command(mut self, name: &str) -> Self {
         let before = self.commands.len();
-        self.commands.retain(|known| known.name() != name);
+        if BuiltIn::parse(name).is_none() {
+            self.commands.retain(|known| known.name() != name);
+        }
         if self.commands.len() == before {
             self.changed.without(name);
         }
@@ -187,7 +190,8 @@ impl Agent {
     }
 
     /// Lets whoever writes from this address use the commands of administrators. In a group
-    /// the speaker counts, never the group.
+    /// the speaker counts; a message of a WhatsApp group (`…@g.us`) without one is nobody's.
+    /// At another door a message without a speaker counts by its address: name no group.
     pub fn admin_at(mut self, address: Address) -> Self {
         self.roles.admins_at.push(address);
         self

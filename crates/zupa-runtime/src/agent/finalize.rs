@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::hooks::Verdict;
 use super::talk::{Came, Talk};
-use super::{AgentTurn, EndReason, Parts, Update, speak};
+use super::{AgentTurn, Parts, Update, speak};
 use crate::graph::{Ending, Move, Node};
 use crate::turn::{Cx, Stop};
 
@@ -33,7 +33,6 @@ impl Node<AgentTurn> for Finalize {
         }
         let outbound = vec![speak::outbound(&self.0, text.trim(), cx).await?];
         if agent.is_closed_by(turn) {
-            cx.audit(EndReason::ENDED, EndReason::Model.as_str());
             return Ok(Move::to("persist").with(Update::Closing(outbound)));
         }
         Ok(Move::to("persist").with(Update::Outbound(outbound)))

@@ -52,7 +52,7 @@ impl Roles {
     /// Checks the names of operators, and that no address is bound to two.
     pub fn check(&self) -> Result<()> {
         for (place, (name, address)) in self.operators_at.iter().enumerate() {
-            if let Some((_, _, why)) = operator::faults(Some(name)).into_iter().next() {
+            if let Some(why) = operator::fault_of_bound(name) {
                 return Err(
                     Error::invalid("an operator has no name that can be taken").with("why", why)
                 );
@@ -166,6 +166,8 @@ mod tests {
             &[("bea", "1"), ("carl", "1")][..],
             &[("person", "1")],
             &[(" ", "1")],
+            &[("operator", "1")],
+            &[("bea ", "1")],
         ] {
             let error = check(wrong).unwrap_err();
             assert_eq!(error.kind(), zupa_core::ErrorKind::Invalid);

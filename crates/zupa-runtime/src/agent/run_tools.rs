@@ -13,7 +13,7 @@ use super::{AgentTurn, Parts, Update};
 use crate::graph::{Move, Node};
 use crate::remind;
 use crate::tools::object;
-use crate::turn::{Before, Called, Cx, MAX_CALLS, PlannedCall, Review, Stop, Which, evidence};
+use crate::turn::{Before, Called, Cx, MAX_CALLS, PlannedCall, Stop, Which, evidence};
 
 /// The most that the model is told of one result, in bytes.
 const MAX_RESULT: usize = 64 * 1024;
@@ -47,7 +47,7 @@ impl Node<AgentTurn> for RunTools {
         let mut answers = match cx.call_all(planned).await {
             Ok(answers) => answers.into_iter(),
             Err(Stop::Review(review)) => {
-                return Err(Stop::Review(with_changes(review, &calls, cx)));
+                return Err(Stop::Review(review.with(came_to(&calls, cx))));
             }
             Err(stop) => return Err(stop),
         };
@@ -78,6 +78,9 @@ impl Node<AgentTurn> for RunTools {
                     .filter(|_| made && !called.is_unknown())
                     .map(|which| (name_of(call), *which)),
             });
+        }
+        if cx.has_siblings {
+            cx.gathered.before = Some(came_to(&calls, cx));
         }
         Ok(Move::to("recall").with(Update::Called(results)))
     }
@@ -137,9 +140,9 @@ impl RunTools {
     }
 }
 
-/// A review in the middle of the round, with what calls that have ended changed of the
-/// agent's state and remind of, in the order of the calls.
-fn with_changes(review: Review, calls: &[String], cx: &Cx) -> Review {
+/// What calls that have ended changed of the agent's state and remind of, in the order of
+/// the calls.
+fn came_to(calls: &[String], cx: &Cx) -> Before {
     let (mut updates, mut reminders, mut steps) = (Vec::new(), Vec::new(), Vec::new());
     for (step, output) in calls.iter().filter_map(|call| cx.given_back_by(call)) {
         updates.extend(output.state.map(Update::Agent));
@@ -148,11 +151,11 @@ fn with_changes(review: Review, calls: &[String], cx: &Cx) -> Review {
         reminders.extend(can_be_set.filter_map(|reminder| cx.reminder(reminder).ok()));
         steps.push(step);
     }
-    review.with(Before {
+    Before {
         updates: Box::new(updates),
         reminders,
         steps,
-    })
+    }
 }
 
 /// Sets the reminders of a call; answers what the model is told if one cannot be set.

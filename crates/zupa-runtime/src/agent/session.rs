@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use zupa_core::turn::Message;
 use zupa_core::{Number, Role, Timestamp};
 
+use super::talk::Entry;
+
 /// Ended sessions that are remembered.
 pub(super) const EPISODES: usize = 4;
 
@@ -57,6 +59,11 @@ impl EndReason {
     ];
     /// What the audit calls the end.
     pub(crate) const ENDED: &str = "session.ended";
+
+    /// The end, for the audit.
+    pub(super) fn entry(self) -> Entry {
+        (Self::ENDED, self.as_str().to_owned())
+    }
 
     /// The word for the audit.
     pub fn as_str(self) -> &'static str {

@@ -36,10 +36,8 @@ impl Node<AgentTurn> for SessionAttach {
         let has_gap = has_gap(open.last_at, &claimed.inbounds, longest);
         let is_over = open.is_open() && (has_gap || turn.is_given_up());
         let asked_for = reminder(&cx.run).is_some_and(|reminded| !reminded.unasked);
-        let ended = match is_over {
-            true => self.end(turn, first.number, reason(turn), cx).await?,
-            false => None,
-        };
+        let over = is_over.then(|| reason(turn));
+        let ended = self.end(turn, first.number, over, cx).await?;
         let session = if open.is_open() && !is_over {
             // One that is tried again may be older than the session; any other is its newest,
             // also where the clock was set back.
@@ -61,7 +59,7 @@ impl Node<AgentTurn> for SessionAttach {
             at: cx.now(),
             session,
             ended,
-            is_over,
+            over,
             wake_at: Some(session.last_at.plus(longest)),
             human_within: self.0.agent.human_within,
             pace: turn
@@ -126,10 +124,8 @@ impl SessionAttach {
         let its_time = at_once || was_set_back || now.since(open.last_at) >= longest;
         let is_over = open.is_open() && its_time;
         let end = cx.run.turn.first();
-        let ended = match is_over {
-            true => self.end(turn, end, reason, cx).await?,
-            false => None,
-        };
+        let over = is_over.then_some(reason);
+        let ended = self.end(turn, end, over, cx).await?;
         let session = Session {
             over: open.over || is_over,
             ..open
@@ -141,7 +137,7 @@ impl SessionAttach {
             at: now,
             session,
             ended,
-            is_over,
+            over,
             // What wakes itself is not woken again.
             wake_at: wake_at.filter(|_| !pace.is_loop()),
             human_within: self.0.agent.human_within,
@@ -150,14 +146,17 @@ impl SessionAttach {
         Ok(on(attached, "summarize"))
     }
 
+    /// What is remembered of the session, if it is over.
     async fn end(
         &self,
         turn: &AgentTurn,
         end: Number,
-        reason: EndReason,
+        over: Option<EndReason>,
         cx: &mut Cx,
     ) -> Result<Option<Episode>, Stop> {
-        cx.audit(EndReason::ENDED, reason.as_str());
+        let Some(reason) = over else {
+            return Ok(None);
+        };
         let lines = recall::lines(&self.0, turn, cx).await?;
         let mut ended = turn.kept.session.remembered(&lines, end, reason);
         if let (false, Some(episode)) = (self.0.agent.model_summaries, &mut ended) {

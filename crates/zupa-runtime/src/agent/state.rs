@@ -184,8 +184,8 @@ pub struct Attached {
     pub session: Session,
     /// What is remembered of the one before, if that has ended just now.
     pub ended: Option<Episode>,
-    /// True when the one before has ended just now.
-    pub is_over: bool,
+    /// Why the one before has ended, if that has ended just now.
+    pub over: Option<EndReason>,
     /// When the agent wants to be woken if nobody says anything before.
     pub wake_at: Option<Timestamp>,
     /// How long operators have to take the conversation over.
@@ -226,9 +226,10 @@ fn is_empty(prompt: &Arc<[Prompt]>) -> bool {
 impl AgentTurn {
     fn attach_session(&mut self, attached: Attached) {
         let (kept, rules) = (&mut self.kept, &self.rules);
+        self.entries.extend(attached.over.map(EndReason::entry));
         if let Some(talk) = &mut kept.talk {
             let at = attached.at.max(kept.session.last_at);
-            if attached.is_over {
+            if attached.over.is_some() {
                 self.entries.extend(talk.silence(rules, at));
             }
             if attached.session.number != kept.session.number {
@@ -263,6 +264,7 @@ impl AgentTurn {
         let end = Number(self.range.1.0 + 1);
         let session = &mut self.kept.session;
         session.over = true;
+        self.entries.push(EndReason::Model.entry());
         let ended = session.remembered(&lines, end, EndReason::Model);
         self.kept.remember(ended);
     }

@@ -211,6 +211,8 @@ impl Talk {
             (Came::Anew, _) => return self.go(rules, &[On::Reset], at),
             // Whoever waits for operators or the time has neither failed nor succeeded.
             (_, Left::Waits(WaitKind::Decision | WaitKind::Timer)) => return Ok(None),
+            // Its session is to end yet.
+            (_, Left::GaveUp) if self.is_given_up() => return Ok(None),
             (_, Left::GaveUp) | (Came::ToFallback, _) => (On::Fallback, Next::Listen),
             (Came::AsItEnded, Left::Waits(WaitKind::Reply)) => (On::AgentCompleted, Next::Confirm),
             (Came::AsItEnded, _) => (On::AgentCompleted, Next::Listen),

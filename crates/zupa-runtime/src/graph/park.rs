@@ -17,10 +17,12 @@ use super::run::{Visits, Walk};
 use super::state::load;
 use super::{Graph, Question, State};
 use crate::commit::{Done, Keeps};
+use crate::remind::nobody_spoke;
 use crate::turn::{Gathered, Given, Review, Run, Stop, version_mismatch};
 
 /// How often a parked turn whose node is unknown here is left to processes of another
-/// version before it is given up: some ten minutes.
+/// version before operators are asked: some ten minutes, and less where processes start
+/// meanwhile, each of which has it tried at once.
 const LEFT_TO_OTHERS: u32 = 20;
 
 /// The longest payload of a wait, in bytes.
@@ -38,6 +40,9 @@ pub(super) struct Parked {
     /// What the turn was about, if its nodes begin again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     given: Option<Given>,
+    /// Nobody had spoken in the turn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unasked: bool,
 }
 
 /// A journal entry of a node that was left in its middle.
@@ -137,6 +142,7 @@ impl<S: State> Graph<S> {
                 }
             },
         };
+        run.binds();
         self.attach(&mut walk.state, today);
         Ok(Beginning::At(Box::new(Begun {
             walk,
@@ -165,6 +171,7 @@ impl<S: State> Graph<S> {
             root: run.root(),
             steps: Vec::new(),
             given: None,
+            unasked: nobody_spoke(run),
         })
     }
 

@@ -13,6 +13,7 @@ use super::park::{Beginning, Begun, settled_for, today};
 use super::reviewed::{apply_before, together};
 use super::{Ending, Exit, Graph, Left, Move, Question, State};
 use crate::commit::{Done, Keeps};
+use crate::remind::nobody_spoke;
 use crate::telemetry;
 use crate::turn::{About, Cx, Gathered, Noted, Run, Stop};
 
@@ -162,7 +163,10 @@ impl<S: State> Graph<S> {
         let mut state = S::default();
         self.attach(&mut state, today::<S>(before).ok()?);
         state.give_up(&settled_for(run));
-        state.leave(Left::GaveUp, run.at());
+        // Nobody has been failed where nobody has spoken.
+        if !nobody_spoke(run) {
+            state.leave(Left::GaveUp, run.at());
+        }
         let keeps = changed(&state, before).ok()?;
         audit(&mut state, run);
         keeps
@@ -252,6 +256,7 @@ impl<S: State> Graph<S> {
             let entry = &self.nodes[node];
             let visit = walk.visits.get(&entry.name).copied().unwrap_or_default() + 1;
             let mut cx = Cx::new(run.clone(), entry.visit(prefix, visit));
+            cx.has_siblings = walk.at.len() > 1;
             let began = run.path.clock.monotonic();
             let moved = entry.node.run(&walk.state, &mut cx).await;
             if run.path.bus.is_watched() {
@@ -266,7 +271,10 @@ impl<S: State> Graph<S> {
         if let [only] = walk.at[..] {
             return Ok(vec![branch(only).await?]);
         }
-        together(join_all(walk.at.iter().map(|node| branch(*node))).await)
+        let branches = join_all(walk.at.iter().map(|node| branch(*node))).await;
+        together(branches, |(_, gathered): (Move<S>, Gathered)| {
+            gathered.before
+        })
     }
 
     /// The node that a move names, or what was put before it.

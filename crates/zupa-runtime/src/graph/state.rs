@@ -89,7 +89,8 @@ pub enum Left {
     Silent,
     /// It waits for this.
     Waits(WaitKind),
-    /// It gave up. The state is what the conversation has kept, and no more.
+    /// It gave up, and somebody had spoken in it. The state is what the conversation has
+    /// kept, and no more.
     GaveUp,
 }
 

@@ -168,7 +168,8 @@ impl Builder {
     ///
     /// *Errors*: as [`Store::recover`]; [`zupa_core::ErrorKind::Invalid`] for a graph, a
     /// tool, a policy, a period or a type of reply that is wrong, for [`Agent::admin`] where
-    /// there are several doors, for operators without a desk, for a command that is none, and for [`Self::edit`] together with [`Self::graph`].
+    /// there are several doors, for operators without a desk, for a command that is none,
+    /// and for [`Self::edit`] together with [`Self::graph`].
     pub async fn start(mut self) -> Result<Runtime> {
         self.agent.check()?;
         self.settings.check()?;

@@ -346,7 +346,7 @@ impl Run {
 }
 
 /// What a call's step has as its input.
-pub(super) fn call_of(tool: &str, arguments: &Value) -> Digest {
+fn call_of(tool: &str, arguments: &Value) -> Digest {
     Digest::of_json(&(tool, arguments))
 }
 

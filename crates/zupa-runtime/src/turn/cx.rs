@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zupa_core::{
-    Address, Claimed, Content, ConversationId, Digest, EffectClass, Error, Fact, NewWait, Reminder,
+    Address, Claimed, ConversationId, Digest, EffectClass, Error, Fact, NewWait, Reminder,
     Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
 };
 
-use super::{Run, Stop};
+use super::{Before, Run, Stop};
 use crate::remind::{self, Reminded};
 
 /// The context of one visit of one node.
@@ -21,6 +21,8 @@ pub struct Cx {
     said: u32,
     pub(super) called: usize,
     pub(crate) gathered: Gathered,
+    /// Other nodes run beside this one, and a review of theirs has it begin again.
+    pub(crate) has_siblings: bool,
 }
 
 /// What a run leaves for its commit, beside its messages.
@@ -29,6 +31,8 @@ pub(crate) struct Gathered {
     pub waits: Vec<NewWait>,
     pub settles: Vec<(WaitId, WaitState)>,
     pub facts: Vec<Fact>,
+    /// What is kept of the visit if it has to begin again.
+    pub before: Option<Before>,
 }
 
 /// Something for the audit: what happened, and why. Holds no customer text.
@@ -55,6 +59,7 @@ impl Cx {
             said: 0,
             called: 0,
             gathered: Gathered::default(),
+            has_siblings: false,
         }
     }
 
@@ -209,10 +214,8 @@ impl Cx {
     /// *Errors*: as [`Self::remind`].
     pub(crate) fn reminder(&self, reminder: &Reminder) -> zupa_core::Result<NewWait> {
         remind::check(reminder, self.now())?;
-        let mut inbounds = self.inbounds().iter();
-        let woken = inbounds.all(|inbound| matches!(inbound.content, Content::Wake { .. }));
-        let unasked = woken || remind::reminder(&self.run).is_some();
         let id = WaitId(self.run.path.ids.fresh());
+        let unasked = remind::nobody_spoke(&self.run);
         Reminded::of(reminder, unasked).timer(id, reminder.due_at)
     }
 

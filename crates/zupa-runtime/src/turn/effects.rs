@@ -13,7 +13,6 @@ use zupa_core::{
     ToolSpec, WaitKind,
 };
 
-use super::call::call_of;
 use super::{Called, Cx, PlannedCall, Stop, Which};
 use crate::tools::{Known, Tools, bound, object};
 
@@ -226,7 +225,7 @@ impl Cx {
             wait.opened.kind == WaitKind::Decision && about_it(&wait.opened.subject)
         });
         let approvals: Vec<_> = approvals.collect();
-        let approval = self.run.takes(&approvals, &key, call_of(name, arguments));
+        let approval = self.run.takes(&approvals, &key);
         match approval.map(|wait| &wait.decision) {
             Some(Some(decision)) if decision.approved => Ok(Some(decision.clone())),
             Some(Some(decision)) => refused(&decision.note),

@@ -166,45 +166,6 @@ impl Run {
         was.unwrap_or_else(|| key.to_owned())
     }
 
-    /// Takes one of the approvals of a call for its step: the one that the step has, or the
-    /// first that no other has. Each step of the journal with this `input` has one, also if
-    /// this run has not asked for it: it was made with an approval.
-    pub(crate) fn takes<'w>(
-        &self,
-        approvals: &[&'w Wait],
-        key: &str,
-        input: Digest,
-    ) -> Option<&'w Wait> {
-        let recorded = self.steps().into_iter();
-        let recorded = recorded.filter(|step| step.input == input);
-        let mut used = self.lock_used();
-        for step in recorded {
-            if used.iter().any(|(_, by)| *by == step.key) {
-                continue;
-            }
-            let mut free = approvals.iter().filter(|wait| is_free(&used, wait));
-            let approved = free.find(|wait| wait.decision.as_ref().is_some_and(|by| by.approved));
-            if let Some(id) = approved.map(|wait| wait.opened.id) {
-                used.push((id, step.key));
-            }
-        }
-        let has = |wait: &&&Wait| {
-            let id = wait.opened.id;
-            used.iter().any(|(of, by)| *of == id && by == key)
-        };
-        if let Some(approval) = approvals.iter().find(has) {
-            return Some(approval);
-        }
-        let free = approvals.iter().find(|wait| is_free(&used, wait))?;
-        used.push((free.opened.id, key.to_owned()));
-        Some(free)
-    }
-
-    /// The approvals that were taken, and by which steps.
-    pub(crate) fn used(&self) -> Vec<(WaitId, String)> {
-        self.lock_used().clone()
-    }
-
     /// Goes on with what another turn was given, and has used of it.
     pub(crate) fn goes_on_with(&self, given: Given) {
         self.lock_used().extend_from_slice(given.used());
@@ -358,7 +319,10 @@ impl Run {
         let mut steps = self.lock();
         let dropped = steps.extract_if(.., |known| !known.visited);
         let dropped = dropped.filter(Known::matters);
-        dropped.map(|known| known.step).collect()
+        let dropped: Vec<Step> = dropped.map(|known| known.step).collect();
+        drop(steps);
+        self.uses_up(&dropped);
+        dropped
     }
 
     /// The result of a step that this run has asked for.
@@ -515,18 +479,13 @@ impl Run {
         }
     }
 
-    fn lock_used(&self) -> MutexGuard<'_, Vec<(WaitId, String)>> {
+    pub(super) fn lock_used(&self) -> MutexGuard<'_, Vec<(WaitId, String)>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// True for an approval that no step has.
-fn is_free(used: &[(WaitId, String)], approval: &Wait) -> bool {
-    used.iter().all(|(of, _)| *of != approval.opened.id)
 }
 
 /// What follows a node's name in the key of one of its effects.

@@ -43,17 +43,17 @@ impl Stop {
 #[derive(Debug)]
 pub struct Review {
     pub(crate) about: About,
-    /// What visits have come to before they are parked, in the order of their nodes.
+    /// What visits have come to that begin again, in the order of their nodes.
     pub(crate) before: Vec<Before>,
 }
 
-/// What calls that have ended came to in a visit that is parked in its middle. It is kept
+/// What calls that have ended came to in a visit that begins again after a review. It is kept
 /// with the turn that parks: merged later it would overwrite newer state, and what a
 /// reminder is for would be over.
 #[derive(Debug)]
 pub(crate) struct Before {
     /// Updates of the graph's state, a `Vec<S::Update>`.
-    pub updates: Box<dyn Any + Send>,
+    pub updates: Box<dyn Any + Send + Sync>,
     /// The reminders that can be set.
     pub reminders: Vec<NewWait>,
     /// The steps that both come from.
@@ -98,12 +98,6 @@ impl Review {
     pub(crate) fn with(mut self, before: Before) -> Self {
         self.before.push(before);
         self
-    }
-
-    /// With what another node of the super-step has come to, which is reviewed as well: it
-    /// asks for itself when it begins again.
-    pub(crate) fn and(&mut self, other: Self) {
-        self.before.extend(other.before);
     }
 }
 

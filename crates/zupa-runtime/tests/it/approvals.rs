@@ -240,3 +240,91 @@ fn each_place_has_the_answer_after_a_crash_that_it_had_before() {
         assert_eq!(shop.done(), ["order soup"]);
     });
 }
+
+/// Looks something up and makes an approved call, which is all that is recorded when it
+/// dies; and then sees something else.
+struct Looks {
+    tools: Tools,
+    call: &'static str,
+    again: Arc<AtomicBool>,
+    /// Makes the call in another place the next time.
+    moves: bool,
+}
+
+#[async_trait]
+impl Node<Plain> for Looks {
+    async fn run(&self, _: &Plain, cx: &mut Cx) -> Result<Move<Plain>, Stop> {
+        let soup = json!({ "item": "soup" });
+        if cx.settled().is_empty() {
+            let question = self.tools.approval(self.call, &soup)?;
+            return Ok(Move::wait("order", vec![question], Vec::new()));
+        }
+        let again = self.again.swap(true, Ordering::Relaxed);
+        cx.effect("look", &again, async || Ok(())).await?;
+        if again && self.moves {
+            cx.call_tool(&self.tools, "price", soup.clone()).await?;
+        }
+        let called = cx.call_tool(&self.tools, self.call, soup).await?;
+        if !again {
+            std::future::pending::<()>().await;
+        }
+        let said = vec![Outbound::reply(called.for_model())];
+        Ok(Move::end(Ending::Answer(said)))
+    }
+}
+
+/// Makes a call, dies, sees something else, and is approved to go on: answers what is said.
+fn sees_something_else(shop: &Shop, call: &'static str, moves: bool) -> String {
+    let setup = Setup::web();
+    let again = Arc::new(AtomicBool::default());
+    let start = async || {
+        let tools = [shop.approved_order(), shop.approved_reserve(), shop.price()];
+        let looks = Looks {
+            tools: Tools::of(tools).unwrap(),
+            call,
+            again: again.clone(),
+            moves,
+        };
+        let exits = [ends(), waits("order")];
+        let graph = Graph::builder("looks").add("order", Arc::new(looks), exits);
+        let graph = graph.build().unwrap();
+        setup.start_with(|builder| builder.graph(graph)).await
+    };
+    life(async {
+        let world = start().await;
+        world.say("ana", "go").await;
+        world.quiet().await;
+        let waits = open(&world).await;
+        decide_one(&world, &waits[0], "bea", true).await;
+        pass(secs(3)).await;
+        assert_eq!(shop.done(), [format!("{call} soup")]);
+    });
+    life(async {
+        let world = start().await;
+        world.quiet().await;
+        let waits = open(&world).await;
+        assert!(waits[0].opened.subject.contains("divergence"), "{waits:?}");
+        decide(&world, true).await;
+        world.replies("ana").await.pop().unwrap()
+    })
+}
+
+#[test]
+fn an_approval_of_a_call_that_a_review_drops_is_good_for_no_second_one() {
+    for moves in [false, true] {
+        let shop = Shop::default();
+        let told = sees_something_else(&shop, "order", moves);
+        assert_eq!(shop.done(), ["order soup"], "one approval, one order");
+        assert!(told.contains("nobody has agreed"), "{told}");
+    }
+}
+
+#[test]
+fn an_approval_of_a_call_that_a_review_drops_is_good_for_its_key() {
+    let shop = Shop::default();
+    let told = sees_something_else(&shop, "reserve", false);
+    assert_eq!(told, r#"{"reserve":"soup"}"#);
+    assert_eq!(shop.done(), ["reserve soup"]);
+    let keys = shop.keys_of("reserve");
+    assert_eq!((keys.len(), keys[0]), (2, keys[1]));
+}

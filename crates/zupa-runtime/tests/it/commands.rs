@@ -65,6 +65,47 @@ async fn commands_are_answered_without_the_model_and_keep_state() {
     .await;
 }
 
+#[derive(Debug)]
+struct MyHelp;
+
+#[async_trait]
+impl Command for MyHelp {
+    fn name(&self) -> &str {
+        "help"
+    }
+    fn arguments(&self) -> &str {
+        ""
+    }
+    fn help(&self) -> &str {
+        "helps"
+    }
+    fn role(&self) -> CommandRole {
+        CommandRole::Person
+    }
+    async fn run(&self, _: Vec<String>, _: CommandContext) -> Result<CommandReply> {
+        Ok(CommandReply {
+            text: "my help".into(),
+            state: None,
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_added_under_the_name_of_a_built_in_one_takes_its_place_once_that_is_taken_away() {
+    for added_first in [true, false] {
+        let mut setup = Setup::web();
+        let agent = setup.agent;
+        setup.agent = match added_first {
+            true => agent.command(Arc::new(MyHelp)).without_command("help"),
+            false => agent.without_command("help").command(Arc::new(MyHelp)),
+        };
+        let world = setup.start().await;
+        world.say("ana", "/help").await;
+        world.quiet().await;
+        assert_eq!(world.replies("ana").await, ["my help"]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn help_lists_what_one_may_use_in_the_agents_language() {
     let mut setup = setup(CommandRole::Admin);

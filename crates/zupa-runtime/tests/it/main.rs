@@ -24,6 +24,7 @@ mod crash_matrix;
 mod dead_letters;
 mod dead_letters_killed;
 mod deadlines;
+mod decided_together;
 mod deliveries;
 mod drawing;
 mod duplicates;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use zupa_core::{
-    Desk, Effect, ErrorKind, Outcome, Reminder, ToolContext, ToolOutput, WaitKind, WaitState,
+    Desk, Effect, ErrorKind, Outcome, Reminder, ToolContext, ToolOutput, Wait, WaitKind, WaitState,
 };
 use zupa_runtime::{AgentTurn, Cx, Move, Node, Stop, to, tool};
 use zupa_testkit::FaultyStore;
@@ -175,6 +175,21 @@ impl Node<AgentTurn> for Posts {
 #[tokio::test(start_paused = true)]
 async fn of_two_nodes_that_are_reviewed_at_once_the_changes_of_both_are_kept() {
     let (setup, shop) = plans_earns_and_orders();
+    beside_a_review(&setup, 3).await;
+    assert_eq!(shop.done(), ["order soup"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_node_that_had_ended_beside_a_reviewed_one_the_changes_are_kept() {
+    let (setup, _shop) = plans_earns_and_orders();
+    let round = Act::Call(&[("plan", "{}"), ("earn", "{}")]);
+    setup.model.on("go", [round]);
+    beside_a_review(&setup, 2).await;
+}
+
+/// Lives through the round, a message while it is parked whose letter is lost as well, and as
+/// many reviews.
+async fn beside_a_review(setup: &Setup, reviews: usize) {
     let world = setup
         .start_with(|builder| {
             builder.edit(|graph| {
@@ -195,18 +210,23 @@ async fn of_two_nodes_that_are_reviewed_at_once_the_changes_of_both_are_kept() {
     assert_eq!(kept, (Some(1), 1), "while it is parked");
     world.say("ana", "more").await;
     world.quiet().await;
-    for _ in 0..2 {
-        let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
-        let review = open
-            .iter()
-            .find(|wait| wait.opened.kind == WaitKind::Decision);
-        decide_one(&world, review.unwrap(), "bea", true).await;
+    let mut decided = 0;
+    while let Some(review) = review(&world).await {
+        decide_one(&world, &review, "bea", true).await;
         pass(secs(3)).await;
         world.quiet().await;
+        decided += 1;
     }
+    assert_eq!(decided, reviews);
     let kept = (points(&world).await, reminders(&world).await);
     assert_eq!(kept, (Some(2), 1), "and not merged over newer state");
-    assert_eq!(shop.done(), ["order soup"]);
+}
+
+/// The first that is open.
+async fn review(world: &World) -> Option<Wait> {
+    let open = world.memory.waits(Some(WaitState::Open), 10).await.unwrap();
+    let mut open = open.into_iter();
+    open.find(|wait| wait.opened.kind == WaitKind::Decision)
 }
 
 /// One life: the round, a message while it is parked, and the decision.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use zupa_core::why::why;
-use zupa_core::{Clock, Deduplicates, ErrorKind, InboundState, Retry};
+use zupa_core::{Clock, Deduplicates, ErrorKind, InboundState, Retry, TurnState};
 use zupa_runtime::resilience::{Breaker, Policies};
 use zupa_testkit::Call;
 
@@ -191,12 +191,17 @@ async fn a_process_that_starts_again_and_again_calls_what_is_down_no_more_than_a
 async fn a_replica_that_starts_answers_what_another_may_not_and_harms_nothing_there() {
     let setup = guarded().replicated();
     let a = down(&setup, &["ana"]).await;
-    let b = setup.another().start().await;
+    let held = setup.view("ana").await.turn.unwrap();
+    assert_eq!(
+        (held.runs, held.state),
+        (1, TurnState::Retry),
+        "one that may not"
+    );
+    let _b = setup.another().start().await;
+    // Long before it would be due by itself.
     pass(secs(3)).await;
-    // Whichever of them took it: one that may not has held it again.
-    let turn = setup.view("ana").await.turn.unwrap();
-    assert_eq!(turn.failures, 0);
-    b.quiet().await;
     assert_eq!(setup.replies("ana").await, ["re: ana"]);
+    let turn = setup.view("ana").await.turn.unwrap();
+    assert_eq!((turn.runs, turn.failures), (2, 0));
     assert_eq!(breaker(&a).metrics().totals.failed, 0);
 }

@@ -66,6 +66,24 @@ async fn silence_between_messages_that_waited_begins_another_session_with_the_fi
     assert_eq!(kept_of(&world).await.session.number, 2);
 }
 
+/// The turn of a message that dies keeps what was before it.
+#[tokio::test(start_paused = true)]
+async fn the_audit_has_the_end_of_a_session_when_it_is_kept_and_once() {
+    let mut setup = Setup::web();
+    setup.agent.session_idle = secs(20);
+    let world = setup.start().await;
+    world.model.on("one", [Act::Take(secs(29))]);
+    let refused = error(ErrorKind::ContentFilter);
+    world.model.always("two", Act::Fail(refused));
+    world.say("ana", "one").await;
+    pass(secs(25)).await;
+    world.say("ana", "two").await;
+    pass(secs(60)).await;
+    world.quiet().await;
+    assert!(kept_of(&world).await.session.over);
+    assert_eq!(ends(&world).await, ["idle"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_outlives_a_restart() {
     let setup = Setup::web();

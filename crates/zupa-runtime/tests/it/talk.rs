@@ -263,6 +263,28 @@ async fn a_message_behind_one_failure_too_many_begins_another_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_dies_behind_one_failure_too_many_does_not_keep_the_session_open() {
+    let world = giving_up().start().await;
+    world.say("ana", "hello").await;
+    world.quiet().await;
+    for text in ["one", "two"] {
+        fails(&world, text).await;
+    }
+    for text in ["three", "four"] {
+        let refused = error(ErrorKind::ContentFilter);
+        world.model.always(text, Act::Fail(refused));
+        world.say("ana", text).await;
+    }
+    pass(secs(5)).await;
+    world.quiet().await;
+    let over = kept(&world, "ana").await;
+    assert!(over.session.over);
+    assert_eq!(over.episodes[0].reason, EndReason::Error);
+    assert_eq!(over.talk.unwrap().state(), ConversationState::Error);
+    assert_eq!(session_ends(&world).await, ["error"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_is_given_up_is_told_of_a_human_only_where_one_is_called() {
     for give_up in [GiveUp::Error, GiveUp::NeedsHuman] {
         let mut setup = Setup::web();

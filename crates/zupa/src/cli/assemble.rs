@@ -3,6 +3,8 @@
 mod models;
 mod policies;
 mod speech;
+#[cfg(test)]
+mod tests;
 mod whatsapp;
 
 use std::path::{Path, PathBuf};

@@ -108,6 +108,18 @@ pub enum OnUnknown {
     Resend,
 }
 
+impl ChannelKind {
+    /// True where nobody can write from an alias that is not theirs.
+    pub fn vouches_for_aliases(self) -> bool {
+        match self {
+            // It stands in the address of the page.
+            Self::WebChat => false,
+            // The platform says who writes, and signs it.
+            Self::WhatsAppCloud => true,
+        }
+    }
+}
+
 /// The web chat beside its channels, `[web_chat]`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

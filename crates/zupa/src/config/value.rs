@@ -246,7 +246,7 @@ fn out_of_range(
 pub(super) fn tables(list: &str) -> &'static str {
     match list {
         "channel" => "[{ id = \"main\", kind = \"web-chat\" }]",
-        "agent.operator" => "[{ name = \"ana\", at = [\"main/…\"] }]",
+        "agent.operator" => "[{ name = \"ana\", at = [\"whatsapp/…\"] }]",
         "model.fallback" => "[{ provider = \"openai\", name = \"gpt-5-mini\" }]",
         "mcp" => "[{ name = \"files\", command = [\"mcp-server-files\", \"/srv\"] }]",
         _ => {

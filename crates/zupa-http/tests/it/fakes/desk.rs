@@ -14,7 +14,7 @@ use zupa_core::{
     Address, AuditEntry, AuditHead, AuditLink, ClaimAct, ClaimActed, ConversationId, DeadLetter,
     DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStanding,
     DeadLetterState, DeadLetterStats, DeadLetterView, Decision, DeliveryId, Desk, Error, ErrorKind,
-    Hold, Number, Result, Timestamp, TurnId, Wait, WaitId, WaitKind, WaitState,
+    Hold, Number, Result, Timestamp, TurnId, Wait, WaitClaim, WaitId, WaitKind, WaitState,
 };
 
 /// A desk whose rows the test writes.
@@ -26,6 +26,10 @@ pub struct FakeDesk {
     pub waits: Mutex<Vec<Wait>>,
     /// What somebody else decides just before the next decision.
     pub faster: Mutex<Option<Decision>>,
+    /// Who claims a review just before the next claim or decision, by the store's clock.
+    pub claimant: Mutex<Option<WaitClaim>>,
+    /// Who claims one just before the next decision, and what they decide right after it.
+    pub overtakes: Mutex<Option<(WaitClaim, Decision)>>,
     /// Newest first.
     pub conversations: Mutex<Vec<ConversationView>>,
     /// What was said of the time up to which a human has answered.
@@ -155,6 +159,14 @@ impl Desk for FakeDesk {
         if wait.opened.kind != WaitKind::Decision {
             return Ok(Decided::NotTheirs(wait.opened.kind));
         }
+        if let Some(claim) = self.claimant.lock().unwrap().take() {
+            return Ok(Decided::Claimed(claim));
+        }
+        if let Some((claim, faster)) = self.overtakes.lock().unwrap().take() {
+            wait.state = WaitState::Decided;
+            wait.decision = Some(faster);
+            return Ok(Decided::Claimed(claim));
+        }
         if let Some(faster) = self.faster.lock().unwrap().take() {
             wait.state = WaitState::Decided;
             wait.decision = Some(faster);
@@ -181,6 +193,9 @@ impl Desk for FakeDesk {
         let Some(wait) = waits.iter_mut().find(|wait| wait.opened.id == id) else {
             return Ok(ClaimActed::NotFound);
         };
+        if let Some(claim) = self.claimant.lock().unwrap().take() {
+            return Ok(ClaimActed::Claimed(claim));
+        }
         let claim = match act.on(wait, entry.at) {
             Ok(claim) => claim,
             Err(refused) => return Ok(refused),

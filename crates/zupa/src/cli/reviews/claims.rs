@@ -64,11 +64,13 @@ async fn put(config: &Config, wanted: &ClaimReview, wish: Wish) -> Result<Code, 
         return Ok(Code::Ok);
     }
     let what = about(&review);
-    match (&review.claim, changed) {
-        (Some(claim), true) => print::line(format_args!("{what}: {}", told(claim))),
-        (Some(claim), false) => print::line(format_args!("{what}: {} before", told(claim))),
-        (None, true) => print::line(format_args!("{what}: given back")),
-        (None, false) => print::line(format_args!("{what} was nobody's before")),
+    let claim = review.claim.as_ref();
+    let theirs = claim.map_or_else(|| "claimed".to_owned(), told);
+    match (wish, changed) {
+        (Wish::Claim, true) => print::line(format_args!("{what}: {theirs}")),
+        (Wish::Claim, false) => print::line(format_args!("{what}: {theirs} before")),
+        (Wish::Release, true) => print::line(format_args!("{what}: given back")),
+        (Wish::Release, false) => print::line(format_args!("{what} was nobody's before")),
     }
     Ok(Code::Ok)
 }

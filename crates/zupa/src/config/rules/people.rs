@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::super::problem::Flaw;
 use super::super::suggest::closest;
-use super::super::{Channel, ChannelKind};
 use super::Rules;
 
 /// Built-in commands that can be kept for administrators.
@@ -12,6 +11,13 @@ const OF_ANYBODY: [&str; 3] = ["help", "reset", "human"];
 
 /// Built-in commands.
 const BUILT_IN: [&str; 5] = ["help", "reset", "human", "approve", "reject"];
+
+/// Where somebody may do more than others.
+const VOUCHED: &str =
+    "bind at a channel that vouches for its aliases; in a web chat everybody names themselves";
+
+/// How aliases of WhatsApp groups end.
+const OF_GROUPS: &str = "@g.us";
 
 impl Rules<'_> {
     pub(super) fn admins(&mut self) {
@@ -29,15 +35,14 @@ impl Rules<'_> {
         let mut names = BTreeMap::new();
         for (index, operator) in config.agent.operators.iter().enumerate() {
             let key = format!("agent.operator[{index}].name");
-            let wrong = zupa_core::operator::faults(Some(&operator.name));
-            if let Some((_, _, why)) = wrong.into_iter().next() {
+            if let Some(why) = zupa_core::operator::fault_of_bound(&operator.name) {
                 let flaw = Flaw::new(
                     "the operator has no name that can be taken",
                     why,
                     "give another name",
                 );
                 self.report(&key, flaw);
-            } else if names.insert(&operator.name, ()).is_some() {
+            } else if names.insert(operator.name.to_lowercase(), ()).is_some() {
                 let flaw = Flaw::new(
                     format!("{:?} is the name of another operator", operator.name),
                     "the audit could not tell them apart",
@@ -45,11 +50,16 @@ impl Rules<'_> {
                 );
                 self.report(&key, flaw);
             }
-            self.places(
-                "address",
-                &operator.at,
-                &format!("agent.operator[{index}].at"),
-            );
+            let key = format!("agent.operator[{index}].at");
+            if operator.at.is_empty() {
+                let flaw = Flaw::new(
+                    "the operator names no address",
+                    "nobody could decide by this name",
+                    "write `channel/alias`, or take the table away",
+                );
+                self.report(&key, flaw);
+            }
+            self.places("address", &operator.at, &key);
         }
         let mut bound = BTreeMap::new();
         for (index, operator) in config.agent.operators.iter().enumerate() {
@@ -76,6 +86,18 @@ impl Rules<'_> {
         for (index, place) in places.iter().enumerate() {
             let number = index + 1;
             let named = place.split_once('/');
+            if named
+                .map_or(place.as_str(), |(_, alias)| alias)
+                .ends_with(OF_GROUPS)
+            {
+                let flaw = Flaw::new(
+                    format!("{who} {number} is a WhatsApp group"),
+                    "in a group whoever speaks counts, and never the group",
+                    "write the aliases of those who may",
+                );
+                self.report(key, flaw);
+                continue;
+            }
             let known = |id| channels.iter().any(|channel| channel.id == id);
             let (what, why) = match named {
                 None if channels.len() < 2 => continue,
@@ -130,31 +152,31 @@ impl Rules<'_> {
     }
 
     pub(super) fn open_admins(&mut self) {
-        if self.config.agent.admins.is_empty() || !self.has_web_chat() {
+        let mut places = self.config.admins();
+        if places.all(|(channel, _)| channel.kind.vouches_for_aliases()) {
             return;
         }
         let flaw = Flaw::new(
-            "administrators, and a web chat in which everybody names themselves",
-            "whoever knows one of these names can use the commands of administrators",
-            "list aliases that only their channel can give, such as phone numbers",
+            "an administrator writes from a channel that does not vouch for its aliases",
+            "whoever knows one of them can use the commands of administrators",
+            VOUCHED,
         );
         self.report("agent.admins", flaw);
     }
 
     pub(super) fn open_operators(&mut self) {
-        if self.config.agent.operators.is_empty() || !self.has_web_chat() {
-            return;
+        let config = self.config;
+        for (index, operator) in config.agent.operators.iter().enumerate() {
+            let mut places = operator.at.iter().filter_map(|at| config.place(at));
+            if places.all(|(channel, _)| channel.kind.vouches_for_aliases()) {
+                continue;
+            }
+            let flaw = Flaw::new(
+                "the operator writes from a channel that does not vouch for its aliases",
+                "whoever knows one of them can decide reviews",
+                VOUCHED,
+            );
+            self.report(&format!("agent.operator[{index}].at"), flaw);
         }
-        let flaw = Flaw::new(
-            "operators, and a web chat in which everybody names themselves",
-            "whoever knows one of these names can decide reviews",
-            "list aliases that only their channel can give, such as phone numbers",
-        );
-        self.report("agent.operator", flaw);
-    }
-
-    fn has_web_chat(&self) -> bool {
-        let web_chat = |channel: &Channel| channel.kind == ChannelKind::WebChat;
-        self.config.channels.iter().any(web_chat)
     }
 }

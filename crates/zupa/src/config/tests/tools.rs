@@ -232,7 +232,7 @@ fn an_administrator_in_an_open_web_chat_is_a_warning() {
     assert_eq!(
         warnings,
         [
-            "zupa.toml:1:16: agent.admins: administrators, and a web chat in which everybody names themselves | whoever knows one of these names can use the commands of administrators | list aliases that only their channel can give, such as phone numbers"
+            "zupa.toml:1:16: agent.admins: an administrator writes from a channel that does not vouch for its aliases | whoever knows one of them can use the commands of administrators | bind at a channel that vouches for its aliases; in a web chat everybody names themselves"
         ]
     );
     assert!(

@@ -114,3 +114,17 @@ fn a_number_is_refused_by_the_name_of_the_feature_that_it_needs() {
         "{refused:?}"
     );
 }
+
+#[cfg(feature = "whatsapp-cloud")]
+#[test]
+fn an_operator_may_be_bound_to_a_number_of_whatsapp() {
+    let web = "[[channel]]\nid = 'web'\nkind = 'web-chat'\n";
+    let is_warned = |at: &str| {
+        let operator = format!("[[agent.operator]]\nname = 'bea'\nat = ['{at}/15550001']\n");
+        let config = file(&format!("{NUMBER}{web}{operator}")).unwrap();
+        let warnings = lines(&config.warnings());
+        warnings.iter().any(|line| line.contains("does not vouch"))
+    };
+    assert!(!is_warned("wa"));
+    assert!(is_warned("web"));
+}
