@@ -3,7 +3,7 @@
 //! `ci` is what a pull request must pass, `rules` is the part of it that reads
 //! the repository itself, `crash` kills a running server until it breaks,
 //! `terminate` asks it to end, `soak` lets it run for long, `overload` asks for more than
-//! it can do, `services` starts what tests talk to.
+//! it can do, `webhooks` posts to it as Meta does, `services` starts what tests talk to.
 #![allow(
     clippy::disallowed_methods,
     reason = "tools measure wall time and read the environment; the ports are for what ships"
@@ -14,6 +14,7 @@ mod crash;
 mod overload;
 mod rules;
 mod services;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,8 @@ enum Command {
     Terminate(crash::TerminateOptions),
     /// Serves at a steady rate for half an hour, and measures memory, files and the log
     Soak(crash::SoakOptions),
+    /// Posts webhooks of WhatsApp at a rate and measures how soon they are acknowledged, or each three times
+    Webhooks(webhooks::Options),
     /// Starts a server that tests need, in the foreground
     Services(services::Options),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Rules => rules::run(),
         Command::Crash(options) => crash::run(options),
         Command::Overload(options) => overload::run(&options),
+        Command::Webhooks(options) => webhooks::run(&options),
         Command::Terminate(options) => crash::run(options.into()),
         Command::Soak(options) => crash::run(options.into()),
         Command::Services(options) => services::run(&options),

@@ -34,6 +34,22 @@ pub struct AuditEntry {
     pub commitment: Option<Digest>,
 }
 
+impl AuditEntry {
+    /// What a human does on a device of the business, or a person there, as the platform
+    /// tells it: `conversation.held`, `conversation.moved`, `conversation.opted_out`, …
+    pub fn told(at: Timestamp, actor: &str, action: &str) -> Self {
+        Self {
+            at,
+            actor: actor.into(),
+            action: action.into(),
+            reason: String::new(),
+            turn: None,
+            config: Digest::default(),
+            commitment: None,
+        }
+    }
+}
+
 /// The end of a chain: how many entries it has and the hash of the last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AuditHead {

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::choices::ChoiceRoom;
 use crate::content::Content;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hints::Hint;
 use crate::id::{Address, ChannelId, PlatformId, TenantId};
 use crate::outbound::DeliveryId;
+use crate::pace::Pace;
 use crate::time::Timestamp;
+use crate::window::ReplyWindow;
 
 /// What a channel can and cannot do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,43 @@ pub struct Capabilities {
     pub drafts: bool,
     /// What becomes of a send in doubt when no evidence has come.
     pub on_unknown: OnUnknown,
+    /// How fast it may be sent to. None: as fast as it answers.
+    pub pace: Option<Pace>,
+    /// How long after a person's last word anything but a template may be said. None: always.
+    pub reply_window: Option<ReplyWindow>,
+    /// The longest text of one message, in characters. None: any.
+    pub text_chars: Option<usize>,
+    /// The longest words under a file. None: any.
+    pub caption_chars: Option<usize>,
+    /// Whether it shows choices, and how many. None: it does not.
+    pub choices: Option<ChoiceRoom>,
+    /// Whether it sends templates.
+    pub templates: bool,
+}
+
+impl Capabilities {
+    /// A channel that takes any text, whenever it is given one. What is more is said field
+    /// by field.
+    pub const fn new(acknowledges: Acknowledges, deduplicates: Deduplicates) -> Self {
+        Self {
+            acknowledges,
+            deduplicates,
+            drafts: false,
+            on_unknown: OnUnknown::Review,
+            pace: None,
+            reply_window: None,
+            text_chars: None,
+            caption_chars: None,
+            choices: None,
+            templates: false,
+        }
+    }
+
+    /// Whether something has to be asked at each attempt, so that a commit cannot record
+    /// the first one.
+    pub const fn has_preconditions(self) -> bool {
+        self.pace.is_some() || self.reply_window.is_some()
+    }
 }
 
 /// What becomes of a send in doubt for which no evidence has come, where the channel does
@@ -65,6 +105,9 @@ pub struct Outgoing {
     pub to: Address,
     /// What.
     pub content: Content,
+    /// Whether the text goes into the channel's template, because the reply window is closed.
+    /// Only where [`Capabilities::reply_window`] says so.
+    pub as_template: bool,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// The longest the call may take.

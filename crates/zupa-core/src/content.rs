@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::choices::Choices;
 use crate::digest::Digest;
 use crate::id::WaitId;
 use crate::speech::Audio;
@@ -43,6 +44,20 @@ pub enum Content {
         audio: Audio,
         /// The words: what the model remembers, and what readers of text see.
         transcript: String,
+    },
+    /// A question with answers to choose from: buttons, or a list.
+    Choices(Choices),
+    /// A message that the platform has approved before, for those who have not written for
+    /// a while.
+    Template {
+        /// Its name there.
+        name: String,
+        /// Its language there: `en`, `pt_BR`.
+        language: String,
+        /// What its body leaves open, in order.
+        parameters: Vec<String>,
+        /// The words as the person reads them.
+        text: String,
     },
     /// A choice from buttons or a list that we sent.
     InteractiveReply {
@@ -133,6 +148,8 @@ impl Content {
                 ..
             } => format!("[{mime}]"),
             Self::Voice { transcript, .. } => transcript.clone(),
+            Self::Choices(asked) => asked.as_text(),
+            Self::Template { text, .. } => text.clone(),
             Self::InteractiveReply { title, .. } => title.clone(),
             Self::Location {
                 latitude,
@@ -157,6 +174,8 @@ impl Content {
             Self::Text { .. } => "text",
             Self::Media { .. } => "media",
             Self::Voice { .. } => "voice",
+            Self::Choices(_) => "choices",
+            Self::Template { .. } => "template",
             Self::InteractiveReply { .. } => "interactive_reply",
             Self::Location { .. } => "location",
             Self::Contacts { .. } => "contacts",
@@ -194,6 +213,8 @@ impl std::fmt::Debug for Content {
             Self::Text { .. } => "Text",
             Self::Media { .. } => "Media",
             Self::Voice { .. } => "Voice",
+            Self::Choices(_) => "Choices",
+            Self::Template { .. } => "Template",
             Self::InteractiveReply { .. } => "InteractiveReply",
             Self::Location { .. } => "Location",
             Self::Contacts { .. } => "Contacts",
@@ -210,6 +231,7 @@ impl std::fmt::Debug for Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::choices::Choice;
 
     #[test]
     fn content_keeps_its_words_out_of_debug() {
@@ -230,6 +252,35 @@ mod tests {
             r#"{"kind":"voice","audio":{"mime":"audio/ogg","bytes":"4f676753"},"transcript":"hello"}"#
         );
         assert!(serde_json::from_str::<Content>(&json).unwrap() == voice);
+    }
+
+    #[test]
+    fn a_question_and_a_template_are_kept_whole_and_read_as_their_words() {
+        let mut asked = Choices::new("tea?", vec![Choice::new("y", "Yes")]);
+        asked.choices[0].description = Some("green".into());
+        let template = Content::Template {
+            name: "news".into(),
+            language: "en".into(),
+            parameters: vec!["soup".into()],
+            text: "Today: soup".into(),
+        };
+        for (content, json, text) in [
+            (
+                Content::Choices(asked),
+                r#"{"kind":"choices","text":"tea?","choices":[{"id":"y","title":"Yes","description":"green"}]}"#,
+                "tea?\n\n1. Yes: green",
+            ),
+            (
+                template,
+                r#"{"kind":"template","name":"news","language":"en","parameters":["soup"],"text":"Today: soup"}"#,
+                "Today: soup",
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&content).unwrap(), json);
+            assert!(serde_json::from_str::<Content>(json).unwrap() == content);
+            assert_eq!(content.as_prompt_text(), text);
+            assert!(!format!("{content:?}").contains("oup"));
+        }
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum ErrorKind {
     DurabilityLost,
     /// This build or this channel cannot do it.
     Unsupported,
+    /// The person has not been heard for so long that nothing may be said freely.
+    WindowClosed,
     /// A defect of ours.
     Internal,
 }
@@ -69,6 +71,7 @@ impl ErrorKind {
             Self::Corrupt => "corrupt",
             Self::DurabilityLost => "durability_lost",
             Self::Unsupported => "unsupported",
+            Self::WindowClosed => "window_closed",
             Self::Internal => "internal",
         }
     }

@@ -56,6 +56,9 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// Who holds a conversation that was taken over on a device of the business.
+    pub const BY_DEVICE: &'static str = "human";
+
     /// The reason of deliveries that a hold has cancelled.
     pub const REASON: &'static str = "held";
     /// The reason of deliveries that were on the wire, or in doubt, when the hold began:

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
+use crate::time::Timestamp;
 
 /// The longest id of somebody else's that we take, in characters.
 pub const MAX_ID_CHARS: usize = 255;
@@ -54,6 +55,18 @@ our_id! {
     /// A conversation: the unit of order. Opaque; aliases lead to it.
     ConversationId
 }
+impl ConversationId {
+    /// The id of a conversation that begins with news of a person: who writes it needs no
+    /// randomness, and it sorts by birth.
+    pub fn of_news(now: Timestamp, address: &Address) -> Self {
+        let place = Digest::of_json(&("news", now, address));
+        let mut random = [0; 10];
+        random.copy_from_slice(&place.0[..10]);
+        let millis = now.0.max(0).cast_unsigned() / 1_000;
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}
+
 our_id! {
     /// Our id of one inbound (`event_id` in logs and rows).
     EventId

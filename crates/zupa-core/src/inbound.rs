@@ -1,5 +1,7 @@
 //! What a channel hands in: messages, and news about messages already known.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
@@ -87,7 +89,7 @@ pub struct Receipt {
     pub tenant: TenantId,
     /// The channel that heard it.
     pub channel: ChannelId,
-    /// The message it speaks of.
+    /// The message it speaks of; the notice itself, if it is about a person.
     pub about: PlatformId,
     /// What it says.
     pub news: ReceiptNews,
@@ -95,11 +97,22 @@ pub struct Receipt {
     pub at: Option<Timestamp>,
 }
 
+impl Receipt {
+    /// When it happened, no later than it came.
+    pub fn happened_at(&self, now: Timestamp) -> Timestamp {
+        self.at.map_or(now, |at| at.min(now))
+    }
+}
+
 /// What a receipt says.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ReceiptNews {
-    /// A message of ours got this far. Levels only go up.
+    /// A message of ours got this far. Levels only go up. A level other than
+    /// [`ReceiptLevel::Failed`] proves that a delivery was sent, also one that was given
+    /// up as unknown; one that failed, if it says that the message arrived. With our key,
+    /// `Failed` ends as failed whatever was tried and has no answer yet, and what would
+    /// be tried again; of what was sent it is a level and no more.
     Status {
         /// How far.
         level: ReceiptLevel,
@@ -107,12 +120,67 @@ pub enum ReceiptNews {
         key: Option<String>,
     },
     /// The person changed a message. Only an unclaimed inbound changes; later
-    /// it is history.
+    /// it is history. One that comes before its message waits for it, as long as
+    /// [`EARLY_NEWS`]; of several edits the newest counts, see [`is_newer_edit`].
     Edit {
         /// The new content.
         content: Content,
     },
     /// The person took a message back. Only an unclaimed inbound goes; later
-    /// it is history.
+    /// it is history. It waits for its message as an edit does, and outweighs every
+    /// edit, whichever comes first.
     Revoke,
+    /// The own-message echo: a human wrote to the person from a device of the business,
+    /// and `about` is that message. The conversation is held for them, as
+    /// [`crate::HoldKind::Human`], from the time of the echo; a later one moves
+    /// `human_at`. One of our own sends, known by its id, holds nothing, nor does one
+    /// that is not newer than the last hand-back, so one that comes again changes
+    /// nothing. A door that hears of our sends before it knows their ids keeps them back.
+    Echo {
+        /// Whom they wrote to.
+        to: Person,
+    },
+    /// The person has another address now; all of `who` is theirs. Those that lead
+    /// nowhere yet lead to their conversation, and replies go to the first.
+    Moved {
+        /// Where they are now, and where they were.
+        who: Person,
+    },
+    /// What the person wants to hear that they have not asked for: while it is
+    /// [`Wish::Nothing`], deliveries of [`crate::Lane::Proactive`] end as cancelled when
+    /// they would be sent. The newest counts, as of edits.
+    Wish {
+        /// Whose wish.
+        who: Person,
+        /// What.
+        wish: Wish,
+    },
+}
+
+/// A person, as a door spells them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The address that leads to their conversation.
+    pub alias: Alias,
+    /// Further ones, which do so where the first leads nowhere.
+    pub also: Vec<Alias>,
+}
+
+/// What a person wants to hear that they have not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Whatever comes.
+    Anything,
+    /// Nothing.
+    Nothing,
+}
+
+/// How long news waits for the message that it speaks of.
+pub const EARLY_NEWS: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether an edit that the person made `at` counts, where the last one that counted was
+/// made at `last`. Redelivered ones come in any order, so arrival says nothing where
+/// the platform tells the times; where it does not, the last to arrive counts.
+pub fn is_newer_edit(at: Option<Timestamp>, last: Option<Timestamp>) -> bool {
+    last.is_none_or(|last| at.is_some_and(|at| at > last))
 }

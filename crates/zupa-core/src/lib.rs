@@ -14,6 +14,7 @@ pub mod audit;
 pub mod burst;
 pub mod bus;
 pub mod channel;
+pub mod choices;
 pub mod clock;
 pub mod content;
 pub mod dead_letter;
@@ -30,6 +31,7 @@ pub mod machine;
 pub mod model;
 pub mod operator;
 pub mod outbound;
+pub mod pace;
 #[cfg(feature = "packed")]
 pub mod packed;
 pub mod patch;
@@ -44,6 +46,7 @@ pub mod wait;
 pub mod wakeup;
 pub mod webhook;
 pub mod why;
+pub mod window;
 
 pub use audit::{AuditEntry, AuditHead, AuditLink};
 pub use burst::Burst;
@@ -52,6 +55,7 @@ pub use channel::{
     Acknowledges, Capabilities, Channel, Deduplicates, Media, OnUnknown, Outgoing, SendReceipt,
     Voice,
 };
+pub use choices::{Choice, ChoiceRoom, Choices, Shape};
 pub use clock::{Clock, Ids};
 pub use content::{Content, Wake};
 pub use dead_letter::{
@@ -69,13 +73,16 @@ pub use id::{
     TenantId, TurnId, WaitId,
 };
 pub use idempotency::{IdempotencyKey, IdempotencyKeys};
-pub use inbound::{Correlation, Inbound, Receipt, ReceiptNews};
+pub use inbound::{
+    Correlation, EARLY_NEWS, Inbound, Person, Receipt, ReceiptNews, Wish, is_newer_edit,
+};
 pub use intake::{Delivered, Intake, IntakeAnswer, IntakeBatch};
 pub use model::{
     Completion, FinishReason, Model, ModelEvent, ModelRequest, ModelStream, Price, Prompt,
     ReplySchema, Role, Usage,
 };
 pub use outbound::{DeliveryId, DeliveryState, Lane, Outbound, ReceiptLevel};
+pub use pace::{Pace, Paced, PairPace};
 pub use secrets::{SecretRef, Secrets};
 pub use speech::{Audio, SynthesisRequest, Synthesizer, Transcriber, TranscriptionRequest};
 pub use store::Store;
@@ -89,3 +96,4 @@ pub use wait::{
 };
 pub use wakeup::{Nudge, Wakeup};
 pub use webhook::{Opened, Webhook};
+pub use window::{ReplyWindow, WhenClosed};

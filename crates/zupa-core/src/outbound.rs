@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::choices::Choices;
 use crate::content::Content;
 use crate::error::{Error, Result};
 use crate::id::TurnId;
@@ -23,13 +24,30 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// An answer in plain text.
-    pub fn reply(text: impl Into<String>) -> Self {
+    /// An answer.
+    pub fn of(content: Content) -> Self {
         Self {
-            content: Content::text(text),
+            content,
             lane: Lane::Reply,
             aside: false,
         }
+    }
+
+    /// An answer in plain text.
+    pub fn reply(text: impl Into<String>) -> Self {
+        Self::of(Content::text(text))
+    }
+
+    /// A question with answers to choose from, as far as the channel has room for them: as
+    /// buttons, as a list, or as text with numbers.
+    ///
+    /// ```
+    /// # use zupa_core::{Choice, Choices, Outbound};
+    /// let when = vec![Choice::new("today", "Today"), Choice::new("later", "Another day")];
+    /// let asked = Outbound::choices(Choices::new("When may we come?", when));
+    /// ```
+    pub fn choices(asked: Choices) -> Self {
+        Self::of(Content::Choices(asked))
     }
 
     /// What nobody has asked for at this moment, in plain text: a reminder, a summary.
@@ -63,6 +81,18 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Every lane; what is first is listed and sent first.
+    pub const ALL: [Self; 3] = [Self::Reply, Self::Proactive, Self::Late];
+
+    /// The reason of deliveries that the person does not want to hear: of
+    /// [`Self::Proactive`], while their wish is [`crate::Wish::Nothing`].
+    pub const OPTED_OUT: &'static str = "opt_out";
+
+    /// Reads the word stores keep.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.as_str() == text)
+    }
+
     /// The word stores keep.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -87,7 +87,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// *Behaviour*: settlements, receipts, records, ends, inbounds, attempts,
     /// claims and offers are applied in this order, so that a claim sees what the
-    /// same batch accepted. Every item gets its own answer, in its list's order.
+    /// same batch accepted. An edit or a revoke of an inbound that is not known, also
+    /// because the same batch brings it, is kept and applied where that is accepted, so
+    /// their order says nothing. Every item gets its own answer, in its list's order.
     /// Items fence themselves: a stale epoch changes nothing and says so. An
     /// item that breaks a constraint fails alone and the rest is applied. With
     /// [`Durability::Flushed`] the batch is on disk when this returns (if the
@@ -123,8 +125,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// *Cancel safety*: safe.
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>>;
 
-    /// Lists deliveries of these doors that wait for an attempt or a decision, oldest
-    /// first.
+    /// Lists deliveries of these doors that wait for an attempt or a decision: what is in
+    /// the lane of replies before all others, and then oldest first.
     ///
     /// *Behaviour*: the head of each conversation and lane only, when its time
     /// has come; in doubt counts as a head, so that nothing overtakes it. What waits
@@ -192,6 +194,12 @@ pub trait Store: Debug + Send + Sync + 'static {
         raw_before: Timestamp,
         limit: usize,
     ) -> Result<u64>;
+
+    /// Forgets statuses, edits and revokes of before `before` whose message has not come,
+    /// at most `limit` of each. Answers how many went.
+    ///
+    /// *Cancel safety*: safe to call again.
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64>;
 
     /// Forgets failures of before `before` of which there is no dead letter and that wait
     /// for no retry, at most `limit`. Answers how many went, and how many dead letters

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
-    Hints, Media, OnUnknown, Outgoing, Result, SendReceipt, TenantId, Timestamp, Voice,
+    Hints, Media, Outgoing, Result, SendReceipt, TenantId, Timestamp, Voice,
 };
 
 /// One web-chat door. Cheap to clone.
@@ -45,10 +45,8 @@ impl Channel for WebChat {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            acknowledges: Acknowledges::AtCommit,
-            deduplicates: Deduplicates::ByKey,
             drafts: true,
-            on_unknown: OnUnknown::Review,
+            ..Capabilities::new(Acknowledges::AtCommit, Deduplicates::ByKey)
         }
     }
 

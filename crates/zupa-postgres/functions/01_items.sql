@@ -11,7 +11,10 @@ CREATE TYPE zupa.receipt_item AS (
     about text, channel text, tenant text,
     news text,                       -- status, edit, revoke
     level integer, proves_sent boolean, turn uuid, ordinal integer,  -- of a status
-    content text                     -- of an edit
+    content text,                    -- of an edit
+    said_at bigint,                  -- when it happened, by the platform
+    fresh uuid, names text[],        -- of a person: a new conversation, and all addresses
+    opts_out boolean                 -- of a wish
 );
 
 CREATE TYPE zupa.audit_item AS (
@@ -59,8 +62,16 @@ CREATE TYPE zupa.inbound_item AS (
     offer_turn uuid, offer_process uuid, offer_expires_at bigint, offer_loads bigint
 );
 
+CREATE TYPE zupa.early_item AS (
+    event uuid,                      -- the message it was waiting for
+    content text, said_at bigint     -- of an edit; NULL: it was taken back
+);
+
 CREATE TYPE zupa.attempt_item AS (
-    conversation uuid, number bigint, attempt integer, answer_by bigint
+    conversation uuid, number bigint, attempt integer, answer_by bigint,
+    every bigint, burst integer, slack bigint,  -- of its door's pace; NULL: none
+    open_for bigint,                 -- of its door's reply window; NULL: none
+    waits boolean                    -- where that is closed, until something is heard
 );
 
 CREATE TYPE zupa.claim_item AS (

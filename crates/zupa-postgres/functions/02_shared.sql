@@ -21,10 +21,12 @@ $$;
 --
 -- Names that nobody knows are taken first, in their own order: whoever brings
 -- the same new name at the same time waits here, and then finds it known. So are
--- the platform's ids that one call may learn while another one asks for them.
+-- the platform's ids that one call may learn while another one asks for them, and the
+-- messages that one call may accept while another one brings an edit of them: those by
+-- a few locks, which acceptances share.
 CREATE FUNCTION zupa.lock(
     conversations uuid[], settlements zupa.settlement_item[], receipts zupa.receipt_item[],
-    names text[], channels text[], tenants text[]
+    inbounds zupa.inbound_item[], names text[], channels text[], tenants text[]
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     found uuid[] := conversations;
@@ -47,6 +49,15 @@ BEGIN
         SELECT DISTINCT hashtext(s.platform_id) AS id
         FROM (SELECT platform_id FROM unnest(settlements) WHERE platform_id IS NOT NULL
               UNION ALL SELECT about FROM unnest(receipts)) s ORDER BY id) p;
+    PERFORM CASE WHEN p.is_news
+                 THEN pg_advisory_xact_lock(hashtext('zupa.early_news'), p.id)
+                 ELSE pg_advisory_xact_lock_shared(hashtext('zupa.early_news'), p.id) END
+    FROM (SELECT s.id, bool_or(s.is_news) AS is_news
+          FROM (SELECT hashtext(platform_id) & 63 AS id, false AS is_news
+                FROM unnest(inbounds) WHERE scope = ''
+                UNION ALL SELECT hashtext(about) & 63, true FROM unnest(receipts)
+                WHERE news IN ('edit', 'revoke')) s
+          GROUP BY s.id ORDER BY s.id) p;
     IF cardinality(receipts) > 0 THEN
         found := found || ARRAY(
             SELECT t.conversation FROM unnest(receipts) AS r

@@ -14,6 +14,7 @@ CREATE FUNCTION zupa.accept(
 ) LANGUAGE plpgsql AS $$
 DECLARE
     first_sightings uuid[];
+    news zupa.early_item[];
     item record;
 BEGIN
     -- The unique key decides, in one statement.
@@ -24,6 +25,13 @@ BEGIN
         FROM unnest(items) WITH ORDINALITY AS i ORDER BY i.ordinality
         ON CONFLICT DO NOTHING RETURNING event_id)
     SELECT coalesce(array_agg(event_id), '{}') INTO first_sightings FROM first;
+    -- What came before its message. News names no scope.
+    WITH come AS (
+        DELETE FROM zupa.early_news n USING unnest(items) AS i
+        WHERE n.about = i.platform_id AND n.channel = i.channel AND n.tenant = i.tenant
+          AND i.scope = '' AND i.event = ANY (first_sightings)
+        RETURNING i.event, n.content, n.said_at)
+    SELECT array_agg(ROW(c.event, c.content, c.said_at)::zupa.early_item) INTO news FROM come c;
     -- Names that are new, or bring new ones along.
     FOR item IN
         SELECT i.* FROM unnest(items) WITH ORDINALITY AS i
@@ -32,14 +40,17 @@ BEGIN
           AND (k.conversation IS NULL OR cardinality(i.also) > 0)
         ORDER BY i.ordinality
     LOOP
-        PERFORM zupa.conversation_of(item.conversation, item.tenant, item.channel, item.alias,
-            item.also, at_time);
+        PERFORM zupa.note_contest(
+            zupa.conversation_of(item.conversation, item.tenant, item.channel, item.alias,
+                item.also, at_time),
+            item.tenant, item.channel, item.also, at_time - ahead);
     END LOOP;
     answers := array_fill(NULL::json, ARRAY[cardinality(items)]);
     queued := array_fill(NULL::uuid, ARRAY[cardinality(items)]);
-    FOR item IN SELECT * FROM zupa.enqueue(items, first_sightings, at_time, ahead) LOOP
-        IF item.due IS NULL THEN
-            answers[item.place] := json_build_object('was', 'expired', 'conversation', item.conv);
+    FOR item IN SELECT * FROM zupa.enqueue(items, first_sightings, news, at_time, ahead) LOOP
+        IF item.ended IS NOT NULL THEN
+            answers[item.place] := json_build_object('was', item.ended, 'conversation', item.conv,
+                'number', item.number);
         ELSE
             queued[item.place] := item.conv;
             answers[item.place] := json_build_object('was', 'queued', 'conversation', item.conv,
@@ -61,34 +72,47 @@ $$;
 -- Gives inbounds their numbers, moves the burst windows, and writes the rows.
 -- Inbounds that come while a turn is open gather for the next one and do not
 -- touch its time, and those behind an internal one, which is due at once, do not
--- put it off. One that came too late has a number and no due time.
+-- put it off. One that came too late, or was taken back before, has a number and has
+-- ended.
 CREATE FUNCTION zupa.enqueue(
-    items zupa.inbound_item[], first_sightings uuid[], at_time bigint, ahead bigint
-) RETURNS TABLE (place bigint, conv uuid, number bigint, due bigint) LANGUAGE plpgsql AS $$
+    items zupa.inbound_item[], first_sightings uuid[], news zupa.early_item[], at_time bigint,
+    ahead bigint
+) RETURNS TABLE (place bigint, conv uuid, number bigint, due bigint, ended text)
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     WITH numbered AS (
-        SELECT i.*, c.id AS conv, coalesce(i.platform_time < i.expires_before + ahead, false) AS late,
+        SELECT i.*, c.id AS conv,
+               CASE WHEN i.platform_time < i.expires_before + ahead THEN 'expired'
+                    WHEN w.event IS NOT NULL AND w.content IS NULL THEN 'revoked' END AS ended,
+               w.content AS edited, w.said_at,
                c.last_number + row_number() OVER (PARTITION BY c.id ORDER BY i.ordinality) AS number
         FROM unnest(items) WITH ORDINALITY AS i
         JOIN zupa.aliases k USING (alias, channel, tenant)
         JOIN zupa.conversations c ON c.id = k.conversation
+        LEFT JOIN unnest(news) AS w ON w.event = i.event
         WHERE i.event = ANY (first_sightings)
     ), written AS (
         INSERT INTO zupa.inbounds (conversation, number, event_id, platform_id, platform_time,
-            speaker, accepted_at, state, content, raw, request_id, trace_id)
+            speaker, accepted_at, state, reason, content, edited_at, raw, request_id, trace_id)
         SELECT n.conv, n.number, n.event, n.platform_id, n.platform_time, n.speaker, at_time,
-            CASE WHEN n.late THEN 'expired' ELSE 'queued' END, n.content, n.raw, n.request_id,
-            n.trace_id
+            CASE n.ended WHEN 'revoked' THEN 'silent' WHEN 'expired' THEN 'expired'
+                         ELSE 'queued' END,
+            CASE n.ended WHEN 'revoked' THEN 'revoked' END,
+            CASE WHEN n.ended IS NULL THEN coalesce(n.edited, n.content) ELSE n.content END,
+            CASE WHEN n.ended IS NULL THEN n.said_at END, n.raw, n.request_id, n.trace_id
         FROM numbered n
     ), gathered AS (
         -- The last one's window is the conversation's.
-        SELECT n.conv, count(*) AS numbers, count(*) FILTER (WHERE NOT n.late)::integer AS queued,
-               max(n.silence) AS silence, max(n.max_wait) AS max_wait, max(n.max_count) AS max_count
+        SELECT n.conv, count(*) AS numbers, count(*) FILTER (WHERE n.ended IS NULL)::integer AS queued,
+               max(n.silence) AS silence, max(n.max_wait) AS max_wait, max(n.max_count) AS max_count,
+               (array_agg(n.alias ORDER BY least(n.platform_time, at_time) DESC, n.ordinality DESC)
+                FILTER (WHERE n.ended IS NULL))[1] AS alias,
+               max(least(n.platform_time, at_time)) FILTER (WHERE n.ended IS NULL) AS alias_at
         FROM numbered n GROUP BY n.conv
     ), windows AS (
-        SELECT g.conv, g.numbers, g.queued, coalesce(c.opened_at, at_time) AS opened,
+        SELECT g.conv, g.numbers, g.queued, g.alias, g.alias_at, coalesce(c.opened_at, at_time) AS opened,
                CASE WHEN g.silence = 0 OR c.pending + g.queued >= g.max_count THEN at_time
                     ELSE least(at_time + g.silence, coalesce(c.opened_at, at_time) + g.max_wait)
                END AS closes
@@ -99,11 +123,15 @@ BEGIN
             opened_at = CASE WHEN w.queued > 0 THEN w.opened ELSE c.opened_at END,
             closes_at = CASE WHEN w.queued > 0 THEN w.closes ELSE c.closes_at END,
             due_at = CASE WHEN w.queued > 0 AND c.open_turn IS NULL AND c.internals = 0
-                          THEN w.closes ELSE c.due_at END
+                          THEN w.closes ELSE c.due_at END,
+            -- Replies go where the newest message came from.
+            alias = CASE WHEN w.alias_at >= coalesce(c.alias_at, w.alias_at) THEN w.alias
+                         ELSE c.alias END,
+            alias_at = greatest(c.alias_at, w.alias_at)
         FROM windows w WHERE c.id = w.conv
         RETURNING c.id, coalesce(c.due_at, w.closes) AS due
     )
-    SELECT n.ordinality, n.conv, n.number, CASE WHEN NOT n.late THEN m.due END
+    SELECT n.ordinality, n.conv, n.number, m.due, n.ended
     FROM numbered n JOIN moved m ON m.id = n.conv;
 END
 $$;

@@ -5,27 +5,106 @@
 -- If the process dies here: an attempt on record without a result is in doubt
 --   when its time is over.
 
--- Puts deliveries on record as being on the wire, if nobody did so before and no human
--- has the conversation.
+-- When a conversation may be sent to again, by its door's pace, and the burst with one
+-- more attempt in it; see core's pace.rs. NULL: now.
+CREATE FUNCTION zupa.pace(
+    conv uuid, every bigint, burst integer, slack bigint, at_time bigint,
+    OUT until bigint, OUT paced_from bigint, OUT paced integer
+) LANGUAGE plpgsql AS $$
+DECLARE
+    over bigint;
+BEGIN
+    SELECT c.paced_from, c.paced INTO paced_from, paced FROM zupa.conversations c
+    WHERE c.id = conv AND c.paced_from <= at_time;
+    over := paced_from + every * paced + slack;
+    IF paced_from IS NULL OR at_time >= over THEN
+        paced_from := at_time;
+        paced := 1;
+    ELSIF at_time < paced_from + every - slack AND paced < burst THEN
+        paced := paced + 1;
+    ELSE
+        until := over;
+    END IF;
+END
+$$;
+
+-- Whether the person has not been heard for so long that nothing may be said freely. What an
+-- operator had tried again stands at the end, so it is not just the last one that counts.
+CREATE FUNCTION zupa.is_closed(conv uuid, open_for bigint, at_time bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(at_time >= max(least(coalesce(h.platform_time, h.accepted_at), h.accepted_at))
+                    + open_for, true)
+    FROM (SELECT b.platform_time, b.accepted_at FROM zupa.inbounds b
+          WHERE b.conversation = conv AND b.origin = 'external'
+          ORDER BY b.number DESC LIMIT 8) h
+$$;
+
+-- Puts deliveries on record as being on the wire, if nobody did so before, no human has the
+-- conversation, and what their door's platform asks for is so. Those that are too early wait
+-- for their time, and others for the person.
 CREATE FUNCTION zupa.attempt(items zupa.attempt_item[], at_time bigint, ahead bigint)
 RETURNS json[]
 LANGUAGE plpgsql AS $$
 DECLARE
     answers json[] := '{}';
     item record;
+    refusal json;
+    until bigint;
+    why text;
+    burst_from bigint;
+    burst_count integer;
     lost boolean := false;
 BEGIN
     FOR item IN SELECT * FROM unnest(items) LOOP
+        refusal := NULL;
+        until := NULL;
+        IF item.open_for IS NOT NULL
+           AND zupa.is_closed(item.conversation, item.open_for, at_time) THEN
+            refusal := '{"until": null}';
+            why := 'window_closed';
+            IF item.waits THEN
+                until := at_time;
+            END IF;
+        ELSIF item.every IS NOT NULL THEN
+            SELECT * INTO until, burst_from, burst_count
+            FROM zupa.pace(item.conversation, item.every, item.burst, item.slack, at_time);
+            IF until IS NOT NULL THEN
+                refusal := json_build_object('until', until - ahead);
+                why := 'paced';
+            END IF;
+        END IF;
+        IF refusal IS NOT NULL THEN
+            -- Where nothing is to be put off, the row stays as it is.
+            UPDATE zupa.outbox o SET
+                state = CASE WHEN until IS NULL THEN o.state ELSE 'retry' END,
+                not_before = coalesce(until, o.not_before),
+                reason = CASE WHEN until IS NULL THEN o.reason ELSE why END
+            WHERE o.conversation = item.conversation AND o.number = item.number
+              AND o.state IN ('queued', 'retry') AND o.attempts = item.attempt - 1
+              AND NOT EXISTS (SELECT 1 FROM zupa.conversations c
+                              WHERE c.id = item.conversation
+                                AND (c.hold_kind IS NOT NULL
+                                     OR c.opted_out AND o.lane = 'proactive'));
+            lost := lost OR NOT FOUND;
+            answers := answers || CASE WHEN FOUND THEN refusal ELSE to_json(false) END;
+            CONTINUE;
+        END IF;
         UPDATE zupa.outbox o SET state = 'sending', open = true, attempts = item.attempt,
             not_before = item.answer_by + ahead, tried_at = at_time
         WHERE o.conversation = item.conversation AND o.number = item.number
           AND o.state IN ('queued', 'retry') AND o.attempts = item.attempt - 1
           AND NOT EXISTS (SELECT 1 FROM zupa.conversations c
-                          WHERE c.id = item.conversation AND c.hold_kind IS NOT NULL);
+                          WHERE c.id = item.conversation
+                            AND (c.hold_kind IS NOT NULL OR c.opted_out AND o.lane = 'proactive'));
         lost := lost OR NOT FOUND;
         answers := answers || to_json(FOUND);
+        IF FOUND AND item.every IS NOT NULL THEN
+            UPDATE zupa.conversations c SET paced_from = burst_from, paced = burst_count
+            WHERE c.id = item.conversation;
+        END IF;
     END LOOP;
     IF lost THEN
+        PERFORM zupa.cancel_unwanted(items, at_time);
         -- What a hold has not found, because it was on the wire then.
         UPDATE zupa.outbox o SET state = 'cancelled', open = false, reason = 'held',
             not_before = NULL, settled_at = at_time

@@ -1,19 +1,31 @@
 -- News about messages already known, or not known yet.
 --
 -- Arrives: statuses, edits and revokes, in any order, repeated at will.
--- Leaves: levels that only go up; changes to inbounds that no turn has.
+-- Leaves: levels that only go up; changes to inbounds that no turn has; what is about
+--   nothing known yet, kept.
 -- If the process dies here: the platform tells again, or the level is lower
 --   than it could be; no message depends on it.
-CREATE FUNCTION zupa.receipt(items zupa.receipt_item[], at_time bigint) RETURNS void
+CREATE FUNCTION zupa.receipt(items zupa.receipt_item[], at_time bigint, said bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    item record;
+    item zupa.receipt_item;
     b record;
 BEGIN
-    FOR item IN SELECT * FROM unnest(items) LOOP
+    FOREACH item IN ARRAY items LOOP
         IF item.news = 'status' THEN
             PERFORM zupa.status(item.about, item.channel, item.tenant, item.level,
                 item.proves_sent, item.turn, item.ordinal, at_time);
+            CONTINUE;
+        ELSIF item.names IS NOT NULL THEN
+            PERFORM zupa.news_of_person(item, at_time, said);
+            CONTINUE;
+        END IF;
+        IF item.news IN ('edit', 'revoke') AND NOT EXISTS (
+            SELECT 1 FROM zupa.processed_events e
+            WHERE e.platform_id = item.about AND e.scope = '' AND e.channel = item.channel
+              AND e.tenant = item.tenant)
+        THEN
+            PERFORM zupa.keep_news(item, at_time);
             CONTINUE;
         END IF;
         -- An inbound that is queued and in no turn's range.
@@ -28,8 +40,11 @@ BEGIN
             CONTINUE;
         END IF;
         IF item.news = 'edit' THEN
-            UPDATE zupa.inbounds n SET content = item.content
-            WHERE n.conversation = b.conversation AND n.number = b.number;
+            -- As is_newer_edit has it.
+            UPDATE zupa.inbounds n SET content = item.content,
+                edited_at = coalesce(item.said_at, n.edited_at)
+            WHERE n.conversation = b.conversation AND n.number = b.number
+              AND (n.edited_at IS NULL OR item.said_at > n.edited_at);
         ELSIF item.news = 'revoke' THEN
             UPDATE zupa.inbounds n SET state = 'silent', reason = 'revoked'
             WHERE n.conversation = b.conversation AND n.number = b.number;
@@ -42,6 +57,18 @@ BEGIN
 END
 $$;
 
+-- Keeps the newest edit of a message that has not come, or that it was taken back, which
+-- stays.
+CREATE FUNCTION zupa.keep_news(item zupa.receipt_item, at_time bigint) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO zupa.early_news AS k (about, channel, tenant, content, said_at, at)
+    VALUES (item.about, item.channel, item.tenant, item.content, item.said_at, at_time)
+    ON CONFLICT (about, channel, tenant) DO UPDATE
+        SET content = excluded.content, said_at = excluded.said_at
+        WHERE k.content IS NOT NULL
+          AND (excluded.content IS NULL OR k.said_at IS NULL OR excluded.said_at > k.said_at)
+$$;
+
 -- A message that the platform has seen was sent, whatever we believed.
 CREATE FUNCTION zupa.status(
     about text, the_channel text, the_tenant text, level integer, proves_sent boolean,
@@ -49,13 +76,17 @@ CREATE FUNCTION zupa.status(
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
+    IF level = 3 AND the_turn IS NOT NULL THEN
+        PERFORM zupa.give_up(status.about, the_channel, the_tenant, the_turn, status.ordinal,
+            at_time);
+    END IF;
     -- Side messages come before the answer's rows, and not all in one piece.
     UPDATE zupa.outbox o SET receipt = greatest(o.receipt, status.level),
         platform_id = coalesce(o.platform_id, status.about),
         settled_at = coalesce(o.settled_at, at_time),
-        state = CASE WHEN proves_sent AND o.state NOT IN ('failed', 'cancelled')
+        state = CASE WHEN zupa.was_sent(o.state, status.level, proves_sent)
                      THEN 'sent' ELSE o.state END,
-        reason = CASE WHEN NOT proves_sent OR o.state IN ('failed', 'cancelled')
+        reason = CASE WHEN NOT zupa.was_sent(o.state, status.level, proves_sent)
                       THEN o.reason END,
         open = o.open AND NOT proves_sent
     FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation
@@ -75,9 +106,9 @@ BEGIN
     END IF;
     UPDATE zupa.outbox o SET receipt = greatest(o.receipt, status.level),
         settled_at = coalesce(o.settled_at, at_time),
-        state = CASE WHEN proves_sent AND o.state NOT IN ('failed', 'cancelled')
+        state = CASE WHEN zupa.was_sent(o.state, status.level, proves_sent)
                      THEN 'sent' ELSE o.state END,
-        reason = CASE WHEN NOT proves_sent OR o.state IN ('failed', 'cancelled')
+        reason = CASE WHEN NOT zupa.was_sent(o.state, status.level, proves_sent)
                       THEN o.reason END,
         open = o.open AND NOT proves_sent
     FROM zupa.conversations c
@@ -89,5 +120,40 @@ BEGIN
         ON CONFLICT (about, channel, tenant) DO UPDATE
             SET level = greatest(r.level, excluded.level);
     END IF;
+END
+$$;
+
+-- Whether a delivery in this state was sent if a status of this level speaks of it. What
+-- the platform has given up on was, if it arrived all the same.
+CREATE FUNCTION zupa.was_sent(state text, level integer, proves_sent boolean) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT proves_sent AND state <> 'cancelled' AND (state <> 'failed' OR level >= 4)
+$$;
+
+-- Ends a delivery that the platform has given up on: one that was tried and is open. An
+-- id that its row knows is of an attempt that was settled long ago.
+CREATE FUNCTION zupa.give_up(
+    about text, the_channel text, the_tenant text, the_turn uuid, the_ordinal integer,
+    at_time bigint
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    tried record;
+BEGIN
+    SELECT o.conversation, o.number, o.attempts INTO tried
+    FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation
+    JOIN zupa.outbox o ON o.conversation = t.conversation AND o.turn_id = t.id
+    WHERE t.id = the_turn AND o.ordinal = the_ordinal AND c.channel = the_channel
+      AND c.tenant = the_tenant AND o.open AND o.attempts > 0
+      AND o.platform_id IS DISTINCT FROM about;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- What waits to be sent again may have left before.
+    UPDATE zupa.outbox o SET state = 'in_doubt'
+    WHERE o.conversation = tried.conversation AND o.number = tried.number
+      AND o.state IN ('queued', 'retry');
+    PERFORM zupa.settle(ARRAY[ROW(tried.conversation, tried.number, tried.attempts, 'failed',
+        false, NULL, 'invalid', NULL, 'the channel did not take it', 0)::zupa.settlement_item],
+        at_time, 0);
 END
 $$;

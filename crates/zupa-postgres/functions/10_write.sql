@@ -37,7 +37,7 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'off', true);
     END IF;
     PERFORM set_config('lock_timeout', patience, true);
-    new_names := zupa.lock(conversations, settlements, receipts, names, channels,
+    new_names := zupa.lock(conversations, settlements, receipts, inbounds, names, channels,
         tenants);
     -- After the wait for the locks: what was written meanwhile is not in the future.
     at_time := zupa.now();
@@ -46,7 +46,7 @@ BEGIN
         PERFORM zupa.settle(settlements, at_time, ahead);
     END IF;
     IF cardinality(receipts) > 0 THEN
-        PERFORM zupa.receipt(receipts, at_time);
+        PERFORM zupa.receipt(receipts, at_time, said);
     END IF;
     IF cardinality(records) > 0 THEN
         answer_record := zupa.record(records, at_time, ahead);
@@ -57,13 +57,13 @@ BEGIN
     IF cardinality(inbounds) > 0 THEN
         SELECT * INTO accepted FROM zupa.accept(inbounds, at_time, ahead);
         answer_accept := accepted.answers;
-        IF new_names THEN
-            -- What duplicates and conflicts named leads nowhere.
-            DELETE FROM zupa.aliases k
-            USING unnest(names, channels, tenants) AS n(alias, channel, tenant)
-            WHERE k.alias = n.alias AND k.channel = n.channel AND k.tenant = n.tenant
-              AND k.conversation IS NULL;
-        END IF;
+    END IF;
+    IF new_names THEN
+        -- What duplicates, conflicts and echoes of ours named leads nowhere.
+        DELETE FROM zupa.aliases k
+        USING unnest(names, channels, tenants) AS n(alias, channel, tenant)
+        WHERE k.alias = n.alias AND k.channel = n.channel AND k.tenant = n.tenant
+          AND k.conversation IS NULL;
     END IF;
     IF cardinality(attempts) > 0 THEN
         answer_attempt := zupa.attempt(attempts, at_time, ahead);

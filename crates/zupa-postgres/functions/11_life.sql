@@ -93,8 +93,7 @@ CREATE FUNCTION zupa.goodbye(process uuid) RETURNS void LANGUAGE sql AS $$
     UPDATE zupa.processes p SET ended_at = zupa.now() WHERE p.id = process
 $$;
 
--- Forgets what is old: dedupe keys, raw payloads, news that nobody asked for;
--- never of an open inbound. One process at a time; answers how many rows went.
+-- Forgets what is old: dedupe keys and raw payloads; never of an open inbound. One process at a time; answers how many rows went.
 CREATE FUNCTION zupa.purge(keys_before bigint, raw_before bigint, bite bigint)
 RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
@@ -118,9 +117,27 @@ BEGIN
         WHERE o.accepted_at < raw_before AND o.raw IS NOT NULL AND o.state <> 'queued'
         ORDER BY o.accepted_at LIMIT bite));
     GET DIAGNOSTICS went = ROW_COUNT;
-    gone := gone + went;
+    RETURN gone + went;
+END
+$$;
+
+-- Forgets news whose message has not come. One process at a time; answers how many went.
+CREATE FUNCTION zupa.forget_news(before bigint, bite bigint)
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    gone bigint := 0;
+    went bigint;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM 1 FROM zupa.jobs j WHERE j.name = 'purge' FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
     DELETE FROM zupa.receipts r WHERE r.ctid = ANY (ARRAY(
-        SELECT o.ctid FROM zupa.receipts o WHERE o.at < raw_before LIMIT bite));
+        SELECT o.ctid FROM zupa.receipts o WHERE o.at < before LIMIT bite));
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    DELETE FROM zupa.early_news n WHERE n.ctid = ANY (ARRAY(
+        SELECT o.ctid FROM zupa.early_news o WHERE o.at < before LIMIT bite));
     GET DIAGNOSTICS went = ROW_COUNT;
     RETURN gone + went;
 END

@@ -46,22 +46,31 @@ BEGIN
     ELSIF c.audit_number <> link[1].number - 1 OR c.audit_hash <> before THEN
         RETURN NULL;
     END IF;
-    PERFORM zupa.append_audit(the_conversation, NULL, link);
+    PERFORM zupa.take(the_conversation, kind, held_by, spoke_at + ahead, link, at_time);
+    RETURN '{"was": "done"}';
+END
+$$;
+
+-- Takes a conversation that nobody has.
+CREATE FUNCTION zupa.take(
+    conv uuid, kind text, held_by text, spoke_at bigint, link zupa.audit_item[], at_time bigint
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM zupa.append_audit(conv, NULL, link);
     UPDATE zupa.outbox o SET state = 'cancelled', open = false, reason = 'held', not_before = NULL,
         settled_at = at_time
-    WHERE o.conversation = the_conversation AND o.open AND o.state IN ('queued', 'retry');
+    WHERE o.conversation = conv AND o.open AND o.state IN ('queued', 'retry');
     -- What is on the wire, or in doubt, is settled by evidence, and does not go out again.
     UPDATE zupa.outbox o SET reason = 'taken_over'
-    WHERE o.conversation = the_conversation AND o.open AND o.state IN ('sending', 'in_doubt');
+    WHERE o.conversation = conv AND o.open AND o.state IN ('sending', 'in_doubt');
     WITH cancelled AS (
         UPDATE zupa.waits w SET state = 'cancelled', settled_at = at_time
-        WHERE w.conversation = the_conversation AND w.state = 'open' AND w.kind = 'reply'
+        WHERE w.conversation = conv AND w.state = 'open' AND w.kind = 'reply'
         RETURNING 1)
-    UPDATE zupa.conversations k SET hold_kind = hold.kind, hold_by = hold.held_by,
-        held_at = at_time, human_at = spoke_at + ahead,
+    UPDATE zupa.conversations k SET hold_kind = take.kind, hold_by = take.held_by,
+        held_at = at_time, human_at = spoke_at,
         open_waits = k.open_waits - (SELECT count(*)::integer FROM cancelled)
-    WHERE k.id = the_conversation;
-    RETURN '{"was": "done"}';
+    WHERE k.id = conv;
 END
 $$;
 
@@ -104,7 +113,7 @@ BEGIN
         answered := zupa.answered_by_human(the_conversation, line, at_time);
     END IF;
     UPDATE zupa.conversations k SET hold_kind = NULL, hold_by = NULL, held_at = NULL,
-        human_at = NULL
+        human_at = NULL, handed_back_at = at_time
     WHERE k.id = the_conversation RETURNING k.due_at INTO due;
     IF due IS NOT NULL THEN
         PERFORM zupa.call(the_conversation);

@@ -103,7 +103,8 @@ $$;
 
 CREATE TRIGGER delivery_ended AFTER UPDATE OF state ON zupa.outbox FOR EACH ROW
 WHEN (NEW.state <> OLD.state AND (NEW.state IN ('failed', 'unknown')
-      OR (OLD.late OR OLD.state = 'unknown') AND NEW.state IN ('sent', 'cancelled')))
+      OR (OLD.late OR OLD.state IN ('unknown', 'failed'))
+          AND NEW.state IN ('sent', 'cancelled')))
 EXECUTE FUNCTION zupa.delivery_ended();
 
 -- Does something with a dead letter that still stands as the caller has seen it. The

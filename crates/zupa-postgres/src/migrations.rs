@@ -52,13 +52,19 @@ const TAKEN_OVER: &str = include_str!("../migrations/0008/tables.sql");
 /// The ninth one: reviews that an operator has claimed.
 const CLAIMS: &str = include_str!("../migrations/0009/tables.sql");
 
+/// The tenth one: news before its message, and about the person.
+const NEWS: &str = include_str!("../migrations/0010/tables.sql");
+
+/// The eleventh one: how fast conversations may be sent to.
+const PACE: &str = include_str!("../migrations/0011/tables.sql");
+
 /// The newest migration as it runs: its changes of the tables, then every function
 /// anew. A migration that follows takes the functions over, and leaves its
 /// predecessor the tables alone, which is all that is remembered of it. The item types
 /// that builds prepare their statements with are made anew, too, so each migration says
 /// that no build before it may serve beside it.
 const NEWEST: &str = concat!(
-    include_str!("../migrations/0009/tables.sql"),
+    include_str!("../migrations/0011/tables.sql"),
     include_str!("../functions/00_anew.sql"),
     include_str!("../functions/01_items.sql"),
     include_str!("../functions/02_shared.sql"),
@@ -74,6 +80,7 @@ const NEWEST: &str = concat!(
     include_str!("../functions/12_hold.sql"),
     include_str!("../functions/13_dead_letters.sql"),
     include_str!("../functions/14_idempotency.sql"),
+    include_str!("../functions/15_person.sql"),
 );
 
 /// The schema's history, oldest first. Only ever appended to.
@@ -89,7 +96,7 @@ pub fn migrations() -> Migrator {
     };
     let newest = Migration {
         sql: NEWEST.into_sql_str(),
-        ..migration(9, "claims", CLAIMS)
+        ..migration(11, "pace", PACE)
     };
     let mut migrator = Migrator::with_migrations(vec![
         migration(1, "path", PATH),
@@ -100,6 +107,8 @@ pub fn migrations() -> Migrator {
         migration(6, "deliveries", DELIVERIES),
         migration(7, "asked", ASKED),
         migration(8, "taken over", TAKEN_OVER),
+        migration(9, "claims", CLAIMS),
+        migration(10, "news", NEWS),
         newest,
     ]);
     migrator.dangerous_set_table_name(HISTORY);
@@ -127,13 +136,13 @@ mod tests {
     /// only an empty one.
     #[test]
     fn functions_change_with_a_migration() {
-        let functions = NEWEST.strip_prefix(CLAIMS).unwrap_or_default();
+        let functions = NEWEST.strip_prefix(PACE).unwrap_or_default();
         let digest = zupa_core::Digest::of(functions.as_bytes()).to_hex();
         assert_eq!(
             (wanted_version(), digest.as_str()),
             (
-                9,
-                "61f94f3a802cf92b2fb9a9e2a8bb777f04c6a9f839df02be00c8d59c40c935f8"
+                11,
+                "5e8a7bd38a16bceb1f39da9204a43c527e46cb73914fd436e0e5b82bd58c330d"
             )
         );
     }

@@ -168,6 +168,10 @@ impl Store for PostgresStore {
         life::purge(&self.readers, keys_before, raw_before, limit).await
     }
 
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        life::forget_news(&self.readers, before, limit).await
+    }
+
     async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
         life::purge_failures(&self.readers, before, limit).await
     }

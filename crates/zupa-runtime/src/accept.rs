@@ -243,6 +243,18 @@ impl Acceptor {
                     number,
                 }
             }
+            Accepted::Revoked {
+                conversation,
+                number,
+            } => {
+                let what = "noted a message that was taken back before it came";
+                told.log(event, what, Some(conversation));
+                Delivered::Accepted {
+                    event,
+                    conversation,
+                    number,
+                }
+            }
             Accepted::Expired { conversation } => {
                 told.log(event, "noted a message that is too old", Some(conversation));
                 Delivered::Expired { event }

@@ -20,8 +20,9 @@ use zupa_core::store::{
     ClaimedTurn, Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict,
 };
 use zupa_core::{
-    Acknowledges, Clock, DeliveryState, EffectClass, Error, ErrorKind, EventBus, Fact, Hint, Ids,
-    NewWait, Number, Outbound, Retry, StoredState, Timestamp, WaitId, WaitState, Wakeup,
+    Acknowledges, Capabilities, Clock, DeliveryState, EffectClass, Error, ErrorKind, EventBus,
+    Fact, Hint, Ids, Lane, NewWait, Number, Outbound, Retry, StoredState, Timestamp, WaitId,
+    WaitState, Wakeup,
 };
 
 use crate::agent::Agent;
@@ -29,6 +30,7 @@ use crate::claim::{Held, Next};
 use crate::deliver::DeliveryQueue;
 use crate::doors::Doors;
 use crate::faults::{Faults, Phase};
+use crate::fit::fit;
 use crate::graph::Engine;
 use crate::memory::Memory;
 use crate::remind::{nobody_spoke, reminds_again};
@@ -217,16 +219,23 @@ impl Committer {
         // What the turn has said already goes first.
         let outbox_busy = turn.outbox_busy || run.said() > 0;
         let door = self.doors.capabilities(&turn.address.channel);
+        let has_preconditions = door.is_some_and(Capabilities::has_preconditions);
         let now = self.clock.wall();
-        outbound
+        fit(outbound, door)
             .into_iter()
             .enumerate()
             .map(|(ordinal, outbound)| {
                 let state = match door.map(|door| door.acknowledges) {
                     Some(Acknowledges::AtCommit) => DeliveryState::Sent,
                     // The head of an empty outbox goes at once: this commit is
-                    // the record of its first attempt.
-                    Some(Acknowledges::OnSend) if ordinal == 0 && !outbox_busy => {
+                    // the record of its first attempt, if nobody has to be asked. What
+                    // the person may not want to hear is looked at before.
+                    Some(Acknowledges::OnSend)
+                        if ordinal == 0
+                            && !outbox_busy
+                            && !has_preconditions
+                            && outbound.lane == Lane::Reply =>
+                    {
                         DeliveryState::Sending
                     }
                     Some(Acknowledges::OnSend) | None => DeliveryState::Queued,

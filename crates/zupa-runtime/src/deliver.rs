@@ -6,7 +6,9 @@
 //! *If the process dies here*: an attempt without a settlement is in doubt at
 //! the next start, and is settled by evidence or by the channel's own dedupe.
 
+mod attempt;
 mod doubt;
+mod line;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +18,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
-use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
+use zupa_core::store::{Delivery, Settle, Settlement};
 use zupa_core::{
-    Acknowledges, Channel, Clock, ConversationId, Deduplicates, DeliveryState, Error, ErrorKind,
-    EventBus, Ids, Number, Outcome, Outgoing, Store,
+    Acknowledges, Channel, Clock, Content, ConversationId, Deduplicates, DeliveryState, Error,
+    ErrorKind, EventBus, Ids, Number, Outcome, Outgoing, Store,
 };
 
 use crate::doors::Doors;
@@ -30,6 +32,7 @@ use crate::settings::Settings;
 use crate::telemetry;
 use crate::writer::Writer;
 use doubt::Doubt;
+pub(crate) use line::Lines;
 
 /// Deliveries that one look lists.
 const PAGE: usize = 256;
@@ -49,6 +52,18 @@ struct Ready {
     delivery: Delivery,
     /// Since before the attempt was handed in, on the monotonic clock.
     since: Duration,
+    /// Whether its text goes into the door's template.
+    as_template: bool,
+}
+
+impl Ready {
+    fn now(delivery: Delivery, since: Duration) -> Self {
+        Self {
+            delivery,
+            since,
+            as_template: false,
+        }
+    }
 }
 
 /// The door's leave to send: taken before the attempt was recorded, or still to be asked
@@ -111,7 +126,7 @@ impl DeliveryQueue {
     /// Sends a delivery whose first attempt is on record, and was handed in after
     /// `since`. If it is lost, it is in doubt when its time is over.
     pub(crate) async fn send_now(&self, delivery: Delivery, since: Duration) {
-        let _ = self.now.send(Ready { delivery, since }).await;
+        let _ = self.now.send(Ready::now(delivery, since)).await;
     }
 
     /// Says that the outbox has a row that is not on its way yet.
@@ -127,6 +142,7 @@ pub(crate) struct Deliverer {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     pub doors: Doors,
+    pub lines: Lines,
     pub settings: Arc<Settings>,
     pub sends: TaskTracker,
     pub hands: Hands,
@@ -208,56 +224,27 @@ impl Deliverer {
                 self.hands.wait_behind(delivery.conversation);
             }
             (DeliveryState::Sending, Some(since)) => {
-                self.send(Ready { delivery, since }, Leave::ToAsk).await;
+                self.send(Ready::now(delivery, since), Leave::ToAsk).await;
             }
             _ => {
+                self.lines.pass(door.id(), delivery.lane).await;
                 // No attempt is spent on a door that takes none.
                 let Ok(permit) = door.permit() else {
                     return;
                 };
-                let attempt = delivery.attempts + 1;
                 // More may wait behind a row that had to wait itself.
                 self.hands.wait_behind(delivery.conversation);
-                let since = self.clock.monotonic();
-                if self.may_send(&delivery, attempt).await {
-                    let delivery = Delivery {
-                        attempts: attempt,
-                        tried_at: Some(self.clock.wall()),
-                        ..delivery
-                    };
-                    let leave = Leave::Taken(permit);
-                    self.send(Ready { delivery, since }, leave).await;
-                }
+                self.attempt(delivery, door, Leave::Taken(permit)).await;
             }
         }
     }
 
-    async fn may_send(&self, delivery: &Delivery, attempt: u32) -> bool {
-        let wish = Attempt {
-            conversation: delivery.conversation,
-            number: delivery.number,
-            attempt,
-            answer_by: self
-                .clock
-                .wall()
-                .plus(self.settings.policies.channel.timeout * 2),
-        };
-        match self.writer.attempt(wish).await {
-            Ok(Attempted::Granted) => true,
-            Ok(Attempted::Lost) => false,
-            Err(error) => {
-                // It did not leave. But an attempt of this number that is on record
-                // may be another process's, so it is not taken back: if nobody
-                // settles it, it is in doubt when its time is over.
-                warn!(delivery_id = %delivery.id, %error, "could not record an attempt");
-                // In hand, so that it is not tried as fast as it fails.
-                tokio::time::sleep(self.settings.poll).await;
-                false
-            }
-        }
-    }
-
-    async fn send(&self, Ready { delivery, since }: Ready, leave: Leave) {
+    async fn send(&self, ready: Ready, leave: Leave) {
+        let Ready {
+            delivery,
+            since,
+            as_template,
+        } = ready;
         let Some(door) = self.doors.get(&delivery.to.channel) else {
             return;
         };
@@ -269,7 +256,11 @@ impl Deliverer {
         let outgoing = Outgoing {
             delivery: delivery.id,
             to: delivery.to.clone(),
-            content: delivery.content.clone(),
+            content: match as_template {
+                true => Content::text(delivery.content.as_prompt_text()),
+                false => delivery.content.clone(),
+            },
+            as_template,
             attempt: delivery.attempts,
             timeout: self.settings.policies.channel.timeout,
         };

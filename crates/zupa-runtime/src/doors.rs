@@ -25,6 +25,10 @@ impl Doors {
         self.0.get(id)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &GuardedChannel> {
+        self.0.values()
+    }
+
     /// Those that take a message now.
     pub(crate) fn open(&self) -> Vec<ChannelId> {
         let open = self.0.iter().filter(|(_, door)| door.admits());

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use zupa_core::bus::{Draft, names};
 use zupa_core::store::Life;
-use zupa_core::{Clock, Desk, ErrorKind, EventBus, IdempotencyKeys, ProcessId, Store};
+use zupa_core::{Clock, Desk, EARLY_NEWS, ErrorKind, EventBus, IdempotencyKeys, ProcessId, Store};
 
 use self::accounts::Accounts;
 use self::dead_letters::Alarm;
@@ -147,6 +147,7 @@ impl Housekeeper {
                     }
                     _ = purge.tick() => {
                         self.purge().await;
+                        self.forget_news().await;
                         self.forget_keys().await;
                         self.forget_dead_letters().await;
                         self.purge_failures(&mut alarm).await;
@@ -208,6 +209,24 @@ impl Housekeeper {
                 Ok(rows) => debug!(rows, "forgot what was old"),
                 Err(error) => {
                     warn!(%error, "could not forget what is old");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn forget_news(&self) {
+        let before = self.clock.wall().minus(EARLY_NEWS);
+        for _ in 0..PURGE_BITES {
+            match self.store.forget_news(before, PURGE_ROWS).await {
+                Ok(0) => return,
+                Ok(news) => {
+                    debug!(news, "forgot news that no message has come for");
+                    self.bus
+                        .emit(Draft::of(names::NEWS_EXPIRED).with("news", news));
+                }
+                Err(error) => {
+                    warn!(%error, "could not forget news that no message has come for");
                     return;
                 }
             }

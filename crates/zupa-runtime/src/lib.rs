@@ -16,6 +16,7 @@ mod tools;
 mod admission;
 mod doors;
 mod faults;
+mod fit;
 mod housekeeping;
 mod memory;
 mod remind;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
-    Media, OnUnknown, Outgoing, Result, SendReceipt, TenantId, Timestamp, Voice,
+    Media, Outgoing, Result, SendReceipt, TenantId, Timestamp, Voice,
 };
 
 /// A door to nowhere.
@@ -46,12 +46,7 @@ impl Channel for NullChannel {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            acknowledges: Acknowledges::OnSend,
-            deduplicates: Deduplicates::ByKey,
-            drafts: false,
-            on_unknown: OnUnknown::Review,
-        }
+        Capabilities::new(Acknowledges::OnSend, Deduplicates::ByKey)
     }
 
     async fn send(&self, _message: Outgoing) -> Result<SendReceipt> {

@@ -33,6 +33,9 @@ pub(crate) fn accepted(event: EventId, accepted: &Accepted) -> Draft {
         Accepted::Queued { conversation, .. } => Draft::of(names::INBOUND_ACCEPTED)
             .conversation(*conversation)
             .inbound(event),
+        Accepted::Revoked { conversation, .. } => Draft::of(names::INBOUND_REVOKED)
+            .inbound(event)
+            .conversation(*conversation),
         Accepted::Expired { conversation } => Draft::of(names::INBOUND_EXPIRED)
             .conversation(*conversation)
             .inbound(event),
@@ -164,7 +167,9 @@ pub(crate) fn settled(delivery: &Delivery, settlement: &Settlement, now: Timesta
         Settlement::Retry { kind, not_before } => of(names::DELIVERY_RETRIED)
             .with("class", kind.as_str())
             .with("delay", not_before.since(now)),
-        Settlement::Failed { kind } => of(names::DELIVERY_FAILED).with("class", kind.as_str()),
+        Settlement::Failed { kind } | Settlement::Cancelled { kind } => {
+            of(names::DELIVERY_FAILED).with("class", kind.as_str())
+        }
         Settlement::InDoubt { .. } => of(names::DELIVERY_IN_DOUBT),
         Settlement::Unknown => of(names::DELIVERY_UNKNOWN),
         Settlement::SendAgain => of(names::DELIVERY_SENT_AGAIN),

@@ -36,6 +36,8 @@ pub fn migrations() -> Migrator {
     let deliveries = include_str!("../migrations/0009_deliveries.sql");
     let asked = include_str!("../migrations/0010_asked.sql");
     let claims = include_str!("../migrations/0011_claims.sql");
+    let news = include_str!("../migrations/0012_news.sql");
+    let pace = include_str!("../migrations/0013_pace.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
@@ -48,6 +50,8 @@ pub fn migrations() -> Migrator {
         migration(9, "deliveries", deliveries),
         migration(10, "asked", asked),
         migration(11, "claims", claims),
+        migration(12, "news", news),
+        migration(13, "pace", pace),
     ])
 }
 

@@ -2,12 +2,14 @@
 //! log into the main file.
 
 mod accept;
+mod alias;
 mod audit;
 mod checkpoint;
 mod claim;
 mod dead_letters;
 pub(crate) mod decode;
 mod deliver;
+mod early_news;
 mod failures;
 mod finish;
 mod handed;
@@ -16,6 +18,7 @@ mod idempotency;
 mod internal;
 mod kept;
 mod outbox;
+mod person;
 mod purge;
 mod read;
 mod receipts;
@@ -310,6 +313,13 @@ impl Store for SqliteStore {
             write::transaction(connection, || {
                 purge::purge(connection, keys_before, raw_before, limit)
             })
+        })
+        .await
+    }
+
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        self.work(Flush::No, move |connection| {
+            write::transaction(connection, || purge::forget_news(connection, before, limit))
         })
         .await
     }

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use zupa_core::{
-    Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, DeliveryId, Error,
-    ErrorKind, Hint, Intake, IntakeBatch, Media, OnUnknown, Outcome, Outgoing, PlatformId, Receipt,
-    ReceiptLevel, ReceiptNews, Result, Retry, SendReceipt, TenantId, Timestamp, Voice,
+    Acknowledges, Address, Capabilities, Channel, ChannelId, ChoiceRoom, Deduplicates, DeliveryId,
+    Error, ErrorKind, Hint, Intake, IntakeBatch, Media, OnUnknown, Outcome, Outgoing, Pace,
+    PlatformId, Receipt, ReceiptLevel, ReceiptNews, ReplyWindow, Result, Retry, SendReceipt,
+    TenantId, Timestamp, Voice,
 };
 
 /// What the channel does with a send.
@@ -65,6 +67,7 @@ struct Seen {
     told: Vec<(DeliveryId, ReceiptLevel)>,
     plan: VecDeque<Answer>,
     calls: Vec<Outgoing>,
+    called_at: Vec<Instant>,
     taken: Vec<Outgoing>,
     hints: Vec<(Address, Hint)>,
     media: HashMap<String, Result<Media>>,
@@ -79,10 +82,8 @@ impl RecordingChannel {
             id,
             tenant,
             capabilities: Capabilities {
-                acknowledges: Acknowledges::OnSend,
-                deduplicates,
                 drafts: true,
-                on_unknown: OnUnknown::Review,
+                ..Capabilities::new(Acknowledges::OnSend, deduplicates)
             },
             voice: Voice::TextOnly,
             seen: Mutex::default(),
@@ -99,6 +100,31 @@ impl RecordingChannel {
     /// The same, but what stays unsettled is sent again.
     pub fn resending(mut self) -> Self {
         self.capabilities.on_unknown = OnUnknown::Resend;
+        self
+    }
+
+    /// The same, but its platform has limits.
+    pub fn with_pace(mut self, pace: Pace) -> Self {
+        self.capabilities.pace = Some(pace);
+        self
+    }
+
+    /// The same, but it shows choices.
+    pub fn with_choices(mut self, room: ChoiceRoom) -> Self {
+        self.capabilities.choices = Some(room);
+        self
+    }
+
+    /// The same, but a text has at most so many characters.
+    pub fn with_text(mut self, chars: usize) -> Self {
+        self.capabilities.text_chars = Some(chars);
+        self
+    }
+
+    /// The same, but it may be spoken through freely only for a while, and then by templates.
+    pub fn with_window(mut self, window: ReplyWindow) -> Self {
+        self.capabilities.reply_window = Some(window);
+        self.capabilities.templates = true;
         self
     }
 
@@ -170,6 +196,11 @@ impl RecordingChannel {
         self.lock().calls.clone()
     }
 
+    /// When each call of `send` came, on tokio's clock.
+    pub fn called_at(&self) -> Vec<Instant> {
+        self.lock().called_at.clone()
+    }
+
     /// What the person sees: what was taken, without repeated keys where the
     /// channel deduplicates.
     pub fn visible(&self) -> Vec<Outgoing> {
@@ -195,6 +226,7 @@ impl RecordingChannel {
     fn note(&self, message: &Outgoing) -> Answer {
         let mut seen = self.lock();
         seen.calls.push(message.clone());
+        seen.called_at.push(Instant::now());
         let answer = seen.plan.pop_front().unwrap_or_default();
         let takes = answer.takes();
         let repeated = self.capabilities.deduplicates == Deduplicates::ByKey

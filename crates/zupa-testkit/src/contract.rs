@@ -13,10 +13,12 @@
 
 pub mod accept;
 pub mod acts;
+pub mod adapter;
 pub mod alias;
 pub mod batch;
 pub mod burst;
 mod cases;
+pub mod channel;
 pub mod claim;
 pub mod claims;
 pub mod commit;
@@ -25,6 +27,7 @@ pub mod dead_letters;
 pub mod decisions;
 pub mod delivery;
 pub mod doubt;
+pub mod early;
 pub mod failures;
 pub mod hand_back;
 pub mod holds;
@@ -35,6 +38,8 @@ pub mod intents;
 pub mod internals;
 pub mod journal;
 pub mod large;
+pub mod pace;
+pub mod person;
 pub mod reads;
 pub mod receipts;
 pub mod recovery;
@@ -51,6 +56,7 @@ pub mod timers;
 pub mod unread;
 pub mod wakes;
 pub mod walk;
+pub mod window;
 mod world;
 
 use std::any::Any;

@@ -177,6 +177,11 @@ impl Store for FaultyStore {
         self.through(Call::Purge, forward).await
     }
 
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        let forward = self.inner.forget_news(before, limit);
+        self.through(Call::ForgetNews, forward).await
+    }
+
     async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
         let forward = self.inner.purge_failures(before, limit);
         self.through(Call::PurgeFailures, forward).await

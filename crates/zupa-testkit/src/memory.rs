@@ -3,7 +3,7 @@
 //!
 //! The reference: where the words of the ports leave a doubt, this is what they
 //! mean. Reading order: `rows`, then the stops `accept`, `claim`, `record`,
-//! `finish`, `deliver`, `waits`, `hold`, `receipts`, then `recover`, `purge`,
+//! `finish`, `deliver`, `waits`, `hold`, `receipts`, `person`, then `recover`, `purge`,
 //! `dead_letters`, `desk` and `idempotency`.
 
 mod accept;
@@ -14,6 +14,7 @@ mod desk;
 mod finish;
 mod hold;
 mod idempotency;
+mod person;
 mod planted;
 mod purge;
 mod receipts;
@@ -194,6 +195,10 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<u64> {
         Ok(self.lock().purge(keys_before, raw_before, limit))
+    }
+
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        Ok(self.lock().forget_news(before, limit))
     }
 
     async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {

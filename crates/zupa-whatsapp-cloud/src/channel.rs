@@ -1,15 +1,45 @@
-//! The way out: one text is one request to the Graph API.
+//! The port that sends, and that fetches what was received.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use zupa_core::channel::no_media;
 use zupa_core::{
-    Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Hint, Media, Outgoing,
-    Result, SendReceipt, TenantId, Timestamp, Voice,
+    Acknowledges, Address, Capabilities, Channel, ChannelId, Content, Deduplicates, Hint, Media,
+    Outgoing, Pace, PairPace, ReplyWindow, Result, SendReceipt, TenantId, Timestamp, Voice,
+    WhenClosed,
 };
 
+use crate::config::WindowClosed;
 use crate::door::WhatsAppCloud;
+use crate::send::{CHOICES, MAX_CAPTION_CHARS, MAX_TEMPLATE_CHARS, MAX_TEXT_CHARS};
+
+/// How long Meta lets anything but a template through after a person's last word.
+const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+/// Meta's limit for one person: a burst borrows from what follows.
+const PAIR: PairPace = PairPace {
+    every: Duration::from_secs(6),
+    burst: 45,
+    slack: Duration::from_secs(1),
+};
+
+impl WhatsAppCloud {
+    /// The message as it leaves: in the number's template, where that is wanted.
+    fn dressed(&self, message: Outgoing) -> Outgoing {
+        match (&self.0.window_closed, message.as_template) {
+            (WindowClosed::Template { name, language }, true) => {
+                let text = message.content.as_prompt_text();
+                let content = Content::Template {
+                    name: name.clone(),
+                    language: language.clone(),
+                    parameters: vec![text.clone()],
+                    text,
+                };
+                Outgoing { content, ..message }
+            }
+            _ => message,
+        }
+    }
+}
 
 #[async_trait]
 impl Channel for WhatsAppCloud {
@@ -25,15 +55,32 @@ impl Channel for WhatsAppCloud {
     /// carries ours.
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            acknowledges: Acknowledges::OnSend,
-            deduplicates: Deduplicates::Never,
-            drafts: false,
             on_unknown: self.0.on_unknown,
+            pace: Some(Pace {
+                per_second: self.0.messages_per_second,
+                pair: PAIR,
+            }),
+            reply_window: Some(ReplyWindow {
+                open_for: WINDOW,
+                closed: match self.0.window_closed {
+                    WindowClosed::Review => WhenClosed::Review,
+                    WindowClosed::Wait => WhenClosed::Wait,
+                    WindowClosed::Drop => WhenClosed::Drop,
+                    WindowClosed::Template { .. } => WhenClosed::Template {
+                        chars: MAX_TEMPLATE_CHARS,
+                    },
+                },
+            }),
+            text_chars: Some(MAX_TEXT_CHARS),
+            caption_chars: Some(MAX_CAPTION_CHARS),
+            choices: Some(CHOICES),
+            templates: true,
+            ..Capabilities::new(Acknowledges::OnSend, Deduplicates::Never)
         }
     }
 
     async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
-        self.0.graph.send(message).await
+        self.0.graph.send(self.dressed(message)).await
     }
 
     /// Nobody tells when Meta has posted all that it had to say, so hearing nothing of a
@@ -43,11 +90,12 @@ impl Channel for WhatsAppCloud {
     }
 
     fn voice(&self) -> Voice {
-        Voice::TextOnly
+        Voice::Sends
     }
 
-    async fn media(&self, _handle: &str, _max_bytes: u64, _timeout: Duration) -> Result<Media> {
-        Err(no_media(&self.0.channel))
+    /// Meta keeps what was received for seven days.
+    async fn media(&self, handle: &str, max_bytes: u64, timeout: Duration) -> Result<Media> {
+        self.0.files.fetch(handle, max_bytes, timeout).await
     }
 
     /// Typing is shown for a message that was received, by its id, which a hint does not

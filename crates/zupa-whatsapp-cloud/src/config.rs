@@ -29,11 +29,38 @@ pub struct WhatsAppCloudConfig {
     pub verify_token: Option<SecretString>,
     /// What becomes of a send that nobody has heard of. Default `Review`; `on_unknown`.
     pub on_unknown: OnUnknown,
+    /// Messages a second in all that the number may send: 80 by default at Meta's, 20 for a
+    /// number that is also on a phone, up to 1,000. At least 1. Default 80;
+    /// `messages_per_second`.
+    pub messages_per_second: u32,
+    /// What becomes of a message to somebody who has not written for 24 hours. Default
+    /// `Review`; `window_closed`.
+    pub window_closed: WindowClosed,
     /// For the connection, TLS included. Default 5 s.
     pub connect_timeout: Duration,
     /// The longest text of one message, in bytes; what is longer is counted and left out,
     /// since accept would refuse its whole request. Default 65536.
     pub payload_bytes: usize,
+}
+
+/// What becomes of a message to somebody who has not written for 24 hours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum WindowClosed {
+    /// It is shown to an operator.
+    #[default]
+    Review,
+    /// It waits until they write.
+    Wait,
+    /// It is cancelled.
+    Drop,
+    /// It goes into a template, if it is words, and not too many; else it is shown to an
+    /// operator.
+    Template {
+        /// The template's name; its body leaves one thing open, which is the text.
+        name: String,
+        /// Its language: `en`, `pt_BR`.
+        language: String,
+    },
 }
 
 impl WhatsAppCloudConfig {
@@ -53,6 +80,8 @@ impl WhatsAppCloudConfig {
             app_secrets: Vec::new(),
             verify_token: None,
             on_unknown: OnUnknown::Review,
+            messages_per_second: 80,
+            window_closed: WindowClosed::Review,
             connect_timeout: Duration::from_secs(5),
             payload_bytes: 65_536,
         }
@@ -76,6 +105,14 @@ impl WhatsAppCloudConfig {
         if self.verify_token.as_ref().is_some_and(empty) {
             problems.push("verify_token is empty");
         }
+        if self.messages_per_second == 0 {
+            problems.push("messages_per_second is 0");
+        }
+        if let WindowClosed::Template { name, language } = &self.window_closed
+            && !(is_template(name) && is_language(language))
+        {
+            problems.push("the template's name or language is none of Meta's");
+        }
         if self.connect_timeout.is_zero() {
             problems.push("connect_timeout is 0");
         }
@@ -88,6 +125,18 @@ impl WhatsAppCloudConfig {
             .with("channel", &self.channel)),
         }
     }
+}
+
+/// As Meta takes names of templates.
+pub(crate) fn is_template(name: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=512).contains(&name.len()) && name.bytes().all(is_name)
+}
+
+/// `en`, `pt_BR`.
+pub(crate) fn is_language(code: &str) -> bool {
+    let is_code = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    (2..=16).contains(&code.len()) && code.bytes().all(is_code)
 }
 
 /// The problems do not repeat the address: a token may have been pasted into it.
@@ -120,6 +169,11 @@ mod tests {
         config.graph_url = "https://user:hidden@graph.example/v1".to_owned();
         config.app_secrets = vec![String::new().into()];
         config.verify_token = Some(String::new().into());
+        config.messages_per_second = 0;
+        config.window_closed = WindowClosed::Template {
+            name: "Our news".to_owned(),
+            language: "en".to_owned(),
+        };
         let message = config.check().unwrap_err().to_string();
         for part in [
             "graph_url",
@@ -127,6 +181,8 @@ mod tests {
             "access_token",
             "app_secrets",
             "verify_token",
+            "messages_per_second",
+            "template",
         ] {
             assert!(message.contains(part), "{part} in {message}");
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use zupa_core::{ChannelId, OnUnknown, Result, TenantId};
 
-use crate::config::WhatsAppCloudConfig;
+use crate::config::{WhatsAppCloudConfig, WindowClosed};
+use crate::media::Files;
 use crate::send::Graph;
 use crate::signature::{AppSecrets, VerifyToken};
 
@@ -21,8 +22,11 @@ pub(crate) struct Door {
     pub(crate) app_secrets: AppSecrets,
     pub(crate) verify_token: Option<VerifyToken>,
     pub(crate) on_unknown: OnUnknown,
+    pub(crate) messages_per_second: u32,
+    pub(crate) window_closed: WindowClosed,
     pub(crate) payload_bytes: usize,
     pub(crate) graph: Graph,
+    pub(crate) files: Files,
 }
 
 impl WhatsAppCloud {
@@ -35,12 +39,15 @@ impl WhatsAppCloud {
         let graph_url = config.check()?;
         Ok(Self(Arc::new(Door {
             graph: Graph::new(&config, &graph_url)?,
+            files: Files::new(&config, &graph_url)?,
             app_secrets: AppSecrets::new(&config.app_secrets)?,
             verify_token: config.verify_token.as_ref().map(VerifyToken::new),
             channel: config.channel,
             tenant: config.tenant,
             phone_number_id: config.phone_number_id,
             on_unknown: config.on_unknown,
+            messages_per_second: config.messages_per_second,
+            window_closed: config.window_closed,
             payload_bytes: config.payload_bytes,
         })))
     }

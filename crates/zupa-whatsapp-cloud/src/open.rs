@@ -1,24 +1,29 @@
 //! A proved request becomes inbounds and receipts. Every entry, change, message and status
 //! is walked; what cannot be read is kept as it came and costs nothing else.
 
+mod contacts;
 mod content;
+mod echo;
 mod fields;
 mod message;
+mod notice;
+mod preference;
 mod status;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use zupa_core::{Inbound, Opened};
+use zupa_core::{Inbound, Opened, Receipt};
 
+use self::contacts::Contacts;
 use crate::door::Door;
 
 /// Skipped: the number is nobody's here, or another app's.
 const UNKNOWN_NUMBER: &str = "unknown_number";
-/// Skipped: a change of another field than `messages`.
+/// Skipped: a change of a field that has no place here.
 const OTHER_FIELD: &str = "other_field";
-/// Skipped: a message in a group.
-const GROUP: &str = "group";
-/// Skipped: a status that cannot be read, or whose word is new.
+/// Skipped: a notice of the platform that says nothing of who is who.
+const NOTICE: &str = "notice";
+/// Skipped: news that cannot be read, or whose words are new.
 const UNREADABLE: &str = "unreadable";
 /// Skipped: longer than accept takes.
 const TOO_LARGE: &str = "too_large";
@@ -46,9 +51,15 @@ struct Change<'a> {
 struct Value<'a> {
     metadata: Metadata,
     #[serde(borrow)]
-    messages: Option<Vec<&'a RawValue>>,
+    messages: Option<&'a RawValue>,
     #[serde(borrow)]
-    statuses: Option<Vec<&'a RawValue>>,
+    statuses: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_echoes: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user_preferences: Option<&'a RawValue>,
+    #[serde(borrow)]
+    contacts: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +70,7 @@ struct Metadata {
 /// Reads a body that `door`'s app has signed; `door_of` knows the doors of its numbers.
 pub(crate) fn open<'d>(
     door: &Door,
-    door_of: impl Fn(&str) -> Option<&'d Door>,
+    mut door_of: impl FnMut(&str) -> Option<&'d Door>,
     body: &[u8],
 ) -> Opened {
     let mut opened = Opened::default();
@@ -73,7 +84,7 @@ pub(crate) fn open<'d>(
             continue;
         };
         for change in changes {
-            walk(door, &door_of, change, &mut opened);
+            walk(door, &mut door_of, change, &mut opened);
         }
     }
     opened
@@ -81,14 +92,15 @@ pub(crate) fn open<'d>(
 
 fn walk<'d>(
     door: &Door,
-    door_of: &impl Fn(&str) -> Option<&'d Door>,
+    door_of: &mut impl FnMut(&str) -> Option<&'d Door>,
     change: &RawValue,
     opened: &mut Opened,
 ) {
     let Ok(Change { field, value }) = serde_json::from_str(change.get()) else {
         return undecodable(door, change.get().as_bytes(), opened);
     };
-    if field != "messages" {
+    let fields = ["messages", "smb_message_echoes", "user_preferences"];
+    if !fields.contains(&field.as_str()) {
         return opened.skip(OTHER_FIELD);
     }
     let Ok(value) = serde_json::from_str::<Value<'_>>(value.get()) else {
@@ -97,12 +109,45 @@ fn walk<'d>(
     let Some(door) = door_of(&value.metadata.phone_number_id) else {
         return opened.skip(UNKNOWN_NUMBER);
     };
-    for message in value.messages.unwrap_or_default() {
-        message::read(door, message, opened);
+    if let Some(messages) = value.messages {
+        match items(messages) {
+            Some(messages) => {
+                let contacts = Contacts::read(value.contacts);
+                for message in messages {
+                    message::read(door, message, &contacts, opened);
+                }
+            }
+            None => undecodable(door, messages.get().as_bytes(), opened),
+        }
     }
-    for status in value.statuses.unwrap_or_default() {
-        status::read(door, status, opened);
+    news(door, value.statuses, status::receipt, opened);
+    news(door, value.message_echoes, echo::receipt, opened);
+    news(door, value.user_preferences, preference::receipt, opened);
+}
+
+/// Adds what a list of news says; what cannot be read is counted.
+fn news(
+    door: &Door,
+    list: Option<&RawValue>,
+    receipt: impl Fn(&Door, &RawValue) -> Option<Receipt>,
+    opened: &mut Opened,
+) {
+    let Some(list) = list else {
+        return;
+    };
+    let Some(list) = items(list) else {
+        return opened.skip(UNREADABLE);
+    };
+    for item in list {
+        match receipt(door, item) {
+            Some(receipt) => opened.batch.receipts.push(receipt),
+            None => opened.skip(UNREADABLE),
+        }
     }
+}
+
+fn items(list: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(list.get()).ok()
 }
 
 /// Keeps what nobody can read, under its own digest.

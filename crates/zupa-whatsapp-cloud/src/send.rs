@@ -1,20 +1,25 @@
-//! One request to `POST {graph_url}/{phone_number_id}/messages`, and its answer.
+//! One request to `POST {graph_url}/{phone_number_id}/messages`, and its answer; of what is
+//! heard, its file goes before.
 
 mod failure;
+#[cfg(test)]
+mod kinds;
+mod look;
 mod request;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 use std::fmt;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, Url, redirect, retry};
-use secrecy::ExposeSecret;
+use reqwest::{Client, Response, Url};
 use serde_json::Value;
-use zupa_core::{ChannelId, Error, Outgoing, PlatformId, Result, SendReceipt};
+use zupa_core::{ChannelId, Content, Error, Outgoing, PlatformId, Result, SendReceipt};
 
 use self::failure::Failure;
+pub(crate) use self::request::{CHOICES, MAX_CAPTION_CHARS, MAX_TEMPLATE_CHARS, MAX_TEXT_CHARS};
 use crate::config::WhatsAppCloudConfig;
+use crate::http;
 
 /// More than any answer of the Graph API to a send.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -24,53 +29,49 @@ pub(crate) struct Graph {
     channel: ChannelId,
     client: Client,
     messages: Url,
+    media: Url,
 }
 
 impl Graph {
     pub(crate) fn new(config: &WhatsAppCloudConfig, graph_url: &Url) -> Result<Self> {
         let base = graph_url.as_str().trim_end_matches('/');
-        let messages = format!("{base}/{}/messages", config.phone_number_id);
-        let messages = Url::parse(&messages).map_err(|source| {
-            Error::invalid("the address of a number's messages").with_source(source)
-        })?;
-        // reqwest panics without a provider. The composition root installs one too;
-        // whoever came first is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("zupa/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.connect_timeout)
-            .default_headers(headers(config)?)
-            // A redirect would carry the token and a message to a host nobody configured.
-            .redirect(redirect::Policy::none())
-            // The proxy variables are the environment's; only the binary reads it.
-            .no_proxy()
-            .retry(retry::never());
-        if messages.scheme() == "http" {
-            // No TLS ever happens, so a machine without root certificates is fine.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().map_err(|source| {
-            Error::internal("prepare the http client of a WhatsApp number").with_source(source)
-        })?;
+        let of_number = |what: &str| {
+            let url = format!("{base}/{}/{what}", config.phone_number_id);
+            Url::parse(&url)
+                .map_err(|source| Error::invalid("the addresses of a number").with_source(source))
+        };
+        let (messages, media) = (of_number("messages")?, of_number("media")?);
         Ok(Self {
             channel: config.channel.clone(),
-            client,
+            client: http::of_graph(config, graph_url)?,
             messages,
+            media,
         })
     }
 
     /// As [`zupa_core::Channel::send`].
     pub(crate) async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
-        let body = request::body(&message).map_err(|error| error.with("channel", &self.channel))?;
+        let message = upload::in_words_unless_heard(message);
+        let (uploaded, timeout) = match &message.content {
+            Content::Voice { audio, .. } => {
+                // The other half is left for the message.
+                let half = message.timeout / 2;
+                let uploaded = self.upload(audio, half, message.attempt).await?;
+                (Some(uploaded), half)
+            }
+            _ => (None, message.timeout),
+        };
+        let body = request::body(&message, uploaded.as_deref())
+            .map_err(|error| error.with("channel", &self.channel))?;
         let sent = self
             .client
             .post(self.messages.clone())
-            .timeout(message.timeout)
+            .timeout(timeout)
             .json(&body)
             .send()
             .await;
         let answered = match sent {
-            Ok(response) => read(response).await,
+            Ok(response) => read(response).await.and_then(receipt),
             Err(error) => Err(Failure::sending(error)),
         };
         answered.map_err(|failure| failure.into_error(&self.channel, message.attempt))
@@ -83,17 +84,8 @@ impl fmt::Debug for Graph {
     }
 }
 
-fn headers(config: &WhatsAppCloudConfig) -> Result<HeaderMap> {
-    let bearer = format!("Bearer {}", config.access_token.expose_secret());
-    let mut bearer = HeaderValue::try_from(bearer).map_err(|_| {
-        Error::invalid("access_token holds a line end or another character that no header takes")
-            .with("channel", &config.channel)
-    })?;
-    bearer.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
-}
-
-async fn read(mut response: Response) -> Result<SendReceipt, Failure> {
+/// What the Graph API says, if it is no refusal.
+async fn read(mut response: Response) -> Result<Said, Failure> {
     let status = response.status().as_u16();
     let mut bytes = Vec::new();
     let whole = loop {
@@ -104,13 +96,23 @@ async fn read(mut response: Response) -> Result<SendReceipt, Failure> {
             Err(_) => break false,
         }
     };
-    let answer: Value = match serde_json::from_slice(&bytes) {
-        Ok(answer) if whole => answer,
-        _ => Value::Null,
-    };
+    // Half a refusal does not say what became of the message.
+    if !whole {
+        return Err(Failure::NoAnswer { status });
+    }
+    let answer: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     if !(200..300).contains(&status) {
         return Err(Failure::answer(status, &answer));
     }
+    Ok(Said { status, answer })
+}
+
+struct Said {
+    status: u16,
+    answer: Value,
+}
+
+fn receipt(Said { status, answer }: Said) -> Result<SendReceipt, Failure> {
     let taken = answer.get("messages").and_then(Value::as_array);
     let taken = taken.ok_or(Failure::NoAnswer { status })?;
     let id = taken.first().and_then(|message| message.get("id"));

@@ -22,6 +22,8 @@ mod print;
 mod reviews;
 mod serve;
 mod sessions;
+#[cfg(feature = "whatsapp-cloud")]
+mod sim;
 #[cfg(feature = "faults")]
 mod sink;
 mod source;
@@ -82,8 +84,10 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
         Command::Dlq { command } => on_one_thread(dlq::dlq(global, command)),
         Command::Graph => on_one_thread(graph::graph(global)),
         Command::Db { command } => on_one_thread(db::db(global, command)),
+        #[cfg(feature = "whatsapp-cloud")]
+        Command::Sim { command } => on_threads(sim::sim(global, command)),
         Command::Bench(bench) => {
-            global.reads_none("zupa bench")?;
+            global.reads_none("zupa bench", "it measures the path with limits off")?;
             crate::bench::run(bench)
         }
         Command::Version(output) => print::version(output.json),

@@ -19,6 +19,8 @@ pub use zupa_postgres as postgres;
 pub use zupa_sqlite as sqlite;
 #[cfg(feature = "whatsapp-cloud")]
 pub use zupa_whatsapp_cloud as whatsapp_cloud;
+#[cfg(feature = "wwebjs-bridge")]
+pub use zupa_wwebjs_bridge as wwebjs_bridge;
 
 #[cfg(feature = "cli")]
 pub mod config;

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use super::Outcome;
 use super::command::{answers, cargo, finish, root, target_folder};
 use super::needs::Needs;
-use crate::{crash, overload, rules};
+use crate::{crash, overload, rules, webhooks};
 
 /// One check.
 pub struct Step {
@@ -61,6 +61,11 @@ pub fn steps() -> Vec<Step> {
             |_| clippy_facade(&["--features", "whatsapp-cloud"]),
         ),
         step(
+            "clippy-wwebjs-bridge",
+            "warnings, feature wwebjs-bridge alone",
+            |_| clippy_facade(&["--features", "wwebjs-bridge"]),
+        ),
+        step(
             "clippy-postgres",
             "warnings, feature postgres alone",
             |_| clippy_facade(&["--features", "postgres"]),
@@ -95,9 +100,9 @@ pub fn steps() -> Vec<Step> {
             soak_step()
         }),
         step("overload", "five times what a server can do", |_| {
-            overload::run(&overload::Options::short(
-                target_folder()?.join("debug/zupa"),
-            ))?;
+            let binary = target_folder()?.join("debug/zupa");
+            overload::run(&overload::Options::short(binary.clone()))?;
+            webhooks::run(&webhooks::Options::short(binary))?;
             Ok(Outcome::Done)
         }),
         step("planted", "bugs that the kill harness must catch", |_| {
@@ -203,13 +208,21 @@ fn consumer_step() -> Result<Outcome> {
     )
 }
 
-/// Half a minute, on the binary that `build` left: all features, so the phase
+/// Three quarters of a minute, on the binary that `build` left: all features, so the phase
 /// marks are in it. The seed is fixed, so that a failure can be repeated.
 fn crash_step() -> Result<Outcome> {
     let binary = target_folder()?.join("debug/zupa");
     crash::run(crash::Options {
         cycles: 20,
         seed: 7,
+        binary: Some(binary.clone()),
+        ..crash::Options::default()
+    })?;
+    // People with phones, at a simulator of Meta that misbehaves.
+    crash::run(crash::Options {
+        cycles: 12,
+        seed: 7,
+        channel: crash::Channel::WhatsappCloud,
         binary: Some(binary.clone()),
         ..crash::Options::default()
     })?;
@@ -297,6 +310,16 @@ fn planted_step() -> Result<Outcome> {
             ..crash::Options::default()
         })?;
     }
+    // Only a door that sends can send twice.
+    crash::run(crash::Options {
+        cycles: 4,
+        seed: 24,
+        bug: Some("resend-without-evidence".to_owned()),
+        expect_caught: true,
+        channel: crash::Channel::WhatsappCloud,
+        binary: Some(target_folder()?.join("debug/zupa")),
+        ..crash::Options::default()
+    })?;
     Ok(Outcome::Done)
 }
 

@@ -11,12 +11,14 @@ use super::heal::Healed;
 use super::life::Life;
 use super::marks::Mark;
 use super::operator;
+use super::options::Channel;
 use super::oracle::handle::Oracle;
 use super::oracle::log;
 use super::oracle::truth::Truth;
 use super::place::Place;
 use super::replicated::{self, Replicated};
 use super::replies::{self, Replies};
+use super::screens::{self, Screens};
 use super::stage::Stage;
 use super::wire::{Order, Report};
 
@@ -37,6 +39,8 @@ pub struct Judgement {
     /// Whether there was a file, and an `sqlite3` to ask.
     pub integrity: bool,
     pub replicated: Replicated,
+    /// Where people have phones.
+    pub screens: Option<Screens>,
 }
 
 pub async fn judge(
@@ -47,13 +51,11 @@ pub async fn judge(
     mut oracle: Oracle,
 ) -> anyhow::Result<Judgement> {
     let mut violations = Vec::new();
-    let known = Truth::fold(log::read(&stage.oracle_log())?);
-    let replies = replies::read(&stage.doors(), known.expected())
-        .await
-        .unwrap_or_else(|error| {
-            violations.push(Violation::new(Check::Server, format!("{error:#}")));
-            Replies::new()
-        });
+    let mut replies = match stage.channel {
+        Channel::WebChat => read(stage, &mut violations).await?,
+        // They are on the screens, which are looked at in the end.
+        Channel::WhatsappCloud => Replies::new(),
+    };
     catch_up(&replies, &mut oracle).await?;
     let stale_writes = operator::stale_writes(&stage.places[0]).await;
     for life in healed.lives {
@@ -63,6 +65,12 @@ pub async fn judge(
     history.sort_by_key(|mark| mark.at);
     // Only now is it sure that the model is asked no more.
     let truth = Truth::fold(oracle.end().await?);
+    let mut screens = None;
+    if stage.channel == Channel::WhatsappCloud {
+        let looked = screens::look(stage, &truth, book)?;
+        replies = looked.replies.clone();
+        screens = Some(looked);
+    }
 
     violations.extend(check::acks::check(&truth));
     violations.extend(check::coverage::check(&truth, &replies));
@@ -101,7 +109,18 @@ pub async fn judge(
         claims_named,
         integrity: asked,
         replicated,
+        screens,
     })
+}
+
+/// What the other ends of the web chats can read.
+async fn read(stage: &Stage, violations: &mut Vec<Violation>) -> anyhow::Result<Replies> {
+    let known = Truth::fold(log::read(&stage.oracle_log())?);
+    let replies = replies::read(&stage.doors(), known.expected()).await;
+    Ok(replies.unwrap_or_else(|error| {
+        violations.push(Violation::new(Check::Server, format!("{error:#}")));
+        Replies::new()
+    }))
 }
 
 /// Gives the followed streams time to show the last events. Whether they did is

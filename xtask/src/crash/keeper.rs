@@ -32,6 +32,7 @@ impl Nemesis {
             bug: self.options.bug.clone(),
             stall_percent,
             sink: self.options.sink.map(|sink| sink.spelled(&self.stage)),
+            sends: self.options.on_whatsapp(),
             hold: false,
         };
         let place = &self.replicas[replica].place;

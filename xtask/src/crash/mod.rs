@@ -7,13 +7,15 @@
 //! takes the store away, and starts what ended again on the same data. In the
 //! end the faults stop, the backlog drains, and the checkers compare what the
 //! oracle knows with what the other ends of the conversations can read. One
-//! process is the set of one: nothing here is written twice.
+//! process is the set of one: nothing here is written twice. Those ends are web chats,
+//! or people with phones at a simulator of Meta in the oracle's process; then what is on
+//! their screens is judged.
 //!
 //! Read on in this order: `options`, `acts`, `words` and `script` (what a run
 //! consists of), `oracle/`, `stage`, `place`, `database`, `network`, `sink` (where), `server`,
 //! `life` and `replica` (the processes under test), `marks`, `tally` and `book`
 //! (phases, deaths, faults), `nemesis` with `kill`, `pause`, `restart`, `cut`,
-//! `terminate` and `soak`, `keeper`, `poison`, `heal`, `judge`, `check/`.
+//! `terminate` and `soak`, `keeper`, `poison`, `heal`, `judge`, `screens`, `check/`.
 
 mod acts;
 mod book;
@@ -43,6 +45,8 @@ mod replicated;
 mod replies;
 mod report;
 mod restart;
+
+mod screens;
 mod script;
 mod server;
 mod shop;
@@ -61,7 +65,7 @@ use anyhow::{Context as _, bail};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use self::options::{Options, Store};
+pub use self::options::{Channel, Options, Store};
 pub use self::sink::Sink;
 pub use self::soak::{Soak, SoakOptions};
 pub use self::terminate::TerminateOptions;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::acts::{Act, acts};
 use super::sink::Sink;
@@ -21,6 +21,17 @@ pub enum Store {
     Sqlite,
     /// A throw-away server from the installed binaries
     Postgres,
+}
+
+/// Where people write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// The web chat, whose commit is its delivery
+    #[default]
+    WebChat,
+    /// Two numbers of WhatsApp, at a simulator of Meta that misbehaves
+    WhatsappCloud,
 }
 
 /// Kill `zupa serve` again and again, and prove that nothing was lost or doubled.
@@ -92,6 +103,9 @@ pub struct Options {
     /// every fifth of them one is told twice, which is not counted here [default: 0]
     #[arg(long, value_name = "COUNT")]
     pub terminations: Option<u32>,
+    /// Where people write; `cargo xtask crash --channel whatsapp-cloud --cycles 200` is the full run
+    #[arg(long, value_enum, default_value_t)]
+    pub channel: Channel,
     /// Let the doors send to a platform that drops repeats by key, or never
     #[arg(long, value_enum)]
     pub sink: Option<Sink>,
@@ -135,6 +149,7 @@ impl Default for Options {
             partitions: None,
             longest_cut: 30,
             terminations: None,
+            channel: Channel::WebChat,
             sink: None,
             min_per_phase: None,
             keep: false,
@@ -148,6 +163,10 @@ impl Default for Options {
 impl Options {
     pub fn on_postgres(&self) -> bool {
         self.store == Store::Postgres
+    }
+
+    pub fn on_whatsapp(&self) -> bool {
+        self.channel == Channel::WhatsappCloud
     }
 
     pub fn replicas(&self) -> usize {
@@ -166,6 +185,10 @@ impl Options {
         ensure!(
             !self.shop || !self.on_postgres(),
             "the burger shop is on SQLite: leave --store out"
+        );
+        ensure!(
+            !self.on_whatsapp() || !(self.on_postgres() || self.recovery || self.sink.is_some()),
+            "--channel whatsapp-cloud kills one process on SQLite: leave --store, --recovery and --sink out"
         );
         ensure!(
             !self.recovery || self.replicas() == 1,
@@ -215,6 +238,9 @@ impl Options {
         } else {
             let messages: u32 = acts(&self).into_iter().map(Act::messages).sum();
             match terminations {
+                // After so many answers at once to one person there are none for six
+                // seconds each: three are soon over.
+                0 if self.on_whatsapp() => (messages / 4, messages / 12),
                 0 => (messages, 50),
                 // Each of the replicas has to be under full load.
                 _ => (messages * replicas, 100 * replicas),
@@ -222,6 +248,7 @@ impl Options {
         };
         let poison = match (&self.bug, self.recovery) {
             (Some(_), _) | (_, true) => 0,
+            _ if self.on_whatsapp() => 0,
             _ if self.cycles >= FULL => 3,
             _ => self.cycles.min(1),
         };
@@ -286,6 +313,23 @@ mod tests {
         assert_eq!((bug.poison, bug.pauses), (Some(0), Some(0)));
         let epoch = parsed(&["--bug", "commit-without-epoch", "--poison"])?.expanded();
         assert_eq!((epoch.poison, epoch.pauses), (Some(1), Some(4)));
+        Ok(())
+    }
+
+    #[test]
+    fn people_with_phones_are_answered_within_the_rates() -> anyhow::Result<()> {
+        let phones = ["--channel", "whatsapp-cloud", "--cycles", "200"];
+        let full = parsed(&phones)?.expanded();
+        assert_eq!(
+            (full.messages, full.conversations),
+            (Some(5_000), Some(1_666))
+        );
+        assert_eq!((full.min_per_phase, full.poison), (Some(20), Some(0)));
+        assert!(full.check().is_ok());
+        for odd in ["--recovery", "--store=postgres", "--sink=never"] {
+            let odd = parsed(&[&phones[..], &[odd]].concat())?;
+            assert!(odd.expanded().check().is_err());
+        }
         Ok(())
     }
 

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use super::oracle::phones::number;
+use super::words::Door;
+
 /// How long a claim lives without a heartbeat, where claims are short.
 pub const CLAIM_EXPIRY_MS: u64 = 1500;
 pub const HEARTBEAT_MS: u64 = 300;
@@ -59,13 +62,21 @@ impl Place {
     }
 
     /// Makes the folder and writes the configuration.
-    pub fn furnish(&self, model: SocketAddr, claims: Claims) -> anyhow::Result<()> {
+    ///
+    /// People write to numbers behind this Graph API, or else to web chats.
+    pub fn furnish(
+        &self,
+        model: SocketAddr,
+        graph: Option<&str>,
+        claims: Claims,
+    ) -> anyhow::Result<()> {
         fs::create_dir_all(&self.dir)
             .with_context(|| format!("cannot create {}", self.dir.display()))?;
-        fs::write(self.config(), self.text(model, claims)).context("cannot write the configuration")
+        fs::write(self.config(), self.text(model, graph, claims))
+            .context("cannot write the configuration")
     }
 
-    fn text(&self, model: SocketAddr, claims: Claims) -> String {
+    fn text(&self, model: SocketAddr, graph: Option<&str>, claims: Claims) -> String {
         let claims = match claims {
             Claims::AsDefault => String::new(),
             Claims::Short => {
@@ -97,7 +108,18 @@ model_down = " "
 silence_ms = 20
 max_wait_ms = 200
 
-[[channel]]
+{doors}"#,
+            door = self.door,
+            store = self.store,
+            doors = doors(graph),
+        )
+    }
+}
+
+/// One door of each tenant.
+fn doors(graph: Option<&str>) -> String {
+    let Some(graph) = graph else {
+        return r#"[[channel]]
 id = "main"
 kind = "web-chat"
 
@@ -105,18 +127,36 @@ kind = "web-chat"
 id = "other"
 kind = "web-chat"
 tenant = "other"
+"#
+        .to_owned();
+    };
+    let number = |id: &str, tenant: &str, door| {
+        format!(
+            r#"[[channel]]
+id = "{id}"
+tenant = "{tenant}"
+kind = "whatsapp-cloud"
+graph_url = "{graph}"
+phone_number_id = "{number}"
+access_token = "env:ZUPA_CRASH_KEY"
+app_secrets = ["env:ZUPA_CRASH_KEY"]
+
 "#,
-            door = self.door,
-            store = self.store,
+            number = number(door)
         )
-    }
+    };
+    // Open for a minute after some lost answers, it would only make the run longer.
+    let breaker = "[policy.channel]\nbase_ms = 100\nbreaker.enabled = false\n";
+    let main = number("main", "default", Door::Main);
+    let other = number("other", "other", Door::Other);
+    format!("{main}{other}{breaker}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(claims: Claims) -> anyhow::Result<toml::Table> {
+    fn parsed(graph: Option<&str>, claims: Claims) -> anyhow::Result<toml::Table> {
         let place = Place {
             replica: 0,
             binary: PathBuf::new(),
@@ -126,12 +166,12 @@ mod tests {
             namespace: None,
         };
         let model = SocketAddr::from(([127, 0, 0, 1], 8));
-        Ok(toml::from_str(&place.text(model, claims))?)
+        Ok(toml::from_str(&place.text(model, graph, claims))?)
     }
 
     #[test]
     fn the_configuration_is_what_the_contract_says() -> anyhow::Result<()> {
-        let config = parsed(Claims::AsDefault)?;
+        let config = parsed(None, Claims::AsDefault)?;
         assert_eq!(config["server"]["listen"].as_str(), Some("127.0.0.1:7"));
         assert_eq!(config["store"]["url"].as_str(), Some("sqlite:///d/zupa.db"));
         assert_eq!(config["store"].as_table().map(toml::Table::len), Some(3));
@@ -144,9 +184,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_take_the_place_of_the_web_chats() -> anyhow::Result<()> {
+        let config = parsed(Some("http://127.0.0.1:9/v23.0"), Claims::AsDefault)?;
+        let doors = config["channel"].as_array().into_iter().flatten();
+        let doors: Vec<_> = doors
+            .map(|door| (door["kind"].as_str(), door["phone_number_id"].as_str()))
+            .collect();
+        let number = |door| (Some("whatsapp-cloud"), Some(number(door)));
+        assert_eq!(doors, [number(Door::Main), number(Door::Other)]);
+        Ok(())
+    }
+
+    #[test]
     fn short_claims_are_asked_for_in_the_store_section() -> anyhow::Result<()> {
         assert_eq!(
-            parsed(Claims::Short)?["store"]["claim_expiry_ms"].as_integer(),
+            parsed(None, Claims::Short)?["store"]["claim_expiry_ms"].as_integer(),
             Some(1500)
         );
         Ok(())

@@ -192,6 +192,9 @@ impl Display for Sends {
             doubles,
             held_up,
             in_doubt,
+            not_taken,
+            unknown_by_platform,
+            unknown_by_kills,
             ..
         } = self;
         writeln!(
@@ -201,7 +204,14 @@ impl Display for Sends {
         writeln!(
             f,
             "platform   got {lines}, dropped {repeats_dropped} repeats, showed {doubles} twice; {held_up} were held up and did not leave, {in_doubt} doubts settled"
-        )
+        )?;
+        if not_taken + unknown_by_platform + unknown_by_kills > 0 {
+            writeln!(
+                f,
+                "           did not take {not_taken}; never told of {unknown_by_platform} that are unknown, {unknown_by_kills} others were open at a kill"
+            )?;
+        }
+        Ok(())
     }
 }
 

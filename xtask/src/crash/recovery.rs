@@ -51,6 +51,7 @@ pub async fn run(
 ) -> anyhow::Result<(Recovery, Judgement)> {
     let faults = |hold| Faults {
         sink: None,
+        sends: false,
         bug: options.bug.clone(),
         stall_percent: 0,
         hold,

@@ -4,6 +4,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::options::Channel;
 use super::words::{ABORT, Conversation, Door, Key, dice};
 
 /// The longest message id that the outside contract allows.
@@ -13,6 +14,7 @@ const LONGEST_ID: usize = 255;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Script {
     pub seed: u64,
+    pub channel: Channel,
     pub messages: u32,
     pub conversations: u32,
     /// How many cycles, or acts, the messages should last for.
@@ -159,6 +161,7 @@ impl Script {
     pub fn plain(seed: u64) -> Self {
         Self {
             seed,
+            channel: Channel::WebChat,
             messages: 9,
             conversations: 1,
             cycles: 1,

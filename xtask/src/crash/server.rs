@@ -24,6 +24,8 @@ pub struct Faults {
     pub stall_percent: u32,
     /// Where messages leave, if anywhere.
     pub sink: Option<String>,
+    /// Whether the doors send anyway, so that a doubt must be short.
+    pub sends: bool,
     /// Accept only.
     pub hold: bool,
 }
@@ -80,8 +82,10 @@ impl Server {
             command.env("ZUPA_FAULTS_HOLD", "1");
         }
         if let Some(sink) = &faults.sink {
+            command.env("ZUPA_FAULTS_SINK", sink);
+        }
+        if faults.sends || faults.sink.is_some() {
             command
-                .env("ZUPA_FAULTS_SINK", sink)
                 .env("ZUPA_FAULTS_DOUBT_MS", DOUBT_MS.to_string())
                 .env("ZUPA__POLICY__CHANNEL__TIMEOUT_MS", TIMEOUT_MS.to_string());
         }

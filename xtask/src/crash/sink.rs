@@ -143,11 +143,19 @@ pub fn look(
 fn rows_of_file(places: &[Place]) -> anyhow::Result<String> {
     let file = places.first().and_then(Place::database);
     let file: &Path = file.context("there is no store to look into")?;
+    asked(
+        file,
+        &Row::sql(|column| format!("lower(hex({column}))"), "outbox"),
+    )
+}
+
+/// What the command line of SQLite answers.
+pub fn asked(file: &Path, sql: &str) -> anyhow::Result<String> {
     let output = Command::new("sqlite3")
         .arg(file)
-        .arg(Row::sql(|column| format!("lower(hex({column}))"), "outbox"))
+        .arg(sql)
         .output()
-        .context("cannot run sqlite3, which --sink needs on SQLite")?;
+        .context("cannot run sqlite3, which a run that sends needs on SQLite")?;
     ensure!(
         output.status.success(),
         "sqlite3 says: {}",

@@ -10,7 +10,7 @@ use rand::Rng;
 
 use super::database::Database;
 use super::network::Network;
-use super::options::Options;
+use super::options::{Channel, Options};
 use super::place::Place;
 use super::words::dice;
 
@@ -20,6 +20,8 @@ pub struct Stage {
     pub places: Vec<Place>,
     /// Where the fake model listens.
     pub model: IpAddr,
+    /// Where people write.
+    pub channel: Channel,
 }
 
 /// What has to be taken down after the run: dropping it does.
@@ -77,7 +79,12 @@ impl Stage {
             .as_ref()
             .map_or(Ipv4Addr::LOCALHOST, Network::door_side)
             .into();
-        let stage = Self { dir, places, model };
+        let stage = Self {
+            dir,
+            places,
+            model,
+            channel: options.channel,
+        };
         Ok((stage, Ground { database, network }))
     }
 

@@ -60,6 +60,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
     };
     let script = Script {
         seed: options.seed,
+        channel: options.channel,
         messages: options.messages.unwrap_or(0),
         conversations: options.conversations.unwrap_or(1),
         cycles,
@@ -77,7 +78,7 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
         Claims::AsDefault
     };
     for place in &stage.places {
-        place.furnish(oracle.model, claims)?;
+        place.furnish(oracle.model, oracle.graph.as_deref(), claims)?;
     }
     let empty = Report {
         version: 1,
@@ -135,9 +136,12 @@ async fn perform(options: Options, stage: Stage, ground: Ground) -> anyhow::Resu
     let history = std::mem::take(&mut tally.history);
     // Books that were read while messages came tell of an earlier time.
     let books = healed.accounting.clone().filter(|_| sender_done);
-    let judgement = judge(&stage, healed, history, &book, oracle).await?;
+    let mut judgement = judge(&stage, healed, history, &book, oracle).await?;
     let look = |kind| sink::look(kind, &stage, &ground, books.as_ref());
-    let sends = empty.options.sink.map(look).transpose()?;
+    let sends = match judgement.screens.take() {
+        Some(screens) => Some(screens.sends(books.as_ref())),
+        None => empty.options.sink.map(look).transpose()?,
+    };
     fs::write(stage.dir.join("faults"), format!("{book:#?}"))?;
     // The replicas are gone, and nobody needs it any more.
     drop(ground);

@@ -33,8 +33,8 @@ pub enum Order {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "kebab-case")]
 pub enum Report {
-    /// The fake model is there.
-    Listening { port: u16 },
+    /// The fake model is there, and so is the Graph API, if there is to be one.
+    Listening { port: u16, graph: Option<String> },
     /// The first acknowledgement of an incarnation.
     FirstAck { incarnation: u64, at: u64 },
     /// The poison was acknowledged: what it was sent as, and what the server calls it.

@@ -9,7 +9,7 @@
 
 mod follow;
 mod load;
-mod server;
+pub mod server;
 mod sums;
 
 use std::path::PathBuf;
@@ -109,7 +109,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn measure(options: &Options, binary: &std::path::Path) -> anyhow::Result<()> {
-    let mut server = Server::start(binary, options, THINKS).await?;
+    let limits = format!(
+        "[limits]\nturns_in_flight = {}\nqueue_age_ms = {}\nper_user_per_minute = 0\n",
+        options.turns, options.queue_age_ms
+    );
+    let mut server = Server::start(binary, &limits, THINKS).await?;
     let capacity = f64::from(options.turns) / THINKS.as_secs_f64();
     println!(
         "capacity {capacity:.0} turns a second: {} at once, {THINKS:?} each",

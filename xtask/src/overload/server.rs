@@ -14,7 +14,6 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Options;
 use crate::crash::http;
 use crate::crash::operator::Accounting;
 
@@ -31,11 +30,13 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(binary: &Path, asked: &Options, thinks: Duration) -> anyhow::Result<Self> {
+    /// Starts it with a scripted model that thinks for so long. The configuration says all
+    /// but where it listens, which model it has, and where it keeps its store.
+    pub async fn start(binary: &Path, configured: &str, thinks: Duration) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("zupa-overload-{}", std::process::id()));
         fs::create_dir_all(&dir)?;
         let door = free_door()?;
-        fs::write(dir.join("zupa.toml"), config(door, asked))?;
+        fs::write(dir.join("zupa.toml"), config(door, configured))?;
         let rule = format!(
             "[[rule]]\npattern = \"\"\nanswer = \"ok\"\ndelay_ms = {}\n",
             thinks.as_millis()
@@ -105,12 +106,7 @@ impl Drop for Server {
     }
 }
 
-fn config(door: SocketAddr, asked: &Options) -> String {
-    let Options {
-        turns,
-        queue_age_ms,
-        ..
-    } = asked;
+fn config(door: SocketAddr, configured: &str) -> String {
     format!(
         r#"[server]
 listen = "{door}"
@@ -122,14 +118,10 @@ url = "sqlite://zupa.db"
 provider = "scripted"
 script = "script.toml"
 
-[limits]
-turns_in_flight = {turns}
-queue_age_ms = {queue_age_ms}
-per_user_per_minute = 0
-
 [telemetry]
 log = "warn"
-"#
+
+{configured}"#
     )
 }
 

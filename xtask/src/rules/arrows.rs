@@ -3,7 +3,8 @@
 //! ```text
 //! zupa ──▶ runtime, http, adapters ──▶ core ◀── testkit (dev-dependency only)
 //! faultproxy (dev-dependency only) ──▶ none of them
-//! xtask ──▶ none of them
+//! whatsapp-sim (of zupa and xtask; elsewhere dev-dependency only) ──▶ none of them
+//! xtask ──▶ whatsapp-sim
 //! ```
 
 use anyhow::{Context, Result};
@@ -14,13 +15,17 @@ use super::Finding;
 const CORE: &str = "zupa-core";
 const TESTKIT: &str = "zupa-testkit";
 const FAULTPROXY: &str = "zupa-faultproxy";
+const SIMULATOR: &str = "zupa-whatsapp-sim";
 
 fn is_allowed(from: &str, to: &str, for_tests: bool) -> bool {
     match from {
-        CORE | FAULTPROXY | "xtask" => false,
+        CORE | FAULTPROXY | SIMULATOR => false,
+        // The outside world: it knows nothing of ours.
+        "xtask" => to == SIMULATOR,
         _ if to == FAULTPROXY => for_tests,
         "zupa" => to != "xtask" && (to != TESTKIT || for_tests),
         TESTKIT => to == CORE,
+        _ if to == SIMULATOR => for_tests,
         // The runtime, zupa-http and adapters, those to come included.
         _ => to == CORE || (to == TESTKIT && for_tests),
     }
@@ -87,6 +92,8 @@ mod tests {
         "zupa-sqlite",
         "zupa-testkit",
         "zupa-whatsapp-cloud",
+        "zupa-whatsapp-sim",
+        "zupa-wwebjs-bridge",
     ];
 
     /// A workspace in which `from` has one dependency.
@@ -114,6 +121,7 @@ mod tests {
             ("zupa-sqlite", "zupa-runtime"),
             ("zupa-sqlite", "zupa-openai"),
             ("zupa-whatsapp-cloud", "zupa-http"),
+            ("zupa-wwebjs-bridge", "zupa-runtime"),
             ("zupa-http", "zupa-runtime"),
             ("zupa-testkit", "zupa-runtime"),
             ("zupa-sqlite", "zupa-testkit"),
@@ -121,6 +129,9 @@ mod tests {
             ("zupa", "zupa-faultproxy"),
             ("zupa-openai", "zupa-faultproxy"),
             ("zupa-faultproxy", "zupa-core"),
+            ("zupa-whatsapp-sim", "zupa-core"),
+            ("zupa-whatsapp-sim", "zupa-whatsapp-cloud"),
+            ("zupa-whatsapp-cloud", "zupa-whatsapp-sim"),
             ("xtask", "zupa-core"),
         ] {
             assert_eq!(planted(from, to, None), 1, "{from} -> {to}");
@@ -144,6 +155,13 @@ mod tests {
             assert_eq!(planted(from, "zupa-faultproxy", Some("dev")), 0);
         }
         assert_eq!(planted("zupa", "zupa-sqlite", None), 0);
+        assert_eq!(planted("zupa", "zupa-whatsapp-sim", None), 0);
+        assert_eq!(planted("xtask", "zupa-whatsapp-sim", None), 0);
+        let for_tests = Some("dev");
+        assert_eq!(
+            planted("zupa-whatsapp-cloud", "zupa-whatsapp-sim", for_tests),
+            0
+        );
         assert_eq!(planted("zupa-core", "serde", None), 0);
     }
 }

@@ -21,6 +21,10 @@ const NAMED_PLACES: &[(&str, &str)] = &[
         "the binary: variables, and randomness for the token",
     ),
     ("crates/zupa/src/bench/", "the benchmark measures wall time"),
+    (
+        "crates/zupa-whatsapp-sim/src/clock.rs",
+        "the simulator is the outside world, and tells the time",
+    ),
 ];
 
 pub fn check(file: &File) -> Vec<Finding> {

@@ -21,6 +21,10 @@ names! {
     INBOUND_CONFLICT = "inbound":"conflict";
     /// A message is too old to be a first sighting.
     INBOUND_EXPIRED = "inbound":"expired";
+    /// A message came that the person had taken back already.
+    INBOUND_REVOKED = "inbound":"revoked";
+    /// News waited in vain for the message that it speaks of, and was forgotten.
+    NEWS_EXPIRED = "news":"expired";
     /// A batch of messages was turned away before anything was written.
     INBOUND_REFUSED = "inbound":"refused";
     /// What waits for a turn was counted.

@@ -54,6 +54,14 @@ pub enum Accepted {
         /// Its conversation.
         conversation: ConversationId,
     },
+    /// First sighting of what the person has taken back before it came: written as
+    /// ended.
+    Revoked {
+        /// Its conversation.
+        conversation: ConversationId,
+        /// Its place there.
+        number: Number,
+    },
     /// Seen before, with equal content. Nothing was written but a count and
     /// newly revealed aliases.
     Duplicate {

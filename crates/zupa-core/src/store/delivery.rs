@@ -3,8 +3,10 @@
 use crate::content::Content;
 use crate::error::ErrorKind;
 use crate::id::{Address, ConversationId, Number, PlatformId};
-use crate::outbound::{DeliveryId, DeliveryState};
+use crate::outbound::{DeliveryId, DeliveryState, Lane};
+use crate::pace::PairPace;
 use crate::time::Timestamp;
+use crate::window::ReplyWindow;
 
 /// A delivery that waits for an attempt or a decision.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub struct Delivery {
     pub to: Address,
     /// What.
     pub content: Content,
+    /// Which queue of the conversation it waits in.
+    pub lane: Lane,
     /// Where it stands: queued, retry or in doubt.
     pub state: DeliveryState,
     /// Attempts so far.
@@ -39,6 +43,10 @@ pub struct Attempt {
     /// The conversation's line is kept until the attempt is settled; from this
     /// time on an unsettled one is in doubt.
     pub answer_by: Timestamp,
+    /// How fast the conversation may be sent to, if its door has a pace.
+    pub pace: Option<PairPace>,
+    /// The door's reply window, of what may not leave when it is closed.
+    pub window: Option<ReplyWindow>,
 }
 
 /// What became of the wish.
@@ -48,6 +56,15 @@ pub enum Attempted {
     Granted,
     /// Settled, cancelled or tried by somebody else meanwhile: do not send.
     Lost,
+    /// The reply window is closed: do not send. It is no attempt. Where
+    /// [`crate::WhenClosed::Wait`] is asked for, the delivery is due again once something was
+    /// heard; else it stays as it is.
+    Closed,
+    /// Too early: do not send. It is no attempt, and the delivery is due again then.
+    Paced {
+        /// When.
+        until: Timestamp,
+    },
 }
 
 /// The result of an attempt. True evidence, so it is not fenced; it only moves
@@ -84,6 +101,11 @@ pub enum Settlement {
         /// Why.
         kind: ErrorKind,
     },
+    /// It will not leave, and nobody has to be told.
+    Cancelled {
+        /// Why.
+        kind: ErrorKind,
+    },
     /// Nobody knows. Evidence is awaited until `until`.
     InDoubt {
         /// The end of the wait.
@@ -96,4 +118,11 @@ pub enum Settlement {
     /// The wait ended without evidence, and it is sent again all the same: counted as
     /// possibly doubled.
     Resend,
+}
+
+impl Settlement {
+    /// What a status says that carries our key and tells that the platform has given up.
+    pub const FAILED_BY_STATUS: Self = Self::Failed {
+        kind: ErrorKind::Invalid,
+    };
 }

@@ -32,6 +32,7 @@ impl Families {
             names::INBOUND_ACCEPTED
             | names::INBOUND_DUPLICATE
             | names::INBOUND_CONFLICT
+            | names::INBOUND_REVOKED
             | names::INBOUND_EXPIRED => {
                 let result = [("result", event.name.name())];
                 self.inbound.get_or_create(&result).inc();
@@ -41,6 +42,9 @@ impl Families {
                     _ => "miss",
                 };
                 self.looked_up("message", known, 1);
+            }
+            names::NEWS_EXPIRED => {
+                self.news_expired.inc_by(number("news"));
             }
             names::IDEMPOTENCY_HIT => self.looked_up("request", "hit", 1),
             names::IDEMPOTENCY_MISS => self.looked_up("request", "miss", 1),

@@ -22,6 +22,7 @@ pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 /// Every figure that events change.
 pub(super) struct Families {
     pub inbound: Counters<By>,
+    pub news_expired: Counter,
     pub idempotency: Counters<ByTwo>,
     pub queue_depth: Gauge,
     pub queue_stuck: Gauge,
@@ -63,6 +64,7 @@ impl Families {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let families = Self {
             inbound: Family::default(),
+            news_expired: Counter::default(),
             idempotency: Family::default(),
             queue_depth: Gauge::default(),
             queue_stuck: Gauge::default(),
@@ -99,6 +101,7 @@ impl Families {
         };
         let all = &families;
         registry.register("inbound", "Messages that came in, by what became of them", all.inbound.clone());
+        registry.register("news_expired", "Statuses, edits and revokes forgotten because their message has not come", all.news_expired.clone());
         registry.register("idempotency", "Keys that were looked up, by whether they were known", all.idempotency.clone());
         registry.register("queue_depth", "Messages that wait in the store, for all processes", all.queue_depth.clone());
         registry.register("queue_stuck", "Conversations that are due for too long with nobody at work on them, at most 100", all.queue_stuck.clone());
@@ -142,7 +145,14 @@ impl Families {
                 drop(counters.get_or_create(&[(label, *word)]));
             }
         };
-        let results = ["accepted", "duplicate", "conflict", "expired", "refused"];
+        let results = [
+            "accepted",
+            "duplicate",
+            "conflict",
+            "revoked",
+            "expired",
+            "refused",
+        ];
         zero(&self.inbound, "result", &results);
         let outcomes = ["committed", "refused", "retried", "split", "dead", "lost"];
         zero(&self.turns, "outcome", &outcomes);

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod breakers;
+mod contract;
 mod conversations;
 mod dead_letters;
 mod events;

@@ -31,6 +31,7 @@ async fn its_commit_is_its_delivery() {
             },
             to: app.address("c"),
             content: Content::text("hello"),
+            as_template: false,
             attempt: 1,
             timeout: Duration::from_secs(1),
         })

@@ -87,6 +87,10 @@ pub(super) enum Answer {
     Expired {
         conversation: Uuid,
     },
+    Revoked {
+        conversation: Uuid,
+        number: u64,
+    },
     Duplicate {
         event: Uuid,
     },
@@ -109,6 +113,13 @@ impl From<Answer> for Accepted {
             },
             Answer::Expired { conversation } => Self::Expired {
                 conversation: ConversationId(conversation),
+            },
+            Answer::Revoked {
+                conversation,
+                number,
+            } => Self::Revoked {
+                conversation: ConversationId(conversation),
+                number: Number(number),
             },
             Answer::Duplicate { event } => Self::Duplicate {
                 event: EventId(event),

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
-use zupa_core::{Digest, Error, ErrorKind, Result, Timestamp};
+use zupa_core::{Digest, Error, ErrorKind, Lane, Result, Timestamp};
 
 /// A column that does not hold what the schema says.
 pub(crate) fn broken(source: sqlx::Error) -> Error {
@@ -58,6 +58,13 @@ pub(crate) fn text(row: &PgRow, column: usize) -> Result<String> {
 
 pub(crate) fn maybe_text(row: &PgRow, column: usize) -> Result<Option<String>> {
     row.try_get(column).map_err(broken)
+}
+
+pub(crate) fn lane(row: &PgRow, column: usize) -> Result<Lane> {
+    let text: &str = row.try_get(column).map_err(broken)?;
+    Lane::parse(text).ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, "a stored lane is not one of ours").with("lane", text)
+    })
 }
 
 pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &PgRow, column: usize) -> Result<T> {

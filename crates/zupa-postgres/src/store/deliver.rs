@@ -1,11 +1,12 @@
 //! Stop 5, `deliver`: attempts and settlements on their way into `zupa.attempt`
 //! and `zupa.settle`.
 
+use serde::Deserialize;
 use uuid::Uuid;
-use zupa_core::store::{Attempt, Settle, Settlement};
-use zupa_core::{DeliveryState, PlatformId};
+use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
+use zupa_core::{DeliveryState, PlatformId, Timestamp, WhenClosed};
 
-use super::item::{integer, item};
+use super::item::{integer, item, micros};
 
 item! {
     /// A wish to send.
@@ -14,6 +15,11 @@ item! {
         number: i64,
         attempt: i32,
         answer_by: i64,
+        every: Option<i64>,
+        burst: Option<i32>,
+        slack: Option<i64>,
+        open_for: Option<i64>,
+        waits: bool,
     }
 }
 
@@ -23,6 +29,37 @@ pub(super) fn attempt(item: &Attempt) -> AttemptItem {
         number: item.number.0.cast_signed(),
         attempt: integer(item.attempt),
         answer_by: item.answer_by.0,
+        every: item.pace.map(|pace| micros(pace.every)),
+        burst: item.pace.map(|pace| integer(pace.burst)),
+        slack: item.pace.map(|pace| micros(pace.slack)),
+        open_for: item.window.map(|window| micros(window.open_for)),
+        waits: item
+            .window
+            .is_some_and(|window| window.closed == WhenClosed::Wait),
+    }
+}
+
+/// What `zupa.attempt` answers to each.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Answer {
+    Granted(bool),
+    /// Too early, or, without a time, the window is closed.
+    Refused {
+        until: Option<i64>,
+    },
+}
+
+impl From<Answer> for Attempted {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Granted(true) => Self::Granted,
+            Answer::Granted(false) => Self::Lost,
+            Answer::Refused { until: None } => Self::Closed,
+            Answer::Refused { until: Some(until) } => Self::Paced {
+                until: Timestamp(until),
+            },
+        }
     }
 }
 
@@ -50,6 +87,7 @@ pub(super) fn settlement(item: &Settle) -> SettlementItem {
             Some(not_before.0),
             Some(kind.as_str()),
         ),
+        Settlement::Cancelled { kind } => (DeliveryState::Cancelled, None, Some(kind.as_str())),
         Settlement::Failed { kind } => (DeliveryState::Failed, None, Some(kind.as_str())),
         Settlement::InDoubt { until } => (DeliveryState::InDoubt, Some(until.0), None),
         Settlement::Unknown => (DeliveryState::Unknown, None, Some("no evidence")),

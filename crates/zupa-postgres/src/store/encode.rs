@@ -56,12 +56,19 @@ impl Call {
             let facts = item.facts.iter().map(|fact| ITEM / 4 + fact.payload.len());
             2 * ITEM + lines(&item.outbox) + kept + waits.chain(facts).sum::<usize>()
         });
+        let receipts = self.receipts.iter();
+        let news = receipts.map(|item| item.content.as_ref().map_or(0, String::len));
         let small = self.settlements.len()
             + self.receipts.len()
             + self.attempts.len()
             + self.claims.len()
             + self.renewals.len();
-        inbounds.chain(records).chain(finishes).sum::<usize>() + small * ITEM / 4
+        inbounds
+            .chain(records)
+            .chain(finishes)
+            .chain(news)
+            .sum::<usize>()
+            + small * ITEM / 4
     }
 }
 
@@ -85,6 +92,17 @@ pub(super) fn call(batch: &Batch) -> Result<Call> {
             tenants.push(address.tenant.as_str().to_owned());
         }
     }
+    let receipts = batch.receipts.iter();
+    let receipts: Vec<_> = receipts
+        .map(|item| receipts::receipt(item, batch.now))
+        .collect::<Result<_>>()?;
+    for item in &receipts {
+        for name in item.names.iter().flatten() {
+            names.push(name.clone());
+            channels.push(item.channel.clone());
+            tenants.push(item.tenant.clone());
+        }
+    }
     Ok(Call {
         said: batch.now.0,
         flush: batch.durability() == Durability::Flushed,
@@ -93,7 +111,7 @@ pub(super) fn call(batch: &Batch) -> Result<Call> {
         channels,
         tenants,
         settlements: batch.settle.iter().map(deliver::settlement).collect(),
-        receipts: each(&batch.receipts, receipts::receipt)?,
+        receipts,
         records: each(&batch.record, record::record)?,
         finishes: each(&batch.finish, finish::finish)?,
         inbounds: each(&batch.accept, accept::inbound)?,

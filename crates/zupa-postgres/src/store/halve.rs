@@ -198,6 +198,8 @@ mod tests {
             number: Number(1),
             attempt,
             answer_by: Timestamp(1),
+            pace: None,
+            window: None,
         };
         let renew = |epoch| Renew {
             conversation,

@@ -75,3 +75,8 @@ pub(super) fn packed(json: &str, what: &'static str) -> zupa_core::Result<String
 pub(super) fn integer(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
+
+/// A duration for a `bigint` column.
+pub(super) fn micros(time: std::time::Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}

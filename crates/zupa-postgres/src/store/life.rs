@@ -153,6 +153,18 @@ pub(super) async fn purge(
     decode::number(&row, 0)
 }
 
+pub(super) async fn forget_news(pool: &Sessions, before: Timestamp, limit: usize) -> Result<u64> {
+    let row = pool
+        .one(
+            "forget news that waits for nothing",
+            sqlx::query("SELECT zupa.forget_news($1, $2)")
+                .bind(before.0)
+                .bind(limit as i64),
+        )
+        .await?;
+    decode::number(&row, 0)
+}
+
 pub(super) async fn purge_failures(
     pool: &Sessions,
     before: Timestamp,

@@ -69,13 +69,18 @@ pub(super) async fn due_deliveries(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
                 c.tenant, c.channel, c.alias,
                 CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at)
-                     - ((SELECT zupa.now()) - $2) END
+                     - ((SELECT zupa.now()) - $2) END, o.lane
          FROM zupa.outbox o JOIN zupa.conversations c ON c.id = o.conversation
          WHERE o.open AND (o.state = 'queued' OR o.not_before <= (SELECT zupa.now()))
            AND c.channel = ANY($3)
+           -- What waits for the person waits until something is heard.
+           AND (o.state <> 'retry' OR o.reason IS DISTINCT FROM 'window_closed'
+                OR (SELECT b.accepted_at FROM zupa.inbounds b
+                    WHERE b.conversation = o.conversation AND b.origin = 'external'
+                    ORDER BY b.number DESC LIMIT 1) > o.not_before)
            AND NOT EXISTS (SELECT 1 FROM zupa.outbox e WHERE e.conversation = o.conversation
                            AND e.lane = o.lane AND e.number < o.number AND e.open)
-         ORDER BY o.committed_at LIMIT $1",
+         ORDER BY o.lane <> 'reply', o.committed_at LIMIT $1",
     )
     .bind(limit as i64)
     .bind(now.0)
@@ -105,6 +110,7 @@ fn delivery(row: &PgRow) -> Result<Delivery> {
             channel: ChannelId::parse(decode::text(row, 8)?)?,
             alias: Alias::parse(decode::text(row, 9)?)?,
         },
+        lane: decode::lane(row, 11)?,
     })
 }
 

@@ -1,7 +1,10 @@
 //! News about known messages on their way into `zupa.receipt`.
 
 use uuid::Uuid;
-use zupa_core::{DeliveryId, Receipt, ReceiptLevel, ReceiptNews, Result};
+use zupa_core::{
+    Address, ConversationId, DeliveryId, Person, Receipt, ReceiptLevel, ReceiptNews, Result,
+    Timestamp, Wish,
+};
 
 use super::item::{integer, item, json};
 
@@ -17,10 +20,30 @@ item! {
         turn: Option<Uuid>,
         ordinal: Option<i32>,
         content: Option<String>,
+        said_at: Option<i64>,
+        fresh: Option<Uuid>,
+        names: Option<Vec<String>>,
+        opts_out: Option<bool>,
     }
 }
 
-pub(super) fn receipt(item: &Receipt) -> Result<ReceiptItem> {
+impl ReceiptItem {
+    /// News of a person, who may have no conversation yet.
+    fn of(&mut self, item: &Receipt, news: &'static str, person: &Person, now: Timestamp) {
+        let address = Address {
+            tenant: item.tenant.clone(),
+            channel: item.channel.clone(),
+            alias: person.alias.clone(),
+        };
+        let fresh = ConversationId::of_news(now, &address);
+        let aliases = std::iter::once(&person.alias).chain(&person.also);
+        self.news = news;
+        self.fresh = Some(fresh.0);
+        self.names = Some(aliases.map(|alias| alias.as_str().to_owned()).collect());
+    }
+}
+
+pub(super) fn receipt(item: &Receipt, now: Timestamp) -> Result<ReceiptItem> {
     let mut news = ReceiptItem {
         about: item.about.as_str().to_owned(),
         channel: item.channel.as_str().to_owned(),
@@ -32,6 +55,10 @@ pub(super) fn receipt(item: &Receipt) -> Result<ReceiptItem> {
         turn: None,
         ordinal: None,
         content: None,
+        said_at: item.at.map(|at| at.0),
+        fresh: None,
+        names: None,
+        opts_out: None,
     };
     match &item.news {
         ReceiptNews::Status { level, key } => {
@@ -48,6 +75,12 @@ pub(super) fn receipt(item: &Receipt) -> Result<ReceiptItem> {
             news.content = Some(json(content)?);
         }
         ReceiptNews::Revoke => news.news = "revoke",
+        ReceiptNews::Echo { to } => news.of(item, "echo", to, now),
+        ReceiptNews::Moved { who } => news.of(item, "moved", who, now),
+        ReceiptNews::Wish { who, wish } => {
+            news.of(item, "wish", who, now);
+            news.opts_out = Some(*wish == Wish::Nothing);
+        }
         _ => {}
     }
     Ok(news)

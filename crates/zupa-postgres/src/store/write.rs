@@ -1,13 +1,13 @@
 //! One batch, one call; divided only when an item of it is refused or stuck.
 
 use serde::Deserialize;
-use zupa_core::store::{Applied, Attempted, Batch, ClaimOutcome, ClaimedTurn, Recorded, Renewed};
+use zupa_core::store::{Applied, Batch, ClaimOutcome, ClaimedTurn, Recorded, Renewed};
 use zupa_core::{Error, ErrorKind, Outcome, Result, Timestamp};
 
 use super::encode::Call;
-use super::halve::{self, Stuck};
+use super::halve;
 use super::writer::Writer;
-use super::{accept, claim, encode, finish, life};
+use super::{accept, claim, deliver, encode, finish, life};
 use crate::error::{is_contention, is_lock_timeout, is_the_items_fault};
 use crate::session::Sessions;
 
@@ -56,14 +56,23 @@ pub(super) async fn write(writer: &Writer, pool: &Sessions, batch: Batch) -> Res
 async fn without_the_stuck(
     writer: &Writer,
     pool: &Sessions,
-    batch: Batch,
+    mut batch: Batch,
     mut error: Error,
 ) -> Result<Applied> {
     for _ in 0..TRIES {
         if is_lock_timeout(&error)
             && let Some(stuck) = writer.stuck(&encode::call(&batch)?).await?
         {
-            return aside(writer, pool, batch, &stuck, &error).await;
+            let (free, held, places) = halve::part(batch, &stuck);
+            if held.is_empty() {
+                // News alone is about what is held, and it is found by halving.
+                batch = free;
+                break;
+            }
+            let refused = refuse(&held, &error)?;
+            // What is free may meet another row that is not; each time there is less left.
+            let done = Box::pin(write(writer, pool, free)).await?;
+            return Ok(halve::weave(places, done, refused));
         }
         // A deadlock, or whoever had it has let go.
         match apply(writer, pool, &batch, encode::call(&batch)).await {
@@ -82,20 +91,6 @@ async fn without_the_stuck(
     Ok(applied)
 }
 
-async fn aside(
-    writer: &Writer,
-    pool: &Sessions,
-    batch: Batch,
-    stuck: &Stuck,
-    error: &Error,
-) -> Result<Applied> {
-    let (free, held, places) = halve::part(batch, stuck);
-    let refused = refuse(&held, error)?;
-    // What is free may meet another row that is not; each time there is less left.
-    let done = Box::pin(write(writer, pool, free)).await?;
-    Ok(halve::weave(places, done, refused))
-}
-
 /// For now: somebody holds what these items need. News has no answer in which to
 /// say so.
 fn refuse(batch: &Batch, error: &Error) -> Result<Applied> {
@@ -112,7 +107,7 @@ struct Answers {
     record: Option<Vec<bool>>,
     finish: Option<Vec<finish::Answer>>,
     accept: Option<Vec<accept::Answer>>,
-    attempt: Option<Vec<bool>>,
+    attempt: Option<Vec<deliver::Answer>>,
     claim: Option<Vec<claim::Answer>>,
     taken: Option<Vec<Option<claim::Taken>>>,
     renew: Option<Vec<bool>>,
@@ -143,10 +138,7 @@ async fn apply(
         finish: each(answers.finish, Into::into),
         accept: each(answers.accept, Into::into),
         taken: answers.taken.into_iter().flatten().map(taken).collect(),
-        attempt: each(answers.attempt, |granted| match granted {
-            true => Attempted::Granted,
-            false => Attempted::Lost,
-        }),
+        attempt: each(answers.attempt, Into::into),
         claim: claims,
         renew: each(answers.renew, |held| match held {
             true => Renewed::Held,

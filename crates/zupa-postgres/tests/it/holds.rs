@@ -336,6 +336,8 @@ async fn a_batch_is_silenced_where_it_is_held() {
         number: Number(2),
         attempt: 1,
         answer_by: process.now.plus(MINUTE),
+        pace: None,
+        window: None,
     };
     let batch = Batch {
         attempt: turns.iter().map(attempt).collect(),

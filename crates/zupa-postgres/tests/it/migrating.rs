@@ -28,7 +28,7 @@ async fn many_start_at_once() {
             opened.await.unwrap().unwrap();
         }
         let known = schema_version(&database.config()).await.unwrap();
-        assert_eq!(known, Some(9));
+        assert_eq!(known, Some(11));
         let pool = database.pool().await;
         pool.execute("DROP SCHEMA zupa CASCADE").await.unwrap();
     }
@@ -112,13 +112,15 @@ async fn whole_migrations(pool: &PgPool) -> i64 {
     sqlx::query_scalar(
         "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('zupa')
                  AND relname IN ('conversations', 'waits', 'conversations_wake', 'dead_letters',
-                                 'idempotency_keys', 'outbox_late'))
+                                 'idempotency_keys', 'outbox_late', 'early_news'))
               + (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('zupa.turns')
                  AND attname = 'asked')
               + (SELECT count(*) FROM pg_description
                  WHERE objoid = to_regclass('zupa.outbox') AND objsubid > 0)
               + (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('zupa.waits')
-                 AND attname = 'claimed_by')",
+                 AND attname = 'claimed_by')
+              + (SELECT count(*) FROM pg_attribute
+                 WHERE attrelid = to_regclass('zupa.conversations') AND attname = 'paced')",
     )
     .fetch_one(pool)
     .await

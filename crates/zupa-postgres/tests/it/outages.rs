@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use sqlx::{Connection, Executor};
 use zupa_core::store::{Accepted, Batch, ClaimMode, ClaimOutcome, Finished, Settle, Settlement};
-use zupa_core::{Desk, ErrorKind, Number, Outcome, Retry, Store, Timestamp};
+use zupa_core::{
+    Desk, ErrorKind, Number, Outcome, Person, PlatformId, Receipt, ReceiptNews, Retry, Store,
+    Timestamp,
+};
 use zupa_postgres::{PostgresConfig, PostgresStore};
 use zupa_testkit::SeqIds;
 
@@ -163,6 +166,46 @@ async fn a_held_row_refuses_only_its_own_conversation() {
         |answer: &zupa_core::Result<Accepted>| matches!(answer, Ok(Accepted::Queued { .. }));
     let firsts: Vec<_> = applied.accept.iter().map(first_sighting).collect();
     assert_eq!(firsts, [false, true, false, false]);
+}
+
+/// News of a person whose row is held is refused in the end, and the next batch goes on.
+#[tokio::test]
+async fn news_about_a_held_row_is_not_waited_for_for_ever() {
+    let Some(server) = server() else { return };
+    let database = Database::create(&server).await;
+    let process = process(database.config()).await;
+    process.hear("stuck").await;
+    let mut holder = sqlx::PgConnection::connect(&database.url()).await.unwrap();
+    let mut holding = holder.begin().await.unwrap();
+    holding
+        .execute("SELECT 1 FROM zupa.conversations WHERE alias = 'stuck' FOR UPDATE")
+        .await
+        .unwrap();
+    let address = process.message("stuck", "stuck2").inbound.address;
+    let echo = Receipt {
+        tenant: address.tenant,
+        channel: address.channel,
+        about: PlatformId::parse("echo").unwrap(),
+        news: ReceiptNews::Echo {
+            to: Person {
+                alias: address.alias,
+                also: Vec::new(),
+            },
+        },
+        at: Some(NOW),
+    };
+    let batch = |receipts, alias: &str| Batch {
+        receipts,
+        accept: vec![process.message(alias, &format!("{alias}1"))],
+        ..process.batch()
+    };
+    let written = process.store.write(batch(vec![echo], "a"));
+    let written = tokio::time::timeout(Duration::from_secs(60), written).await;
+    let refused = written.expect("it ends").unwrap_err();
+    assert!(refused.is_transient(), "{refused:?}");
+    let applied = process.store.write(batch(Vec::new(), "b")).await.unwrap();
+    assert!(applied.accept[0].is_ok());
+    holding.rollback().await.unwrap();
 }
 
 /// A name that somebody is about to bring holds up only who brings the same.

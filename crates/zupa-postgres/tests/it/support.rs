@@ -283,6 +283,10 @@ impl Store for Clocked {
         self.store.purge(keys_before, raw_before, limit).await
     }
 
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        self.store.forget_news(before, limit).await
+    }
+
     async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
         self.store.purge_failures(before, limit).await
     }

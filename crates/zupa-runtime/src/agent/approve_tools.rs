@@ -11,7 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use zupa_core::{
-    Content, Decision, Digest, Outbound, Timestamp, ToolCall, Wait, WaitKind, WaitState,
+    Choice, Choices, Claimed, Content, Decision, Digest, Outbound, Timestamp, ToolCall, Wait,
+    WaitKind, WaitState,
 };
 
 use super::hear::{InWords, in_words};
@@ -24,6 +25,10 @@ use crate::turn::{Cx, Stop};
 
 /// How often an unclear answer is asked about again.
 const ASKED_AGAIN: u64 = 2;
+/// Between the word of a button and what its question was about.
+const MARK: char = ':';
+/// How much of that is enough to tell one question from another.
+const MARK_CHARS: usize = 16;
 
 pub(super) struct ApproveTools(pub Arc<Parts>);
 
@@ -37,14 +42,14 @@ impl Node<AgentTurn> for ApproveTools {
         };
         let (mut confirmed, mut approved) = (Vec::new(), Vec::new());
         for wait in cx.settled() {
-            match self.settled(turn, wait, &said) {
+            match self.settled(turn, wait, &said, run.inbounds()) {
                 Settled::Confirmed(call, decision) => confirmed.push((call, decision)),
                 Settled::Approved(call, decision) => approved.push((call, decision)),
                 Settled::Unclear(subject) => return Ok(self.ask_again(subject, said, cx)),
                 Settled::NotOurs => {}
             }
         }
-        let (next, asked) = self.next(turn, &confirmed, &approved, cx.now());
+        let (next, asked) = self.next(turn, &confirmed, &approved, cx);
         let decided = Update::Decided {
             confirmed,
             approved,
@@ -90,8 +95,9 @@ impl ApproveTools {
         turn: &AgentTurn,
         confirmed: &[(String, Decision)],
         approved: &[(String, Decision)],
-        now: Timestamp,
+        cx: &Cx,
     ) -> (Move<AgentTurn>, BTreeMap<String, Timestamp>) {
+        let now = cx.now();
         let (mut approvals, mut asked) = (Vec::new(), BTreeMap::new());
         for call in &turn.calls {
             let Some(known) = self.0.agent.tools.get(&call.name) else {
@@ -112,7 +118,7 @@ impl ApproveTools {
                     None => {
                         let text = confirm(&arguments);
                         let question = self.confirmation(call, &text);
-                        let say = vec![Outbound::reply(text)];
+                        let say = vec![self.asks(text, &digest(call), cx)];
                         // Operators are asked once the person has answered: none of them
                         // has been asked by now.
                         let nobody = BTreeMap::new();
@@ -143,7 +149,13 @@ impl ApproveTools {
         (Move::wait("approve_tools", approvals, say), asked)
     }
 
-    fn settled(&self, turn: &AgentTurn, wait: &Wait, said: &InWords) -> Settled {
+    fn settled(
+        &self,
+        turn: &AgentTurn,
+        wait: &Wait,
+        said: &InWords,
+        inbounds: &[Claimed],
+    ) -> Settled {
         let Ok(subject) = serde_json::from_str::<Value>(&wait.opened.subject) else {
             return Settled::NotOurs;
         };
@@ -163,7 +175,7 @@ impl ApproveTools {
         };
         let decision = match (wait.opened.kind, wait.state) {
             (_, WaitState::Expired | WaitState::Cancelled) => by_nobody("nobody answered in time"),
-            (WaitKind::Reply, _) => match self.answer(said) {
+            (WaitKind::Reply, _) => match self.answer(said, inbounds, &digest(call)) {
                 Answer::Yes => Decision {
                     by: "person".into(),
                     approved: true,
@@ -193,10 +205,20 @@ impl ApproveTools {
         }
     }
 
-    /// What the person's messages mean.
-    fn answer(&self, said: &InWords) -> Answer {
-        let lines = said.lines.iter().map(String::as_str);
-        self.0.agent.language.answer(lines)
+    /// What the person's messages mean. A button of an earlier question answers that one,
+    /// and so nothing that is asked now.
+    fn answer(&self, said: &InWords, inbounds: &[Claimed], digest: &str) -> Answer {
+        let lines = || said.lines.iter().map(String::as_str);
+        let is_of_another = |inbound: &Claimed| match &inbound.content {
+            Content::InteractiveReply { choice, .. } => choice
+                .rsplit_once(MARK)
+                .is_some_and(|(_, mark)| !mark.is_empty() && !digest.starts_with(mark)),
+            _ => false,
+        };
+        match inbounds.iter().any(is_of_another) {
+            true => Answer::Unclear(lines().collect::<Vec<_>>().join("\n")),
+            false => self.0.agent.language.answer(lines()),
+        }
     }
 
     fn confirmation(&self, call: &ToolCall, asked: &str) -> Question {
@@ -208,6 +230,24 @@ impl ApproveTools {
             "again": 0,
         }))
         .within(self.0.agent.confirm_within)
+    }
+
+    /// A question to be answered with yes or no: by a touch, where the door has room for it.
+    /// Buttons stay on the person's screen, so each is marked with what would be done.
+    fn asks(&self, text: String, digest: &str, cx: &Cx) -> Outbound {
+        let language = &self.0.agent.language;
+        let words = [&language.yes, &language.no].map(|words| words.first());
+        let choices = words.into_iter().flatten();
+        let choices: Vec<_> = choices
+            .map(|word| Choice::new(marked(word, digest), titled(word)))
+            .collect();
+        let asked = Choices::new(text, choices);
+        let door = cx.run.path.doors.capabilities(&cx.address().channel);
+        let room = door.and_then(|door| door.choices);
+        match room.and_then(|room| room.shape(&asked)) {
+            Some(_) if asked.choices.len() == words.len() => Outbound::choices(asked),
+            _ => Outbound::reply(asked.text),
+        }
     }
 
     /// Asks the same question once more; as text, if something of the answer was not
@@ -225,6 +265,8 @@ impl ApproveTools {
             false => &language.yes_or_no,
         };
         let again = format!("{how}\n{asked}");
+        let bound = subject.get("digest").and_then(Value::as_str);
+        let asks = self.asks(again, bound.unwrap_or_default(), cx);
         let question = Question::reply(subject).within(self.0.agent.confirm_within);
         let heard = Update::Decided {
             confirmed: Vec::new(),
@@ -233,12 +275,7 @@ impl ApproveTools {
             heard_at: heard_at(cx),
             heard: said.heard,
         };
-        Move::wait(
-            "approve_tools",
-            vec![question],
-            vec![Outbound::reply(again)],
-        )
-        .with(heard)
+        Move::wait("approve_tools", vec![question], vec![asks]).with(heard)
     }
 
     fn approval(&self, call: &ToolCall, known: &Known, arguments: Value) -> Question {
@@ -252,6 +289,21 @@ impl ApproveTools {
         }))
         .within(within)
     }
+}
+
+/// The id of a button: its word, and the beginning of what the question is bound to.
+fn marked(word: &str, digest: &str) -> String {
+    format!(
+        "{word}{MARK}{}",
+        digest.get(..MARK_CHARS).unwrap_or_default()
+    )
+}
+
+/// A word as it stands on a button.
+fn titled(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_uppercase());
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 /// The call that operators were asked about, by tool and arguments.

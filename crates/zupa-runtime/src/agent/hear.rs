@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use zupa_core::bus::names;
 use zupa_core::{
-    Audio, Channel, Claimed, Content, Error, ErrorKind, Hint, Number, Result as CoreResult,
+    Audio, Channel, Claimed, Content, Digest, Error, ErrorKind, Hint, Number, Result as CoreResult,
     Transcriber, TranscriptionRequest,
 };
 
@@ -157,6 +157,7 @@ async fn fetch(content: &Content, run: &Run) -> CoreResult<Audio> {
         mime,
         handle,
         bytes,
+        sha256,
         ..
     } = content
     else {
@@ -178,6 +179,17 @@ async fn fetch(content: &Content, run: &Run) -> CoreResult<Audio> {
         .with("channel", channel)
     })?;
     let media = door.media(handle, HEARD_BYTES, speak::left(run)).await?;
+    let digest = || Digest::of(&media.bytes).to_hex();
+    if sha256
+        .as_ref()
+        .is_some_and(|announced| *announced != digest())
+    {
+        return Err(Error::new(
+            ErrorKind::Protocol,
+            "the file is not what the message announced",
+        )
+        .with("channel", channel));
+    }
     let mime = if media.mime.is_empty() {
         mime
     } else {

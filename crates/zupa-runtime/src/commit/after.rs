@@ -74,6 +74,7 @@ impl Committer {
                     number,
                     to: turn.address.clone(),
                     content: row.outbound.content.clone(),
+                    lane: row.outbound.lane,
                     state: DeliveryState::Sending,
                     attempts: 1,
                     tried_at: Some(self.clock.wall()),

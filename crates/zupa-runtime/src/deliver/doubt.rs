@@ -61,10 +61,8 @@ mod tests {
     fn doubt(deduplicates: Deduplicates, on_unknown: OnUnknown) -> Doubt {
         Doubt {
             door: Capabilities {
-                acknowledges: Acknowledges::OnSend,
-                drafts: false,
-                deduplicates,
                 on_unknown,
+                ..Capabilities::new(Acknowledges::OnSend, deduplicates)
             },
             caught_up_since: None,
             tried_at: TRIED,

@@ -125,6 +125,11 @@ impl Store for GuardedStore {
         upkeep("purge", purge).await
     }
 
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        let forget = self.inner.forget_news(before, limit);
+        upkeep("forget_news", forget).await
+    }
+
     async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
         let purge = self.inner.purge_failures(before, limit);
         upkeep("purge_failures", purge).await

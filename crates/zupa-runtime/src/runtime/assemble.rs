@@ -21,7 +21,7 @@ use crate::admission::{Admission, Watchman};
 use crate::agent::Parts;
 use crate::claim::{Dispatcher, Hiring, InFlight, Limits, Quarantine, Tenants, Worker};
 use crate::commit::Committer;
-use crate::deliver::{Deliverer, DeliveryQueue, Hands};
+use crate::deliver::{Deliverer, DeliveryQueue, Hands, Lines};
 use crate::doors::Doors;
 use crate::graph::Engine;
 use crate::housekeeping::Housekeeper;
@@ -198,6 +198,7 @@ impl Builder {
             writer: writer.clone(),
             clock: clock.clone(),
             ids,
+            lines: Lines::of(&doors),
             doors,
             settings: settings.clone(),
             sends: sends.clone(),

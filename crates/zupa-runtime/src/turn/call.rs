@@ -302,7 +302,11 @@ impl Run {
         let class = call.tool.effect().class;
         let result = recorded(&called)?;
         let say: Vec<_> = match &called {
-            Called::Output(output) => output.say.iter().map(|text| self.aside(text)).collect(),
+            Called::Output(output) => output
+                .say
+                .iter()
+                .flat_map(|text| self.aside(text))
+                .collect(),
             Called::Error { .. } => Vec::new(),
         };
         let said = !say.is_empty();

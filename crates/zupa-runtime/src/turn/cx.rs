@@ -147,7 +147,7 @@ impl Cx {
         let step = self
             .run
             .step(&key, input, EffectClass::Idempotent, Some("null".into()));
-        Box::pin(self.run.write(step, vec![self.run.aside(text)])).await?;
+        Box::pin(self.run.write(step, self.run.aside(text))).await?;
         self.run.said_something();
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Cx {
         let step = self
             .run
             .step(&key, input, EffectClass::Pure, Some("null".into()));
-        Box::pin(self.run.write(step, vec![self.run.aside(text)])).await?;
+        Box::pin(self.run.write(step, self.run.aside(text))).await?;
         self.run.said_something();
         Ok(())
     }

@@ -4,22 +4,26 @@ use zupa_core::store::OutboxRow;
 use zupa_core::{Acknowledges, DeliveryState, Hint, Nudge, Outbound};
 
 use super::Run;
+use crate::fit::fit;
 
 impl Run {
-    /// A side message as a row: sent where the commit is the delivery, else behind
+    /// A side message as rows: sent where the commit is the delivery, else behind
     /// whatever the outbox holds.
-    pub(super) fn aside(&self, text: &str) -> OutboxRow {
+    pub(super) fn aside(&self, text: &str) -> Vec<OutboxRow> {
         let door = self.path.doors.capabilities(&self.turn.address.channel);
         let at_commit = door.is_some_and(|door| door.acknowledges == Acknowledges::AtCommit);
-        OutboxRow {
-            outbound: Outbound::aside(text),
-            state: if at_commit {
-                DeliveryState::Sent
-            } else {
-                DeliveryState::Queued
-            },
-            answer_by: None,
-        }
+        let state = match at_commit {
+            true => DeliveryState::Sent,
+            false => DeliveryState::Queued,
+        };
+        fit(vec![Outbound::aside(text)], door)
+            .into_iter()
+            .map(|outbound| OutboxRow {
+                outbound,
+                state,
+                answer_by: None,
+            })
+            .collect()
     }
 
     /// Tells whoever sends and watches that something was said.

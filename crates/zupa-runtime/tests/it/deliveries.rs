@@ -109,29 +109,50 @@ async fn a_receipt_may_come_before_the_answer_and_instead_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receipt_that_says_failed_is_no_proof_and_no_end() {
-    let world = start(&phone()).await;
-    let told = Answer::Tell(ReceiptLevel::Failed, Box::new(Answer::LostAnswer));
-    world.door().answer([told]);
-    world.say("ana", "one").await;
-    pass(secs(30)).await;
-    let view = delivery(&world, "one").await;
-    assert_eq!(
-        (view.state, view.receipt),
-        (DeliveryState::InDoubt, ReceiptLevel::Failed)
-    );
-    let one = first(&world);
-    world
-        .door()
-        .tell(one, ReceiptLevel::Delivered)
-        .await
-        .unwrap();
-    world.door().tell(one, ReceiptLevel::Sent).await.unwrap();
-    let view = delivery(&world, "one").await;
-    assert_eq!(
-        (view.state, view.receipt),
-        (DeliveryState::Sent, ReceiptLevel::Delivered)
-    );
+async fn a_receipt_that_says_failed_settles_a_doubt_until_it_arrives_all_the_same() {
+    // Whatever the policy, and also while the answer is awaited.
+    for phone in [
+        phone(),
+        Setup::with(door(DOOR, Deduplicates::Never).resending()),
+    ] {
+        let world = start(&phone).await;
+        let told = Answer::Tell(ReceiptLevel::Failed, Box::new(Answer::LostAnswer));
+        world.door().answer([told]);
+        world.say("ana", "one").await;
+        world.say("ana", "two").await;
+        world.quiet().await;
+        let view = delivery(&world, "one").await;
+        assert_eq!(
+            (view.state, view.receipt, view.attempts),
+            (DeliveryState::Failed, ReceiptLevel::Failed, 1)
+        );
+        assert_eq!(world.door().calls().len(), 2, "it is not sent again");
+        let one = first(&world);
+        let pending = (DeadLetterState::Pending, "invalid".to_owned());
+        let (id, state, class) = letter(&world).await;
+        assert_eq!(
+            (id, state, class),
+            (DeadLetterId::Delivery(one), pending.0, pending.1)
+        );
+
+        world.door().tell(one, ReceiptLevel::Sent).await.unwrap();
+        assert_eq!(
+            self::state(&world, "one").await,
+            DeliveryState::Failed,
+            "it says so late"
+        );
+        world
+            .door()
+            .tell(one, ReceiptLevel::Delivered)
+            .await
+            .unwrap();
+        let view = delivery(&world, "one").await;
+        assert_eq!(
+            (view.state, view.receipt),
+            (DeliveryState::Sent, ReceiptLevel::Delivered)
+        );
+        assert_eq!(letter(&world).await.1, DeadLetterState::Done);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -183,11 +183,17 @@ async fn a_failed_transcription_asks_for_text_once() {
 
 #[tokio::test(start_paused = true)]
 async fn media_that_cannot_be_fetched_is_asked_for_as_text() {
-    for case in 0..3 {
+    for case in 0..4 {
         let (setup, ear) = phone().hearing();
         let mut message = voice(&setup, "ana", "hello");
         match case {
             0 => setup.door().hold("hello", Err(error(ErrorKind::NotFound))),
+            // Not what the message has announced.
+            3 => {
+                if let Content::Media { sha256, .. } = &mut message.content {
+                    *sha256 = Some("0".repeat(64));
+                }
+            }
             1 => {
                 if let Content::Media { bytes, .. } = &mut message.content {
                     *bytes = Some(17 << 20);

@@ -1,16 +1,19 @@
 //! Turns that wait: for the person's yes, for an operator, for the time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use zupa_core::desk::Decided;
 use zupa_core::{
-    DeadLetterAct, DeadLetterActed, DeadLetterFilter, Desk, Effect, Reminder, ToolContext,
-    ToolOutput, TurnState, Wait, WaitKind, WaitState,
+    ChoiceRoom, Content, DeadLetterAct, DeadLetterActed, DeadLetterFilter, Deduplicates, Desk,
+    Effect, Inbound, Reminder, ToolContext, ToolOutput, TurnState, Wait, WaitKind, WaitState,
 };
 use zupa_runtime::tool;
 
-use crate::support::{Act, Setup, Shop, World, act, check, decide_one, hold, pass, release, secs};
+use crate::support::{
+    Act, DOOR, Setup, Shop, World, act, check, decide_one, door, hold, inbound, pass, release, secs,
+};
 
 const ORDER: Act = Act::Call(&[("order", r#"{"item":"soup"}"#)]);
 
@@ -163,6 +166,62 @@ Shall I order soup?] u[yes please] u[hungry] a[]call["order{\"item\":\"soup\"}"]
     world.quiet().await;
     assert_eq!(world.replies("ana").await.last().unwrap(), "then not");
     assert_eq!(shop.done(), ["order soup"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_are_buttons_yes_and_no_are_two() {
+    const ROOM: ChoiceRoom = ChoiceRoom {
+        text: 100,
+        line: 10,
+        buttons: 3,
+        button_title: 20,
+        button_id: 20,
+        rows: 3,
+        row_title: 20,
+        row_description: 20,
+        row_id: 20,
+        menu: 20,
+    };
+    let shop = Shop::default();
+    let mut setup = confirming(&shop);
+    setup.doors = vec![Arc::new(door(DOOR, Deduplicates::ByKey).with_choices(ROOM))];
+    let world = setup.start().await;
+    world.model.on("hungry", [ORDER]);
+    world.model.on("soup\"}", [Act::Say("on its way")]);
+    world.say("ana", "hungry").await;
+    world.door().called(1).await;
+    let Content::Choices(asked) = &world.door().calls()[0].content else {
+        panic!("a question with buttons is meant");
+    };
+    assert_eq!(asked.text, "Shall I order soup?");
+    let buttons: Vec<_> = asked
+        .choices
+        .iter()
+        .map(|choice| choice.title.as_str())
+        .collect();
+    assert_eq!(buttons, ["Yes", "No"]);
+    // One that has stayed on the screen since an earlier question.
+    let of_another = Inbound {
+        content: Content::InteractiveReply {
+            choice: "yes:0123456789abcdef".into(),
+            title: "Yes".into(),
+        },
+        ..inbound("ana", "of another", "")
+    };
+    world.deliver(of_another).await.unwrap();
+    world.quiet().await;
+    assert_eq!(shop.done(), [""; 0]);
+    let touched = Inbound {
+        content: Content::InteractiveReply {
+            choice: asked.choices[0].id.clone(),
+            title: asked.choices[0].title.clone(),
+        },
+        ..inbound("ana", "touched", "")
+    };
+    world.deliver(touched).await.unwrap();
+    world.quiet().await;
+    assert_eq!(shop.done(), ["order soup"]);
+    assert_eq!(world.visible().last().unwrap(), "on its way");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,8 @@ use zupa_core::{
     Timestamp,
 };
 
+use super::alias;
+use super::early_news::{self, EarlyNews};
 use super::row::{Blob, Prepared, json, one};
 use crate::faults::Planted;
 
@@ -59,21 +61,29 @@ pub(super) fn accept(
     if !first_sighting {
         return duplicate(connection, inbound, (platform_id, channel, tenant), digest);
     }
-    let conversation = conversation_of(connection, item, now)?;
+    let (fresh, address) = (item.conversation, &inbound.address);
+    let conversation = alias::conversation_of(connection, fresh, address, &inbound.also, now)?;
     let expired = inbound
         .platform_time
         .is_some_and(|sent| sent < item.expires_before);
-    let state = if expired {
-        InboundState::Expired
-    } else {
-        InboundState::Queued
+    let early = match inbound.scope.is_empty() {
+        true => early_news::take(connection, &inbound.address, platform_id)?,
+        // News names no scope, so it is about what has none.
+        false => None,
     };
+    let (state, reason) = match &early {
+        _ if expired => (InboundState::Expired, None),
+        Some(EarlyNews { content: None, .. }) => (InboundState::Silent, Some("revoked")),
+        _ => (InboundState::Queued, None),
+    };
+    let early = early.filter(|_| !expired);
+    let edited_at = early.as_ref().and_then(|early| early.said_at);
     let (number, due_at) = enqueue(connection, item, conversation, state, now)?;
     let raw = inbound.raw.as_deref().map(packed::pack_bytes).transpose()?;
     connection.run(
         "INSERT INTO inbounds (conversation, number, event_id, platform_id, platform_time,
-             speaker, accepted_at, state, content, raw, request_id, trace_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             speaker, accepted_at, state, content, raw, request_id, trace_id, reason, edited_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             conversation.as_bytes(),
             number.0.cast_signed(),
@@ -83,14 +93,20 @@ pub(super) fn accept(
             inbound.speaker.as_ref().map(Alias::as_str),
             now.0,
             state.as_str(),
-            content,
+            early.and_then(|early| early.content).unwrap_or(content),
             raw,
             inbound.correlation.request_id,
-            inbound.correlation.trace_id
+            inbound.correlation.trace_id,
+            reason,
+            edited_at
         ],
     )?;
     Ok(match state {
         InboundState::Expired => Accepted::Expired { conversation },
+        InboundState::Silent => Accepted::Revoked {
+            conversation,
+            number,
+        },
         _ => Accepted::Queued {
             conversation,
             number,
@@ -129,84 +145,11 @@ fn duplicate(
         one,
     )?;
     if let Some(conversation) = conversation {
-        for alias in aliases(inbound) {
-            add_alias(connection, inbound, alias, conversation)?;
-        }
+        alias::know(connection, &inbound.address, &inbound.also, conversation)?;
     }
     Ok(Accepted::Duplicate {
         event: first_sighting,
     })
-}
-
-/// The conversation that an alias leads to, the primary one first; a new one if
-/// none does. Aliases that lead elsewhere stay as they are: nothing is merged.
-fn conversation_of(
-    connection: &Prepared<'_>,
-    item: &Accept,
-    now: Timestamp,
-) -> Result<ConversationId> {
-    let inbound = &item.inbound;
-    let mut found = None;
-    for alias in aliases(inbound) {
-        found = connection.maybe(
-            "SELECT conversation FROM aliases WHERE alias = ?1 AND channel = ?2 AND tenant = ?3",
-            params![
-                alias.as_str(),
-                inbound.address.channel.as_str(),
-                inbound.address.tenant.as_str()
-            ],
-            one::<Blob>,
-        )?;
-        if found.is_some() {
-            break;
-        }
-    }
-    let conversation = match found {
-        Some(conversation) => conversation,
-        None => {
-            connection.run(
-                "INSERT INTO conversations (id, tenant, channel, alias, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
-                    item.conversation.as_bytes(),
-                    inbound.address.tenant.as_str(),
-                    inbound.address.channel.as_str(),
-                    inbound.address.alias.as_str(),
-                    now.0
-                ],
-            )?;
-            *item.conversation.as_bytes()
-        }
-    };
-    if found.is_none() || !inbound.also.is_empty() {
-        for alias in aliases(inbound) {
-            add_alias(connection, inbound, alias, conversation)?;
-        }
-    }
-    Ok(ConversationId(uuid::Uuid::from_bytes(conversation)))
-}
-
-fn aliases(inbound: &Inbound) -> impl Iterator<Item = &Alias> {
-    std::iter::once(&inbound.address.alias).chain(&inbound.also)
-}
-
-fn add_alias(
-    connection: &Prepared<'_>,
-    inbound: &Inbound,
-    alias: &Alias,
-    conversation: Blob,
-) -> Result<()> {
-    connection.run(
-        "INSERT INTO aliases (alias, channel, tenant, conversation) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO NOTHING",
-        params![
-            alias.as_str(),
-            inbound.address.channel.as_str(),
-            inbound.address.tenant.as_str(),
-            conversation
-        ],
-    )?;
-    Ok(())
 }
 
 /// Gives the inbound its number, and moves the burst window. Inbounds that come
@@ -237,7 +180,7 @@ fn enqueue(
     )?;
     let number = line.last + 1;
     let place = Number(number.cast_unsigned());
-    if state == InboundState::Expired {
+    if state != InboundState::Queued {
         connection.run(
             "UPDATE conversations SET last_number = ?2 WHERE id = ?1",
             params![conversation.as_bytes(), number],
@@ -259,13 +202,18 @@ fn enqueue(
     };
     connection.run(
         "UPDATE conversations SET last_number = ?2, pending = pending + 1, opened_at = ?3,
-             closes_at = ?4, due_at = ?5 WHERE id = ?1",
+             closes_at = ?4, due_at = ?5,
+             alias = CASE WHEN ?7 >= coalesce(alias_at, ?7) THEN ?6 ELSE alias END,
+             alias_at = max(coalesce(alias_at, ?7), ?7)
+         WHERE id = ?1",
         params![
             conversation.as_bytes(),
             number,
             opened_at.0,
             closes_at.0,
-            due_at
+            due_at,
+            item.inbound.address.alias.as_str(),
+            item.inbound.platform_time.map_or(now, |at| at.min(now)).0
         ],
     )?;
     Ok((place, Timestamp(due_at.unwrap_or(closes_at.0))))
@@ -291,21 +239,6 @@ fn gathered(connection: &Prepared<'_>, conversation: ConversationId) -> Result<u
               WHERE conversation = ?1 AND state = 'queued' AND origin = 'internal'
               ORDER BY number DESC LIMIT 1)",
         params![conversation.as_bytes()],
-        one,
-    )
-}
-
-/// Used where a row may be missing and that is an answer.
-pub(super) fn event_of(
-    connection: &Prepared<'_>,
-    platform_id: &str,
-    channel: &str,
-    tenant: &str,
-) -> Result<Option<Blob>> {
-    connection.maybe(
-        "SELECT event_id FROM processed_events
-         WHERE platform_id = ?1 AND scope = '' AND channel = ?2 AND tenant = ?3",
-        params![platform_id, channel, tenant],
         one,
     )
 }

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
-use zupa_core::{Digest, Error, ErrorKind, HoldKind, Result};
+use zupa_core::{Digest, Error, ErrorKind, HoldKind, Lane, Result};
 
 /// A column that does not hold what the schema says.
 pub(crate) fn broken(source: sqlx::Error) -> Error {
@@ -51,6 +51,13 @@ pub(crate) fn maybe_text(row: &SqliteRow, column: usize) -> Result<Option<String
 pub(crate) fn hold_kind(text: &str) -> Result<HoldKind> {
     HoldKind::parse(text).ok_or_else(|| {
         Error::new(ErrorKind::Corrupt, "a stored hold is of no kind of ours").with("kind", text)
+    })
+}
+
+pub(crate) fn lane(row: &SqliteRow, column: usize) -> Result<Lane> {
+    let text: &str = row.try_get(column).map_err(broken)?;
+    Lane::parse(text).ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, "a stored lane is not one of ours").with("lane", text)
     })
 }
 

@@ -8,10 +8,12 @@
 
 use rusqlite::params;
 use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
-use zupa_core::{Hold, InboundState, PlatformId, Result, Timestamp};
+use zupa_core::{
+    Hold, InboundState, Paced, PairPace, PlatformId, ReplyWindow, Result, Timestamp, WhenClosed,
+};
 
 use super::row::{Blob, Prepared, one};
-use super::{dead_letters, failures};
+use super::{dead_letters, failures, person};
 
 /// Puts a delivery on record as being on the wire, if nobody did so before.
 pub(super) fn attempt(
@@ -19,12 +21,36 @@ pub(super) fn attempt(
     item: &Attempt,
     now: Timestamp,
 ) -> Result<Attempted> {
+    if let Some(window) = item.window
+        && !window.is_open(heard_at(connection, item)?, now)
+    {
+        let is_there = match window.closed {
+            WhenClosed::Wait => put_off(connection, item, now, ReplyWindow::REASON)?,
+            WhenClosed::Review | WhenClosed::Drop | WhenClosed::Template { .. } => {
+                is_waiting(connection, item)?
+            }
+        };
+        return match is_there {
+            true => Ok(Attempted::Closed),
+            false => lost(connection, item, now),
+        };
+    }
+    let burst = match pace(connection, item, now)? {
+        Ok(burst) => burst,
+        Err(until) => {
+            return match put_off(connection, item, until, PairPace::REASON)? {
+                true => Ok(Attempted::Paced { until }),
+                false => lost(connection, item, now),
+            };
+        }
+    };
     let granted = connection.run(
         "UPDATE outbox SET state = 'sending', open = 1, attempts = ?3, not_before = ?4,
              tried_at = ?5
          WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')
            AND attempts = ?3 - 1
-           AND NOT EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND hold_kind IS NOT NULL)",
+           AND NOT EXISTS (SELECT 1 FROM conversations WHERE id = ?1
+                           AND (hold_kind IS NOT NULL OR opted_out = 1 AND lane = 'proactive'))",
         params![
             item.conversation.as_bytes(),
             item.number.0.cast_signed(),
@@ -34,8 +60,96 @@ pub(super) fn attempt(
         ],
     )?;
     if granted == 1 {
+        if let Some(burst) = burst {
+            connection.run(
+                "UPDATE conversations SET paced_from = ?2, paced = ?3 WHERE id = ?1",
+                params![item.conversation.as_bytes(), burst.from.0, burst.count],
+            )?;
+        }
         return Ok(Attempted::Granted);
     }
+    lost(connection, item, now)
+}
+
+/// The conversation's burst with this attempt in it, or when it may be made; none for a door
+/// without a pace.
+fn pace(
+    connection: &Prepared<'_>,
+    item: &Attempt,
+    now: Timestamp,
+) -> Result<std::result::Result<Option<Paced>, Timestamp>> {
+    let Some(pace) = item.pace else {
+        return Ok(Ok(None));
+    };
+    let last = connection.maybe(
+        "SELECT paced_from, paced FROM conversations WHERE id = ?1 AND paced_from IS NOT NULL",
+        [item.conversation.as_bytes()],
+        |row| {
+            Ok(Paced {
+                from: Timestamp(row.get(0)?),
+                count: row.get(1)?,
+            })
+        },
+    )?;
+    Ok(pace.next(last, now).map(Some))
+}
+
+/// When the person said something last, by the platform's word. What an operator had tried
+/// again stands at the end, so it is not just the last one.
+fn heard_at(connection: &Prepared<'_>, item: &Attempt) -> Result<Option<Timestamp>> {
+    let heard: Option<i64> = connection.one(
+        "SELECT max(min(coalesce(platform_time, accepted_at), accepted_at))
+         FROM (SELECT platform_time, accepted_at FROM inbounds
+               WHERE conversation = ?1 AND origin = 'external' ORDER BY number DESC LIMIT 8)",
+        [item.conversation.as_bytes()],
+        one,
+    )?;
+    Ok(heard.map(Timestamp))
+}
+
+/// Whether the delivery waits for this attempt, no human has its conversation, and the person
+/// wants to hear it.
+fn is_waiting(connection: &Prepared<'_>, item: &Attempt) -> Result<bool> {
+    connection.one(
+        "SELECT EXISTS (SELECT 1 FROM outbox o JOIN conversations c ON c.id = o.conversation
+                        WHERE o.conversation = ?1 AND o.number = ?2 AND o.attempts = ?3 - 1
+                          AND (o.state = 'queued' OR o.state = 'retry')
+                          AND c.hold_kind IS NULL
+                          AND NOT (c.opted_out = 1 AND o.lane = 'proactive'))",
+        params![
+            item.conversation.as_bytes(),
+            item.number.0.cast_signed(),
+            item.attempt
+        ],
+        one,
+    )
+}
+
+/// Has the delivery wait, if it does; true if so.
+fn put_off(
+    connection: &Prepared<'_>,
+    item: &Attempt,
+    until: Timestamp,
+    reason: &'static str,
+) -> Result<bool> {
+    if !is_waiting(connection, item)? {
+        return Ok(false);
+    }
+    connection.run(
+        "UPDATE outbox SET state = 'retry', not_before = ?3, reason = ?4
+         WHERE conversation = ?1 AND number = ?2",
+        params![
+            item.conversation.as_bytes(),
+            item.number.0.cast_signed(),
+            until.0,
+            reason
+        ],
+    )?;
+    Ok(true)
+}
+
+fn lost(connection: &Prepared<'_>, item: &Attempt, now: Timestamp) -> Result<Attempted> {
+    person::cancel_unwanted(connection, item, now)?;
     // What a hold has not found, because it was on the wire then.
     connection.run(
         "UPDATE outbox SET state = 'cancelled', open = 0, reason = ?3, not_before = NULL,
@@ -64,6 +178,7 @@ pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -
         }
         Settlement::Failed { kind } => ("failed", None, Some(kind.as_str())),
         Settlement::InDoubt { until } => ("in_doubt", Some(until.0), None),
+        Settlement::Cancelled { kind } => ("cancelled", None, Some(kind.as_str())),
         Settlement::Unknown => ("unknown", None, Some("no evidence")),
         Settlement::SendAgain | Settlement::Resend => ("queued", None, None),
     };
@@ -80,9 +195,10 @@ pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -
     if matches!(state, "retry" | "queued") && was_taken_over(connection, item, now)? {
         return Ok(());
     }
-    let settled_at = matches!(state, "failed" | "unknown").then_some(now.0);
+    let gave_up = matches!(state, "failed" | "unknown");
+    let settled_at = (gave_up || state == "cancelled").then_some(now.0);
     // An old answer, even if it ends only after the hand-back.
-    let is_answered = settled_at.is_some() && is_marked(connection, item)?;
+    let is_answered = gave_up && is_marked(connection, item)?;
     let settled = connection.run(
         "UPDATE outbox SET state = ?4, open = ?8, not_before = ?5,
              reason = CASE WHEN ?4 = 'in_doubt' AND reason = ?10 THEN reason ELSE ?6 END,
@@ -102,7 +218,7 @@ pub(super) fn settle(connection: &Prepared<'_>, item: &Settle, now: Timestamp) -
             Hold::TAKEN_OVER
         ],
     )?;
-    if settled == 1 && settled_at.is_some() {
+    if settled == 1 && gave_up {
         let number = item.number.0.cast_signed();
         let conversation = *item.conversation.as_bytes();
         let reason = is_answered.then_some(InboundState::AnsweredByHuman.as_str());

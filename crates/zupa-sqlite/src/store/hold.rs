@@ -102,8 +102,8 @@ pub(super) fn release(
     audit::append(connection, id, entry)?;
     connection.run(
         "UPDATE conversations SET hold_kind = NULL, hold_by = NULL, held_at = NULL,
-             human_at = NULL WHERE id = ?1",
-        params![id.as_bytes()],
+             human_at = NULL, handed_back_at = ?2 WHERE id = ?1",
+        params![id.as_bytes(), now.0],
     )?;
     let until = answered_until.max(held.human_at.map(Timestamp));
     let answered = match until {

@@ -1,6 +1,6 @@
-//! Forgetting what is old: dedupe keys, raw payloads, news that nobody asked for.
+//! Forgetting what is old: dedupe keys, raw payloads, news that no message has come for.
 //!
-//! Inbounds lie in the order of their acceptance, so each purge goes on where the
+//! Inbounds lie in the order of their acceptance, so each of their purges goes on where the
 //! last one stopped and reads no more rows than it may take away.
 
 use rusqlite::params;
@@ -40,12 +40,26 @@ pub(super) fn purge(
         "UPDATE installation SET raw_purged_through = ?1",
         params![done],
     )?;
-    gone += connection.run(
+    Ok(gone as u64)
+}
+
+pub(super) fn forget_news(
+    connection: &Prepared<'_>,
+    before: Timestamp,
+    limit: usize,
+) -> Result<u64> {
+    let limit = limit as i64;
+    let statuses = connection.run(
         "DELETE FROM receipts WHERE (about, channel, tenant) IN
             (SELECT about, channel, tenant FROM receipts WHERE at < ?1 LIMIT ?2)",
-        params![raw_before.0, limit],
+        params![before.0, limit],
     )?;
-    Ok(gone as u64)
+    let others = connection.run(
+        "DELETE FROM early_news WHERE (about, channel, tenant) IN
+            (SELECT about, channel, tenant FROM early_news WHERE at < ?1 LIMIT ?2)",
+        params![before.0, limit],
+    )?;
+    Ok((statuses + others) as u64)
 }
 
 struct Old {

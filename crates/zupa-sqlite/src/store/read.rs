@@ -51,13 +51,18 @@ pub(super) async fn due_deliveries(
     let rows = sqlx::query(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
                 c.tenant, c.channel, c.alias,
-                CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at) END
+                CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at) END, o.lane
          FROM outbox o INDEXED BY outbox_open JOIN conversations c ON c.id = o.conversation
          WHERE o.open = 1 AND (o.state = 'queued' OR o.not_before <= $1)
            AND c.channel IN (SELECT value FROM json_each($3))
+           -- What waits for the person waits until something is heard.
+           AND (o.state <> 'retry' OR o.reason IS NOT 'window_closed'
+                OR (SELECT b.accepted_at FROM inbounds b
+                    WHERE b.conversation = o.conversation AND b.origin = 'external'
+                    ORDER BY b.number DESC LIMIT 1) > o.not_before)
            AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.conversation = o.conversation
                            AND e.lane = o.lane AND e.number < o.number AND e.open = 1)
-         ORDER BY o.committed_at LIMIT $2",
+         ORDER BY o.lane <> 'reply', o.committed_at LIMIT $2",
     )
     .bind(now.0)
     .bind(limit as i64)
@@ -93,6 +98,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery> {
             channel: ChannelId::parse(decode::text(row, 8)?)?,
             alias: Alias::parse(decode::text(row, 9)?)?,
         },
+        lane: decode::lane(row, 11)?,
     })
 }
 

@@ -1,16 +1,20 @@
 //! News about messages already known, or not known yet.
 //!
 //! *Arrives*: statuses, edits and revokes, in any order, repeated at will.
-//! *Leaves*: levels that only go up; changes to inbounds that no turn has.
+//! *Leaves*: levels that only go up; changes to inbounds that no turn has; what is
+//! about nothing known yet, kept.
 //! *If the process dies here*: the platform tells again, or the level is lower
 //! than it could be; no message depends on it.
 
 use rusqlite::params;
-use zupa_core::{DeliveryId, Receipt, ReceiptLevel, ReceiptNews, Result, Timestamp};
+use uuid::Uuid;
+use zupa_core::store::{Settle, Settlement};
+use zupa_core::{
+    ConversationId, DeliveryId, Number, Receipt, ReceiptLevel, ReceiptNews, Result, Timestamp,
+};
 
-use super::accept::event_of;
-use super::dead_letters;
 use super::row::{Blob, Prepared, json};
+use super::{dead_letters, deliver, early_news, person};
 
 pub(super) fn receipt(connection: &Prepared<'_>, item: &Receipt, now: Timestamp) -> Result<()> {
     match &item.news {
@@ -19,8 +23,13 @@ pub(super) fn receipt(connection: &Prepared<'_>, item: &Receipt, now: Timestamp)
             let key = key.as_deref().and_then(|key| DeliveryId::parse(key).ok());
             status(connection, item, *level, key, now)
         }
-        ReceiptNews::Edit { content } => edit(connection, item, &json(content)?),
-        ReceiptNews::Revoke => revoke(connection, item),
+        ReceiptNews::Edit { content } => {
+            early_news::change(connection, item, Some(&json(content)?), now)
+        }
+        ReceiptNews::Revoke => early_news::change(connection, item, None, now),
+        ReceiptNews::Echo { to } => person::echo(connection, item, to, now),
+        ReceiptNews::Moved { who } => person::moved(connection, item, who, now),
+        ReceiptNews::Wish { who, wish } => person::wish(connection, item, (who, *wish), now),
         // News of a kind that this version does not know changes nothing.
         _ => Ok(()),
     }
@@ -35,13 +44,18 @@ fn status(
     now: Timestamp,
 ) -> Result<()> {
     let proves_sent = level != ReceiptLevel::Failed && level != ReceiptLevel::None;
+    if let Some(key) = key.filter(|_| level == ReceiptLevel::Failed) {
+        end(connection, item, key, now)?;
+    }
     let by_key = match key {
         Some(key) => connection.run(
             "UPDATE outbox SET receipt = max(receipt, ?5),
                  platform_id = coalesce(platform_id, ?6), settled_at = coalesce(settled_at, ?7),
-                 state = CASE WHEN ?8 AND outbox.state NOT IN ('failed', 'cancelled')
+                 state = CASE WHEN ?8 AND outbox.state <> 'cancelled'
+                                   AND (outbox.state <> 'failed' OR ?5 >= ?9)
                               THEN 'sent' ELSE outbox.state END,
-                 reason = CASE WHEN ?8 AND outbox.state NOT IN ('failed', 'cancelled')
+                 reason = CASE WHEN ?8 AND outbox.state <> 'cancelled'
+                                    AND (outbox.state <> 'failed' OR ?5 >= ?9)
                                THEN NULL ELSE outbox.reason END,
                  open = CASE WHEN ?8 THEN 0 ELSE open END
              FROM turns t JOIN conversations c ON c.id = t.conversation
@@ -62,7 +76,8 @@ fn status(
                 level as u8,
                 item.about.as_str(),
                 now.0,
-                proves_sent
+                proves_sent,
+                ReceiptLevel::Delivered as u8
             ],
         )?,
         None => 0,
@@ -76,10 +91,10 @@ fn status(
     }
     let by_platform_id = connection.run(
         "UPDATE outbox SET receipt = max(receipt, ?4), settled_at = coalesce(settled_at, ?5),
-             state = CASE WHEN ?6 AND state NOT IN ('failed', 'cancelled') THEN 'sent'
-                          ELSE state END,
-             reason = CASE WHEN ?6 AND state NOT IN ('failed', 'cancelled') THEN NULL
-                           ELSE reason END,
+             state = CASE WHEN ?6 AND state <> 'cancelled' AND (state <> 'failed' OR ?4 >= ?7)
+                          THEN 'sent' ELSE state END,
+             reason = CASE WHEN ?6 AND state <> 'cancelled' AND (state <> 'failed' OR ?4 >= ?7)
+                           THEN NULL ELSE reason END,
              open = CASE WHEN ?6 THEN 0 ELSE open END
          WHERE platform_id = ?1
            AND EXISTS (SELECT 1 FROM conversations c WHERE c.id = outbox.conversation
@@ -90,7 +105,8 @@ fn status(
             item.tenant.as_str(),
             level as u8,
             now.0,
-            proves_sent
+            proves_sent,
+            ReceiptLevel::Delivered as u8
         ],
     )?;
     if by_platform_id > 0 && proves_sent {
@@ -119,50 +135,38 @@ fn status(
     Ok(())
 }
 
-fn edit(connection: &Prepared<'_>, item: &Receipt, content: &str) -> Result<()> {
-    if let Some((conversation, number)) = unclaimed(connection, item)? {
-        connection.run(
-            "UPDATE inbounds SET content = ?3 WHERE conversation = ?1 AND number = ?2",
-            params![conversation, number, content],
-        )?;
-    }
-    Ok(())
-}
-
-fn revoke(connection: &Prepared<'_>, item: &Receipt) -> Result<()> {
-    let Some((conversation, number)) = unclaimed(connection, item)? else {
+/// Ends a delivery that the platform has given up on: one that was tried and is open. An
+/// id that its row knows is of an attempt that was settled long ago.
+fn end(connection: &Prepared<'_>, item: &Receipt, key: DeliveryId, now: Timestamp) -> Result<()> {
+    let tried: Option<(Blob, i64, u32)> = connection.maybe(
+        "SELECT o.conversation, o.number, o.attempts
+         FROM turns t JOIN conversations c ON c.id = t.conversation
+         JOIN outbox o ON o.conversation = t.conversation AND o.turn_id = t.id
+         WHERE t.id = ?1 AND o.ordinal = ?2 AND c.channel = ?3 AND c.tenant = ?4
+           AND o.open = 1 AND o.attempts > 0 AND o.platform_id IS NOT ?5",
+        params![
+            key.turn.as_bytes(),
+            key.ordinal,
+            item.channel.as_str(),
+            item.tenant.as_str(),
+            item.about.as_str()
+        ],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let Some((conversation, number, attempt)) = tried else {
         return Ok(());
     };
+    // What waits to be sent again may have left before.
     connection.run(
-        "UPDATE inbounds SET state = 'silent', reason = 'revoked'
-         WHERE conversation = ?1 AND number = ?2",
+        "UPDATE outbox SET state = 'in_doubt'
+         WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')",
         params![conversation, number],
     )?;
-    connection.run(
-        "UPDATE conversations SET pending = pending - 1,
-             opened_at = CASE WHEN pending - internals > 1 THEN opened_at END,
-             due_at = CASE WHEN pending > 1 OR open_turn IS NOT NULL THEN due_at END
-         WHERE id = ?1",
-        params![conversation],
-    )?;
-    Ok(())
-}
-
-/// The place of an inbound that is queued and in no turn's range.
-fn unclaimed(connection: &Prepared<'_>, item: &Receipt) -> Result<Option<(Blob, i64)>> {
-    let event = event_of(
-        connection,
-        item.about.as_str(),
-        item.channel.as_str(),
-        item.tenant.as_str(),
-    )?;
-    let Some(event) = event else { return Ok(None) };
-    connection.maybe(
-        "SELECT b.conversation, b.number FROM inbounds b
-         JOIN conversations c ON c.id = b.conversation
-         LEFT JOIN turns t ON t.id = c.open_turn
-         WHERE b.event_id = ?1 AND b.state = 'queued' AND b.number > coalesce(t.last, 0)",
-        params![event],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )
+    let settle = Settle {
+        conversation: ConversationId(Uuid::from_bytes(conversation)),
+        number: Number(number.cast_unsigned()),
+        attempt,
+        settlement: Settlement::FAILED_BY_STATUS,
+    };
+    deliver::settle(connection, &settle, now)
 }

@@ -214,6 +214,19 @@ macro_rules! each {
                 a_late_delivery_waits_for_nothing_and_keeps_nothing_waiting
                 a_receipt_finds_a_late_delivery_by_our_key
             }
+            pace {
+                what_is_too_early_waits_for_its_time
+                a_pace_is_of_one_conversation
+                a_burst_outlives_the_process
+                a_hold_counts_more_than_a_pace
+                replies_are_listed_first
+            }
+            window {
+                it_closes_to_the_second
+                the_platforms_time_counts_and_the_newest_word
+                what_waits_for_the_person_is_left_alone_until_something_is_heard
+                what_is_dropped_is_no_dead_letter
+            }
             settle {
                 late_writer_settles_but_cannot_commit
                 sent_is_never_undone
@@ -229,9 +242,31 @@ macro_rules! each {
                 receipt_levels_only_go_up_in_any_order
                 receipt_with_our_key_settles_in_doubt_as_sent
                 receipt_with_our_key_spares_the_second_send
+                a_failed_receipt_with_our_key_ends_what_has_no_answer
+                a_failed_receipt_ends_nothing_else
                 receipts_stay_within_their_channel
                 edit_changes_only_unclaimed_inbounds
                 revoke_ends_only_unclaimed_inbounds
+            }
+            early {
+                an_edit_waits_for_its_message
+                a_revoke_waits_for_its_message
+                a_batch_may_hold_a_message_and_its_news
+                the_newest_edit_counts_in_any_order
+                edits_without_a_time_count_as_they_come
+                early_news_stays_within_its_channel
+                early_news_expires
+                a_message_beside_its_revoke_is_revoked
+            }
+            person {
+                a_humans_word_takes_the_conversation
+                a_humans_word_begins_a_conversation
+                an_echo_of_our_own_send_takes_nothing
+                a_word_from_before_the_hand_back_takes_nothing
+                one_person_by_many_addresses_is_one_conversation
+                replies_go_where_the_newest_message_came_from
+                a_conflict_of_addresses_merges_nothing
+                what_nobody_wants_to_hear_is_cancelled
             }
             batch {
                 an_empty_batch_changes_nothing

@@ -1,15 +1,16 @@
 //! News about known messages: levels that only go up, evidence for what is in
 //! doubt, edits and revokes of what no turn has taken.
 
-use zupa_core::store::{Accepted, Batch, ClaimOutcome, Settlement};
+use zupa_core::store::{Accepted, Attempted, Batch, ClaimOutcome, Settlement};
 use zupa_core::{
-    ChannelId, Content, DeliveryState, ErrorKind, InboundState, PlatformId, Receipt, ReceiptLevel,
-    ReceiptNews, TenantId,
+    ChannelId, Content, DeadLetter, DeadLetterId, DeadLetterState, DeliveryId, DeliveryState,
+    ErrorKind, InboundState, PlatformId, Receipt, ReceiptLevel, ReceiptNews, TenantId,
 };
 
 use super::Harness;
+use super::dead_letters::done;
 use super::world::path::{queued, texts};
-use super::world::wire::{Talk, level, receipt, sent, settle_of};
+use super::world::wire::{Place, Talk, level, receipt, sent, settle_of};
 use super::world::{World, count};
 
 const SENDING: &[(&str, DeliveryState)] = &[("one", DeliveryState::Sending)];
@@ -152,6 +153,113 @@ pub async fn receipt_with_our_key_settles_in_doubt_as_sent(harness: &dyn Harness
         assert_eq!(world.heard_of(&talk).await.1, ReceiptLevel::Read);
     }
     assert!(world.due_deliveries().await.is_empty());
+}
+
+/// That the platform has given up is an answer, too: what has none, or would be sent
+/// again, has failed, and is a dead letter. News that it arrived all the same, and only
+/// that, outweighs it.
+pub async fn a_failed_receipt_with_our_key_ends_what_has_no_answer(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let (until, not_before) = (world.after(60), world.now);
+    let kind = ErrorKind::Timeout;
+    let doubts = [
+        None,
+        Some(Settlement::InDoubt { until }),
+        Some(Settlement::SendAgain),
+        Some(Settlement::Resend),
+        Some(Settlement::Retry { not_before, kind }),
+    ];
+    let failed = (DeliveryState::Failed, ReceiptLevel::Failed);
+    for (place, doubt) in doubts.into_iter().enumerate() {
+        let (alias, id) = (format!("a{place}"), format!("p{place}"));
+        let rows = [
+            ("one", DeliveryState::Sending),
+            ("two", DeliveryState::Queued),
+        ];
+        let talk = world.talk(&alias, &rows).await;
+        if let Some(doubt) = doubt.clone() {
+            world.settle(talk.rows[0], 1, doubt).await;
+        }
+        // Twice, as platforms do; and the word that it had left before comes behind.
+        for level in [
+            ReceiptLevel::Failed,
+            ReceiptLevel::Failed,
+            ReceiptLevel::Sent,
+        ] {
+            world.hear_of(&id, with_key(&talk, level)).await;
+            assert_eq!(world.heard_of(&talk).await, failed, "{doubt:?}");
+        }
+        let cancelled = [DeliveryState::Failed, DeliveryState::Cancelled];
+        assert_eq!(world.states(&talk).await, cancelled, "{doubt:?}");
+        assert!(world.due_deliveries().await.is_empty(), "{doubt:?}");
+        let letter = world.letter_of(&talk).await;
+        assert_eq!(letter.state, DeadLetterState::Pending);
+        assert_eq!(letter.class, "invalid");
+
+        // An answer that comes now says no more than the status `sent`.
+        world.settle(talk.rows[0], 1, sent(&id)).await;
+        assert_eq!(world.heard_of(&talk).await, failed, "{doubt:?}");
+        let news = with_key(&talk, ReceiptLevel::Delivered);
+        world.hear_of(&id, news).await;
+        let settled = (DeliveryState::Sent, ReceiptLevel::Delivered);
+        assert_eq!(world.heard_of(&talk).await, settled, "{doubt:?}");
+        assert_eq!(world.letter_of(&talk).await.state, DeadLetterState::Done);
+    }
+}
+
+impl World<'_> {
+    async fn letter_of(&self, talk: &Talk) -> DeadLetter {
+        let turn = talk.turn.turn;
+        let id = DeadLetterId::Delivery(DeliveryId { turn, ordinal: 0 });
+        let letters = self.dead_letters().await;
+        letters.into_iter().find(|letter| letter.id == id).unwrap()
+    }
+}
+
+/// What was sent stays so, and what nobody has tried waits: a failure is a level. So is
+/// one that names no key of ours, or that is about an attempt of an earlier life.
+pub async fn a_failed_receipt_ends_nothing_else(harness: &dyn Harness) {
+    let world = World::open(harness).await;
+    let talk = world.talk("ana", SENDING).await;
+    world.settle(talk.rows[0], 1, sent("p1")).await;
+    world
+        .hear_of("p1", with_key(&talk, ReceiptLevel::Failed))
+        .await;
+    world.hear_of("p1", level(ReceiptLevel::Failed)).await;
+    let noted = (DeliveryState::Sent, ReceiptLevel::Failed);
+    assert_eq!(world.heard_of(&talk).await, noted);
+
+    let queued = [("one", DeliveryState::Queued)];
+    let untried = world.talk("bob", &queued).await;
+    let news = with_key(&untried, ReceiptLevel::Failed);
+    world.hear_of("p2", news).await;
+    assert_eq!(world.heard_of(&untried).await.0, DeliveryState::Queued);
+    assert!(world.dead_letters().await.is_empty());
+
+    let nameless = world.talk("cyd", SENDING).await;
+    world.hear_of("p3", level(ReceiptLevel::Failed)).await;
+    assert_eq!(world.heard_of(&nameless).await.0, DeliveryState::Sending);
+    world.settle(nameless.rows[0], 1, sent("p3")).await;
+    assert_eq!(world.heard_of(&nameless).await, noted);
+
+    // Sent late by an operator, while the news of its first life is told again.
+    let late = world.talk("dan", SENDING).await;
+    let news = || with_key(&late, ReceiptLevel::Failed);
+    world.hear_of("p4", news()).await;
+    let letter = world.letter_of(&late).await.id;
+    assert!(done(&world.redrive(letter).await));
+    let due = world.due_deliveries().await;
+    let place = due.iter().find(|due| due.id.turn == late.turn.turn);
+    let number = place.unwrap().number;
+    let place = Place {
+        conversation: late.turn.conversation,
+        number,
+    };
+    assert_eq!(world.attempt(place, 1).await, Attempted::Granted);
+    world.hear_of("p4", news()).await;
+    assert_eq!(world.heard_of(&late).await.0, DeliveryState::Sending);
+    world.hear_of("p5", news()).await;
+    assert_eq!(world.heard_of(&late).await.0, DeliveryState::Failed);
 }
 
 /// Evidence that comes after the decision to send again, and before that was

@@ -8,17 +8,13 @@
 pub mod hearing;
 pub mod speaking;
 
-use std::error::Error as _;
-use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use zupa_core::{Audio, Error, Synthesizer, Transcriber};
 
-use super::{Broken, PATIENCE, words};
+pub use super::adapter::{Case, Report};
 
 /// What is said in these cases; an error may quote none of it.
 pub const WORDS: &str = "canary asks for two soups";
@@ -64,26 +60,11 @@ pub trait Harness: Send + Sync {
     fn calls(&self) -> Option<usize>;
 }
 
-/// One promise.
-#[derive(Clone, Copy)]
-pub struct Case {
-    /// The module and the function: `hearing::words_are_written_down`.
-    pub name: &'static str,
-    /// Checks it; panics when it is broken, answers `None` when it is skipped.
-    pub check: for<'h> fn(&'h dyn Harness) -> BoxFuture<'h, Option<()>>,
-}
-
-macro_rules! cases {
-    ($($module:ident { $($case:ident)* })*) => {
-        &[$($(Case {
-            name: concat!(stringify!($module), "::", stringify!($case)),
-            check: |harness| Box::pin($module::$case(harness)),
-        },)*)*]
-    };
-}
+/// Checks a promise; answers `None` when it is skipped.
+pub type Check = for<'h> fn(&'h dyn Harness) -> BoxFuture<'h, Option<()>>;
 
 /// Every promise.
-pub const CASES: &[Case] = cases! {
+pub const CASES: &[Case<Check>] = super::adapter::cases! {
     hearing {
         a_transcriber_names_its_model
         words_are_written_down
@@ -112,76 +93,16 @@ pub const CASES: &[Case] = cases! {
     }
 };
 
-/// What became of all cases.
-#[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// Kept promises.
-    pub kept: Vec<&'static str>,
-    /// Those that the provider could not be asked for.
-    pub skipped: Vec<&'static str>,
-    /// Broken ones.
-    pub broken: Vec<Broken>,
-}
-
-impl Report {
-    /// The broken cases, by name.
-    pub fn broken_cases(&self) -> Vec<&'static str> {
-        self.broken.iter().map(|broken| broken.case).collect()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kept, skipped) = (self.kept.len(), self.skipped.len());
-        let broken = self.broken.len();
-        writeln!(
-            f,
-            "{kept} promises kept, {skipped} skipped, {broken} broken"
-        )?;
-        for broken in &self.broken {
-            writeln!(f, "  {}: {}", broken.case, broken.why)?;
-        }
-        Ok(())
-    }
-}
-
-/// Runs every case and reports which are broken, and which were skipped. A panic or a
-/// hang is a broken promise.
+/// Runs every case and reports which are broken, and which were skipped.
 pub async fn run_all(harness: &dyn Harness) -> Report {
-    let mut report = Report::default();
-    for case in CASES {
-        let check = AssertUnwindSafe((case.check)(harness)).catch_unwind();
-        let why = match tokio::time::timeout(PATIENCE, check).await {
-            Ok(Ok(Some(()))) => {
-                report.kept.push(case.name);
-                continue;
-            }
-            Ok(Ok(None)) => {
-                report.skipped.push(case.name);
-                continue;
-            }
-            Ok(Err(panic)) => words(panic.as_ref()),
-            Err(_) => format!("no end after {PATIENCE:?}"),
-        };
-        report.broken.push(Broken {
-            case: case.name,
-            why,
-        });
-    }
-    report
+    let cases = CASES.iter().map(|case| Case {
+        name: case.name,
+        check: (case.check)(harness),
+    });
+    super::adapter::run_all(cases).await
 }
 
 /// Fails if the error, or anything beneath it, quotes what was said.
 fn quotes_nothing(error: &Error) {
-    let mut forms = vec![format!("{error} {error:?}")];
-    let mut beneath = error.source();
-    while let Some(source) = beneath {
-        forms.push(format!("{source} {source:?}"));
-        beneath = source.source();
-    }
-    for form in forms {
-        for word in ["canary", "soup"] {
-            assert!(!form.contains(word), "an error quotes what was said");
-        }
-    }
+    super::adapter::quotes_none_of(error, &["canary", "soup"]);
 }

@@ -27,6 +27,8 @@ pub enum Call {
     Backlog,
     /// `purge`.
     Purge,
+    /// `forget_news`.
+    ForgetNews,
     /// `purge_failures`.
     PurgeFailures,
     /// `checkpoint`.

@@ -11,7 +11,7 @@ use zupa_core::{
 };
 
 use super::planted::Planted;
-use super::rows::{Conversation, DedupeKey, InboundRow, Origin, Seen, State};
+use super::rows::{Conversation, DedupeKey, EarlyNews, InboundRow, Origin, Seen, State};
 
 impl State {
     pub(super) fn accept(&mut self, accept: Accept, now: Timestamp) -> Result<Accepted> {
@@ -30,39 +30,55 @@ impl State {
             .inbound
             .platform_time
             .is_some_and(|sent| sent < accept.expires_before);
+        let early = self.early_news_of(&accept, &platform_id);
         let inbound = accept.inbound;
         let id = self.resolve(&inbound.address, &inbound.also, accept.conversation);
+        let door = (
+            inbound.address.tenant.clone(),
+            inbound.address.channel.clone(),
+        );
+        let also = inbound.also;
+        let said_at = inbound.platform_time.map_or(now, |at| at.min(now));
+        let alias = inbound.address.alias.clone();
         let conversation = self
             .conversations
             .entry(id)
             .or_insert_with(|| Conversation::new(id, inbound.address, accept.burst));
         conversation.burst = accept.burst;
+        if !expired {
+            conversation.is_reached_at(&alias, said_at);
+        }
         let number = conversation.next_number();
         let state = if expired {
             InboundState::Expired
         } else {
             InboundState::Queued
         };
-        conversation.inbounds.insert(
-            number,
-            InboundRow {
-                event: accept.event,
-                origin: Origin::External,
-                platform_id,
-                accepted_at: now,
-                speaker: inbound.speaker,
-                content: inbound.content,
-                raw: inbound.raw,
-                correlation: inbound.correlation,
-                state,
-                reason: None,
-                turn: None,
-                duplicates: 0,
-                redriven: false,
-            },
-        );
+        let mut row = InboundRow {
+            event: accept.event,
+            origin: Origin::External,
+            platform_id,
+            accepted_at: now,
+            platform_time: inbound.platform_time,
+            speaker: inbound.speaker,
+            content: inbound.content,
+            edited_at: None,
+            raw: inbound.raw,
+            correlation: inbound.correlation,
+            state,
+            reason: None,
+            turn: None,
+            duplicates: 0,
+            redriven: false,
+        };
+        if let Some(early) = early.filter(|_| !expired) {
+            row.change(early.content, early.said_at);
+        }
+        let is_revoked = row.state == InboundState::Silent;
+        conversation.inbounds.insert(number, row);
         let due_at = conversation.due_at().unwrap_or(now);
         self.accepted += 1;
+        self.note_contest(id, door, &also, now);
         self.ledger.insert(
             key,
             Seen {
@@ -75,6 +91,11 @@ impl State {
         );
         Ok(if expired {
             Accepted::Expired { conversation: id }
+        } else if is_revoked {
+            Accepted::Revoked {
+                conversation: id,
+                number,
+            }
         } else {
             Accepted::Queued {
                 conversation: id,
@@ -82,6 +103,19 @@ impl State {
                 due_at,
             }
         })
+    }
+
+    /// News that has come before its message. It names no scope, so it is about what has
+    /// none.
+    fn early_news_of(&mut self, accept: &Accept, platform_id: &PlatformId) -> Option<EarlyNews> {
+        let Address {
+            tenant, channel, ..
+        } = accept.inbound.address.clone();
+        if !accept.inbound.scope.is_empty() {
+            return None;
+        }
+        self.early_news
+            .remove(&(tenant, channel, platform_id.clone()))
     }
 
     /// A first sighting decides for good: its content is what later ones are
@@ -108,7 +142,7 @@ impl State {
     /// The conversation that the aliases lead to, the primary one first, else
     /// `otherwise`. New aliases lead there from now on; known ones stay where
     /// they are, so nothing is merged.
-    fn resolve(
+    pub(super) fn resolve(
         &mut self,
         address: &Address,
         also: &[Alias],

@@ -8,28 +8,49 @@
 
 use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
 use zupa_core::{
-    ChannelId, DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Number, ReceiptLevel,
-    Timestamp,
+    ChannelId, DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Lane, Number, PairPace,
+    ReceiptLevel, ReplyWindow, Timestamp, WhenClosed,
 };
 
 use super::planted::Planted;
-use super::rows::{Conversation, DeliveryRow, State};
+use super::rows::{Conversation, DeliveryRow, InboundRow, Origin, State};
 
 impl State {
     pub(super) fn attempt(&mut self, attempt: &Attempt, now: Timestamp) -> Attempted {
         let Some(conversation) = self.conversations.get_mut(&attempt.conversation) else {
             return Attempted::Lost;
         };
-        let is_held = conversation.hold.is_some();
+        let (is_held, wish) = (conversation.hold.is_some(), conversation.wish);
+        let heard_at = conversation.heard_at();
+        let window = attempt.window;
+        let closed = window.filter(|window| !window.is_open(heard_at, now));
+        let no_pace = self.planted == Some(Planted::PaceForgotten);
+        let pace = attempt.pace.filter(|_| !no_pace);
+        let paced = pace.map(|pace| pace.next(conversation.paced, now));
         match conversation.outbox.get_mut(&attempt.number) {
             Some(row) if is_held => {
                 row.cancel_for_hold(now);
+                Attempted::Lost
+            }
+            Some(row) if row.is_unwanted(wish) => {
+                row.opt_out(now);
                 Attempted::Lost
             }
             Some(row)
                 if matches!(row.state, DeliveryState::Queued | DeliveryState::Retry)
                     && row.attempts + 1 == attempt.attempt =>
             {
+                if let Some(window) = closed {
+                    if window.closed == WhenClosed::Wait {
+                        row.put_off(now, ReplyWindow::REASON);
+                    }
+                    return Attempted::Closed;
+                }
+                if let Some(Err(until)) = paced {
+                    row.put_off(until, PairPace::REASON);
+                    return Attempted::Paced { until };
+                }
+                conversation.paced = paced.and_then(Result::ok).or(conversation.paced);
                 row.state = DeliveryState::Sending;
                 row.attempts = attempt.attempt;
                 row.tried_at = Some(now);
@@ -60,7 +81,9 @@ impl State {
                     && let Some(platform_id) = platform_id
                 {
                     let early = self.early.remove(&(tenant, channel, platform_id.clone()));
-                    row.receipt = row.receipt.max(early.unwrap_or(ReceiptLevel::None));
+                    row.receipt = row
+                        .receipt
+                        .max(early.map_or(ReceiptLevel::None, |early| early.level));
                     row.platform_id = Some(platform_id);
                 }
             }
@@ -98,7 +121,13 @@ impl State {
             })
             .collect();
         due.sort_by_key(|(committed_at, delivery)| {
-            (*committed_at, delivery.conversation, delivery.number)
+            let is_reply = delivery.lane == Lane::Reply;
+            (
+                !is_reply,
+                *committed_at,
+                delivery.conversation,
+                delivery.number,
+            )
         });
         due.truncate(limit);
         due.into_iter().map(|(_, delivery)| delivery).collect()
@@ -148,6 +177,22 @@ impl Conversation {
             .map(|(number, row)| (*number, row))
     }
 
+    /// What people said, latest first.
+    fn heard(&self) -> impl Iterator<Item = &InboundRow> {
+        let heard = self.inbounds.values().rev();
+        heard.filter(|row| row.origin == Origin::External)
+    }
+
+    /// When the person said something last, by the platform's word.
+    fn heard_at(&self) -> Option<Timestamp> {
+        let said_at = |row: &InboundRow| {
+            let said = row.platform_time.unwrap_or(row.accepted_at);
+            said.min(row.accepted_at)
+        };
+        // What an operator had tried again stands at the end.
+        self.heard().take(8).map(said_at).max()
+    }
+
     fn delivery(
         &self,
         number: Number,
@@ -157,7 +202,7 @@ impl Conversation {
         let its_time = row.until.is_none_or(|until| until <= now);
         let state = match row.state {
             DeliveryState::Queued => DeliveryState::Queued,
-            DeliveryState::Retry if its_time => DeliveryState::Retry,
+            DeliveryState::Retry if its_time && !self.is_awaited(row) => DeliveryState::Retry,
             DeliveryState::InDoubt | DeliveryState::Sending if its_time => DeliveryState::InDoubt,
             _ => return None,
         };
@@ -167,11 +212,18 @@ impl Conversation {
             number,
             to: self.address.clone(),
             content: row.content.clone(),
+            lane: row.lane,
             state,
             attempts: row.attempts,
             tried_at: row.tried_at,
         };
         Some((row.committed_at, delivery))
+    }
+
+    /// Whether it waits for the person, who has not been heard since.
+    fn is_awaited(&self, row: &DeliveryRow) -> bool {
+        let heard = self.heard().next().map(|heard| heard.accepted_at);
+        row.reason.as_deref() == Some(ReplyWindow::REASON) && heard <= row.until
     }
 
     /// A reply without its beginning is worse than none.
@@ -213,6 +265,12 @@ impl DeliveryRow {
             && self.attempts == attempt
     }
 
+    fn put_off(&mut self, until: Timestamp, reason: &str) {
+        self.state = DeliveryState::Retry;
+        self.until = Some(until);
+        self.reason = Some(reason.to_owned());
+    }
+
     fn settle(&mut self, settlement: Settlement, now: Timestamp) {
         (self.state, self.until, self.reason) = match settlement {
             Settlement::Sent { .. } => (DeliveryState::Sent, None, None),
@@ -222,6 +280,10 @@ impl DeliveryRow {
             }
             Settlement::Failed { kind } => {
                 (DeliveryState::Failed, None, Some(kind.as_str().into()))
+            }
+            Settlement::Cancelled { kind } => {
+                let reason = Some(kind.as_str().into());
+                (DeliveryState::Cancelled, None, reason)
             }
             Settlement::InDoubt { until } => (DeliveryState::InDoubt, Some(until), None),
             Settlement::Unknown => (DeliveryState::Unknown, None, Some("no evidence".into())),

@@ -53,6 +53,7 @@ impl State {
         let Some(hold) = conversation.hold.take() else {
             return Releasing::NotHeld;
         };
+        conversation.handed_back_at = Some(now);
         conversation.append(entry);
         let until = match planted {
             Some(Planted::BacklogAnswered) => None,

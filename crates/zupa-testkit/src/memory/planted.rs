@@ -26,6 +26,12 @@ pub enum Planted {
     PurgeTakesOpen,
     /// A receipt lowers the level.
     ReceiptGoesDown,
+    /// A human's word from before the hand-back takes the conversation again.
+    OldEchoHolds,
+    /// A status with our key that says failed settles nothing.
+    FailedStatusIgnored,
+    /// An edit or a revoke that comes before its message is not kept.
+    EarlyNewsForgotten,
     /// A renewal is answered as held, whoever holds the claim.
     RenewsAnything,
     /// A claim does not look whether the turn is suspected of deaths.
@@ -72,6 +78,8 @@ pub enum Planted {
     DoubtForgotten,
     /// A model that works again hastens what has failed by itself.
     HastensAnything,
+    /// A conversation is sent to as fast as there is something to send.
+    PaceForgotten,
 }
 
 impl Planted {

@@ -8,8 +8,8 @@ use zupa_core::store::ClaimMode;
 use zupa_core::{
     Address, Alias, AuditHead, AuditLink, Burst, ChannelId, Content, ConversationId, Correlation,
     DeadAttempt, DeadLetter, DeadLetterId, DeliveryId, DeliveryState, Digest, Epoch, EventId, Fact,
-    Hold, IdempotencyKey, InboundState, Lane, Number, PlatformId, ProcessId, ReceiptLevel, Step,
-    StoredState, TenantId, Timestamp, TurnId, TurnState, Wait,
+    Hold, IdempotencyKey, InboundState, Lane, Number, Paced, PlatformId, ProcessId, ReceiptLevel,
+    Step, StoredState, TenantId, Timestamp, TurnId, TurnState, Wait, Wish,
 };
 
 use super::planted::Planted;
@@ -30,13 +30,31 @@ pub(super) struct State {
     pub aliases: BTreeMap<(TenantId, ChannelId, Alias), ConversationId>,
     pub ledger: BTreeMap<DedupeKey, Seen>,
     /// Levels that overtook the platform id they speak of.
-    pub early: BTreeMap<(TenantId, ChannelId, PlatformId), ReceiptLevel>,
+    pub early: BTreeMap<(TenantId, ChannelId, PlatformId), EarlyLevel>,
+    /// Edits and revokes that overtook their message.
+    pub early_news: BTreeMap<(TenantId, ChannelId, PlatformId), EarlyNews>,
     pub conversations: BTreeMap<ConversationId, Conversation>,
     /// Dead letters so far.
     pub dead_letters: u64,
     /// The audit of the installation.
     pub acts: Vec<AuditLink>,
     pub keys: BTreeMap<IdempotencyKey, KeyRow>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EarlyLevel {
+    pub level: ReceiptLevel,
+    /// When the first of it came.
+    pub at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct EarlyNews {
+    /// The words of the edit that counts; none if it was taken back.
+    pub content: Option<Content>,
+    pub said_at: Option<Timestamp>,
+    /// When the first of it came.
+    pub at: Timestamp,
 }
 
 /// A key of an act.
@@ -92,8 +110,19 @@ pub(super) struct Conversation {
     pub wake_at: Option<Timestamp>,
     /// Who has it instead of the agent.
     pub hold: Option<Hold>,
+    /// Last.
+    pub handed_back_at: Option<Timestamp>,
+    /// When the message was sent that named the address.
+    pub alias_at: Option<Timestamp>,
+    /// The person's addresses lead to other conversations, too, and the audit says so.
+    pub is_contested: bool,
+    pub wish: Wish,
+    /// When the person last said what they want.
+    pub wished_at: Option<Timestamp>,
     /// The turn that goes on although a human has answered: nothing of it leaves.
     pub silenced: Option<TurnId>,
+    /// The burst that it is in, or was in last.
+    pub paced: Option<Paced>,
     pub audit: Vec<AuditLink>,
     /// What went wrong with its inbounds and deliveries, oldest first.
     pub failures: Vec<(DeadLetterId, DeadAttempt)>,
@@ -150,8 +179,12 @@ pub(super) struct InboundRow {
     pub origin: Origin,
     pub platform_id: PlatformId,
     pub accepted_at: Timestamp,
+    /// By the platform, if it tells.
+    pub platform_time: Option<Timestamp>,
     pub speaker: Option<Alias>,
     pub content: Content,
+    /// When the person made the edit that counts.
+    pub edited_at: Option<Timestamp>,
     pub raw: Option<Vec<u8>>,
     pub correlation: Correlation,
     pub state: InboundState,
@@ -232,7 +265,13 @@ impl Conversation {
             facts: Vec::new(),
             wake_at: None,
             hold: None,
+            handed_back_at: None,
+            alias_at: None,
+            is_contested: false,
+            wish: Wish::Anything,
+            wished_at: None,
             silenced: None,
+            paced: None,
             audit: Vec::new(),
             failures: Vec::new(),
             dead_letters: Vec::new(),

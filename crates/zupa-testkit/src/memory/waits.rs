@@ -316,10 +316,12 @@ impl Conversation {
         self.inbounds.insert(
             number,
             InboundRow {
+                edited_at: None,
                 event,
                 origin: Origin::Internal,
                 platform_id: PlatformId::parse(format!("internal:{event}"))?,
                 accepted_at: now,
+                platform_time: None,
                 speaker: None,
                 content,
                 raw: None,

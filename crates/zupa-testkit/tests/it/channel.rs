@@ -26,6 +26,7 @@ fn outgoing(attempt: u32) -> Outgoing {
             alias: Alias::parse("ana").unwrap(),
         },
         content: Content::text("hi"),
+        as_template: false,
         attempt,
         timeout: Duration::from_secs(10),
     }

@@ -8,6 +8,7 @@
 )]
 
 mod channel;
+mod doors;
 mod faults;
 mod memory;
 mod planted;

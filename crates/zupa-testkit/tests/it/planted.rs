@@ -85,6 +85,10 @@ async fn every_other_defect_is_found() {
             Planted::HastensAnything,
             "retry::a_model_that_is_back_hastens_what_waits_for_it",
         ),
+        (
+            Planted::PaceForgotten,
+            "pace::what_is_too_early_waits_for_its_time",
+        ),
         (Planted::SettleMovesBack, "settle::sent_is_never_undone"),
         (
             Planted::HeadNotCompared,
@@ -97,6 +101,18 @@ async fn every_other_defect_is_found() {
         (
             Planted::ReceiptGoesDown,
             "receipts::receipt_levels_only_go_up_in_any_order",
+        ),
+        (
+            Planted::OldEchoHolds,
+            "person::a_word_from_before_the_hand_back_takes_nothing",
+        ),
+        (
+            Planted::FailedStatusIgnored,
+            "receipts::a_failed_receipt_with_our_key_ends_what_has_no_answer",
+        ),
+        (
+            Planted::EarlyNewsForgotten,
+            "early::a_revoke_waits_for_its_message",
         ),
         (
             Planted::RenewsAnything,

@@ -19,7 +19,7 @@ pub(super) enum Failure {
     Request(reqwest::Error),
     /// The connection broke, or the time was over, after that.
     Broken(reqwest::Error),
-    /// A status that says it was taken, and not the answer that says so.
+    /// A status, and not the answer that belongs to it.
     NoAnswer { status: u16 },
     /// A refusal, with the code of Meta's error if there is one.
     Refused { status: u16, code: Option<i64> },
@@ -131,7 +131,9 @@ impl Verdict {
 
 #[rustfmt::skip]
 fn of_code(code: i64, status: u16, attempt: u32) -> Verdict {
-    use ErrorKind::{Invalid, Overloaded, QuotaExceeded, RateLimited, Unauthorized, Unavailable};
+    use ErrorKind::{
+        Invalid, Overloaded, QuotaExceeded, RateLimited, Unauthorized, Unavailable, WindowClosed,
+    };
     match code {
         4 | 80_007 | 130_429 => Verdict::later(RateLimited, "WhatsApp asks for fewer messages", Retry::Now),
         131_016 | 133_016 => Verdict::later(Unavailable, "WhatsApp cannot take a message now", Retry::Now),
@@ -140,7 +142,7 @@ fn of_code(code: i64, status: u16, attempt: u32) -> Verdict {
         // About one person, so not for the breaker of the number.
         131_056 => Verdict::later(Overloaded, "too many messages to one person", Retry::After(pair_wait(attempt))),
         131_049 | 130_472 => Verdict::never(Invalid, "WhatsApp keeps the message from this person for a day or more"),
-        131_047 => Verdict::never(Invalid, "the person has not written for 24 hours, so only a template may be sent"),
+        131_047 => Verdict::never(WindowClosed, "the person has not written for 24 hours, so only a template may be sent"),
         131_026 => Verdict::never(Invalid, "the message cannot be delivered to this person"),
         131_050 => Verdict::never(Invalid, "the person has stopped messages of this kind"),
         131_062 | 131_063 => Verdict::never(Invalid, "the message cannot go to an id of a person"),

@@ -12,7 +12,7 @@ use zupa_core::{
 use super::failure::Failure;
 use super::request::{MAX_TEXT_CHARS, body};
 
-fn outgoing(alias: &str, content: Content) -> Outgoing {
+pub(super) fn outgoing(alias: &str, content: Content) -> Outgoing {
     Outgoing {
         delivery: DeliveryId {
             turn: TurnId(Uuid::from_u128(7)),
@@ -24,6 +24,7 @@ fn outgoing(alias: &str, content: Content) -> Outgoing {
             alias: Alias::parse(alias).unwrap(),
         },
         content,
+        as_template: false,
         attempt: 1,
         timeout: Duration::from_secs(1),
     }
@@ -39,15 +40,16 @@ fn every_code_means_what_the_table_says() {
     use ErrorKind::*;
     use Outcome::{NotApplied, Unknown};
     let after = |seconds| Retry::After(Duration::from_secs(seconds));
-    let all: [(&[i64], ErrorKind, Retry, Outcome); 14] = [
+    let all: [(&[i64], ErrorKind, Retry, Outcome); 15] = [
         (&[4, 80_007, 130_429], RateLimited, Retry::Now, NotApplied),
         (&[131_016, 133_016], Unavailable, Retry::Now, NotApplied),
         (&[131_057], Unavailable, after(60), NotApplied),
         (&[1, 2, 131_000], Unavailable, Retry::Now, Unknown),
         (&[131_056], Overloaded, after(4), NotApplied),
         (&[131_049, 130_472], Invalid, Retry::Never, NotApplied),
+        (&[131_047], WindowClosed, Retry::Never, NotApplied),
         (
-            &[131_047, 131_026, 131_050, 131_062, 131_063],
+            &[131_026, 131_050, 131_062, 131_063],
             Invalid,
             Retry::Never,
             NotApplied,
@@ -119,7 +121,7 @@ fn without_a_known_code_the_status_decides() {
 
 #[test]
 fn a_text_goes_out_with_the_key_of_its_delivery() {
-    let sent = body(&outgoing("15550001111", Content::text("hi"))).unwrap();
+    let sent = body(&outgoing("15550001111", Content::text("hi")), None).unwrap();
     let key = format!("{}.2", Uuid::from_u128(7));
     assert_eq!(
         sent,
@@ -132,15 +134,19 @@ fn a_text_goes_out_with_the_key_of_its_delivery() {
             "biz_opaque_callback_data": key,
         })
     );
-    let sent = body(&outgoing("US.ENT.1a2B", Content::text("hi"))).unwrap();
+    let sent = body(&outgoing("US.ENT.1a2B", Content::text("hi")), None).unwrap();
     assert_eq!(sent["recipient"], "US.ENT.1a2B");
     assert!(sent.get("to").is_none());
+    let group = "Y2FwaV9ncm91cDoxNzA1_-NTU1MDEzOTox=";
+    let sent = body(&outgoing(group, Content::text("hi")), None).unwrap();
+    assert_eq!(sent["to"], group);
+    assert_eq!(sent["recipient_type"], "group");
 }
 
 #[test]
 fn what_cannot_be_sent_is_refused_before_the_wire() {
     let longest = "\u{1F600}".repeat(MAX_TEXT_CHARS);
-    assert!(body(&outgoing("1555", Content::text(&longest))).is_ok());
+    assert!(body(&outgoing("1555", Content::text(&longest)), None).is_ok());
     for (alias, content, kind) in [
         (
             "1555",
@@ -152,16 +158,21 @@ fn what_cannot_be_sent_is_refused_before_the_wire() {
         ("us.1a", Content::text("hi"), ErrorKind::Invalid),
         ("US.", Content::text("hi"), ErrorKind::Invalid),
         ("US.1/2", Content::text("hi"), ErrorKind::Invalid),
+        ("somebody", Content::text("hi"), ErrorKind::Invalid),
+        (
+            "Y2FwaV9ncm91cDox/NzA1NTU1MDEzOTox",
+            Content::text("hi"),
+            ErrorKind::Invalid,
+        ),
         (
             "1555",
-            Content::Reaction {
-                to: "wamid.1".into(),
-                emoji: "+".into(),
+            Content::Unsupported {
+                raw_kind: "order".into(),
             },
             ErrorKind::Unsupported,
         ),
     ] {
-        let refused = body(&outgoing(alias, content)).unwrap_err();
+        let refused = body(&outgoing(alias, content), None).unwrap_err();
         assert_eq!(refused.kind(), kind, "{alias}");
         assert_eq!(refused.outcome(), Outcome::NotApplied);
         assert!(refused.is_terminal());

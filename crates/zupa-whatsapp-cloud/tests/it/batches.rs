@@ -122,3 +122,48 @@ fn deep_nesting_and_bytes_that_are_no_text_are_kept_too() {
         assert_eq!(content.undecoded().unwrap().len(), kept);
     }
 }
+
+#[test]
+fn a_list_that_cannot_be_read_costs_no_other_and_stays_with_its_number() {
+    let mut other = config("other", "2");
+    other
+        .app_secrets
+        .clone_from(&config("wa", NUMBER).app_secrets);
+    let door = webhook([config("wa", NUMBER), other]);
+    let said = json!([text("wamid.1", "one")]);
+    let status = json!([{ "id": "wamid.A", "status": "read" }]);
+    let body = envelope(&[
+        change(
+            "2",
+            json!({ "messages": said, "statuses": { "id": "wamid.B" } }),
+        ),
+        change(
+            "2",
+            json!({ "messages": { "id": "wamid.2" }, "statuses": status }),
+        ),
+    ]);
+    let opened = post(door.as_ref(), body.to_string().as_bytes()).unwrap();
+    assert_eq!(ids(&opened), ["wamid.1", "undecodable"]);
+    assert_eq!(opened.batch.receipts.len(), 1);
+    assert_eq!(opened.skipped["unreadable"], 1);
+    let channels = opened
+        .batch
+        .inbounds
+        .iter()
+        .map(|one| one.address.channel.as_str());
+    assert_eq!(channels.collect::<Vec<_>>(), ["other", "other"]);
+}
+
+#[test]
+fn an_item_is_as_long_as_what_accept_counts_of_it() {
+    let mut config = config("wa", NUMBER);
+    config.payload_bytes = 300;
+    let card = json!({ "name": { "formatted_name": "x".repeat(400) } });
+    let mut contacts = text("wamid.1", "");
+    contacts["type"] = "contacts".into();
+    contacts["contacts"] = json!([card]);
+    let body = envelope(&[change(NUMBER, json!({ "messages": [contacts] }))]).to_string();
+    let opened = post(webhook([config]).as_ref(), body.as_bytes()).unwrap();
+    assert_eq!(ids(&opened), ["wamid.1"]);
+    assert!(opened.skipped.is_empty());
+}

@@ -5,8 +5,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod batches;
+mod contract;
+mod fuzz;
 mod handshake;
 mod messages;
+mod people;
 mod send;
 mod signatures;
 mod statuses;

@@ -123,7 +123,6 @@ fn what_has_no_place_is_kept_raw_as_unsupported() {
     let form = json!({ "type": "nfm_reply", "nfm_reply": { "response_json": "{" } });
     for (kind, body, raw_kind) in [
         ("order", json!({ "catalog_id": "1" }), "order"),
-        ("system", json!({ "type": "user_changed_number" }), "system"),
         ("unsupported", Value::Null, "unsupported"),
         ("request_welcome", Value::Null, "request_welcome"),
         ("hologram", json!({ "depth": 3 }), "hologram"),
@@ -177,13 +176,4 @@ fn edits_and_revokes_are_news_of_the_message_they_speak_of() {
     assert!(edited.news == ReceiptNews::Edit { content });
     assert_eq!(revoked.about.as_str(), "wamid.9");
     assert!(revoked.news == ReceiptNews::Revoke);
-}
-
-#[test]
-fn groups_are_counted_and_left_out() {
-    let mut said = message("text", json!({ "body": "hello all" }));
-    said["group_id"] = "120363".into();
-    let opened = open(json!({ "messages": [said] }));
-    assert!(opened.batch.inbounds.is_empty());
-    assert_eq!(opened.skipped["group"], 1);
 }

@@ -4,6 +4,8 @@ mod audit;
 mod breaker;
 mod conversations;
 mod dlq;
+#[cfg(feature = "whatsapp-cloud")]
+mod sim;
 
 use std::path::PathBuf;
 
@@ -20,6 +22,8 @@ pub use dlq::{
     DlqCommand, EditDeadLetter, ExportDeadLetters, Filter, ListDeadLetters, PutAway,
     RetryDeadLetters, ShowDeadLetter, TagDeadLetters,
 };
+#[cfg(feature = "whatsapp-cloud")]
+pub use sim::{SimCommand, SimWhatsApp};
 
 /// A durable runtime for agents that talk with people: a message in, the agent,
 /// the answer out; once, in order, whatever crashes.
@@ -59,7 +63,7 @@ pub struct Global {
 
 impl Global {
     /// For a command that reads no configuration: naming one is a mistake.
-    pub fn reads_none(&self, command: &str) -> Result<(), Failure> {
+    pub fn reads_none(&self, command: &str, why: &str) -> Result<(), Failure> {
         let flag = match (&self.config, self.set.is_empty()) {
             (Some(_), _) => "--config",
             (None, false) => "--set",
@@ -67,8 +71,10 @@ impl Global {
         };
         let what = format!("{command} reads no configuration, so {flag} would do nothing");
         Err(Failure::new(Code::Usage, what)
-            .because("it measures the path with limits off")
-            .try_this("leave it out; what can be changed is in `zupa bench --help`"))
+            .because(why)
+            .try_this(format!(
+                "leave it out; what can be changed is in `{command} --help`"
+            )))
     }
 }
 
@@ -134,6 +140,12 @@ pub enum Command {
     Db {
         #[command(subcommand)]
         command: DbCommand,
+    },
+    /// Play the other side of a channel, to try it without an account.
+    #[cfg(feature = "whatsapp-cloud")]
+    Sim {
+        #[command(subcommand)]
+        command: SimCommand,
     },
     /// Measure the path on this machine, beside what its disk can do.
     Bench(BenchArguments),
@@ -369,6 +381,8 @@ impl Arguments {
                 command: ConfigCommand::Schema,
             } => true,
             Command::Dev(_) | Command::Serve(_) | Command::Graph => false,
+            #[cfg(feature = "whatsapp-cloud")]
+            Command::Sim { .. } => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From configuration to parts: model, agent, settings, doors.
 
 mod models;
+mod phones;
 mod policies;
 mod speech;
 #[cfg(test)]
@@ -25,8 +26,11 @@ use zupa_runtime::{
 
 use models::key;
 pub use models::{fallbacks, model};
+pub use phones::{Phones, phones};
 use policies::policies;
 pub use speech::speech;
+#[cfg(feature = "whatsapp-cloud")]
+pub use whatsapp::number;
 pub use whatsapp::numbers;
 
 use super::failure::{Code, Failure};

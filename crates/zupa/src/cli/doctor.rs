@@ -1,12 +1,16 @@
 //! `zupa doctor`: whether what should hold does, one line for each check.
 //!
 //! Reading order: one check ([`finding`]), what the configuration alone says
-//! ([`settings`]), what needs the store or the process that serves it
-//! ([`installation`]), and the sum of all messages ([`accounts`]).
+//! ([`settings`]), what Meta says of it (`numbers`), what ordinary phones need
+//! ([`phones`]), what needs the store or the process that serves it ([`installation`]),
+//! and the sum of all messages ([`accounts`]).
 
 mod accounts;
 mod finding;
 mod installation;
+#[cfg(feature = "whatsapp-cloud")]
+mod numbers;
+mod phones;
 mod settings;
 
 use zupa::config;
@@ -42,6 +46,9 @@ async fn examine(global: &Global) -> Result<Vec<Finding>, Failure> {
     };
     let mut findings = settings::examine(&config, listens);
     findings.push(settings::model(&config).await);
+    #[cfg(feature = "whatsapp-cloud")]
+    findings.extend(numbers::examine(&config).await);
+    findings.extend(phones::examine(&config));
     findings.extend(installation::examine(&config).await);
     Ok(findings)
 }

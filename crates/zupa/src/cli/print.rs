@@ -26,6 +26,8 @@ pub fn version(as_json: bool) -> Result<Code, Failure> {
         ("postgres", cfg!(feature = "postgres")),
         ("openai", cfg!(feature = "openai")),
         ("http", cfg!(feature = "http")),
+        ("whatsapp-cloud", cfg!(feature = "whatsapp-cloud")),
+        ("wwebjs-bridge", cfg!(feature = "wwebjs-bridge")),
         ("mcp", cfg!(feature = "mcp")),
         ("faults", cfg!(feature = "faults")),
     ]

@@ -74,6 +74,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let agent = assemble::agent(&config)?;
     let agent = assemble::speech(agent, &config).await?;
     let numbers = assemble::numbers(&config).await?;
+    let mut phones = assemble::phones(&config)?;
     let store::Opened {
         store,
         desk,
@@ -142,7 +143,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
     let chat_doors = chats
         .iter()
         .map(|chat| Arc::new(chat.clone()) as Arc<dyn Channel>);
-    for door in chat_doors.chain(numbers.doors) {
+    for door in chat_doors.chain(numbers.doors).chain(phones.doors()) {
         #[cfg(feature = "faults")]
         let door = match &sink {
             Some(sink) => sink.behind(door),
@@ -155,6 +156,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         builder = builder.faults(super::faults::planted_in_runtime()?);
     }
     let runtime = builder.start().await?;
+    phones.start(&runtime.intake());
 
     let idempotency = assemble::idempotency(&config, keys, &runtime);
     let readiness = Readiness::default();
@@ -189,7 +191,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
 
     let ended = until_the_end(&runtime, &readiness, signals).await;
     let deadline = Duration::from_millis(config.shutdown.deadline_ms);
-    finish(ended, runtime, readiness, stop, serving, deadline).await
+    finish(ended, runtime, phones, readiness, stop, serving, deadline).await
 }
 
 /// How much of the machine this process takes, whenever it is asked.
@@ -311,6 +313,7 @@ async fn until_the_end(runtime: &Runtime, readiness: &Readiness, mut signals: Si
 async fn finish(
     ended: Ended,
     runtime: Runtime,
+    phones: assemble::Phones,
     readiness: Readiness,
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
@@ -335,6 +338,8 @@ async fn finish(
     info!(?deadline, "draining; a second signal stops at once");
     let drain = async {
         let drained = runtime.shutdown(deadline).await;
+        // What was to leave by them has left, or is given back.
+        phones.close().await;
         stop.cancel();
         // Connections with nothing to say are closed; a slow reader is not waited for.
         let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;

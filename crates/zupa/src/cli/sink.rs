@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Clock, Deduplicates, DeliveryId,
-    Error, ErrorKind, Hint, Media, OnUnknown, Outcome, Outgoing, PlatformId, Result, SendReceipt,
-    TenantId, Timestamp, Voice,
+    Error, ErrorKind, Hint, Media, Outcome, Outgoing, PlatformId, Result, SendReceipt, TenantId,
+    Timestamp, Voice,
 };
 use zupa_runtime::SystemClock;
 
@@ -54,12 +54,7 @@ impl Channel for Door {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            acknowledges: Acknowledges::OnSend,
-            deduplicates: self.sink.deduplicates,
-            drafts: false,
-            on_unknown: OnUnknown::Review,
-        }
+        Capabilities::new(Acknowledges::OnSend, self.sink.deduplicates)
     }
 
     /// One short append: it left or it did not, whenever the process dies.

@@ -69,6 +69,41 @@ pub struct Channel {
     pub verify_token: Option<SecretRef>,
     /// What becomes of a send of which nobody knows whether it left. Default `review`.
     pub on_unknown: OnUnknown,
+    /// Messages a second in all that the number may send, by each process. Default 80.
+    pub messages_per_second: u32,
+    /// What becomes of a message to somebody who has not written for 24 hours. Default
+    /// `review`.
+    pub window_closed: WindowClosed,
+    /// The template that such a message goes into. Unset by default; `window_closed =
+    /// "template"` needs one.
+    pub template_name: Option<String>,
+    /// The template's language. Default `en`.
+    pub template_language: String,
+    /// The browser's profile, and what is kept between lives. Unset by default;
+    /// `wwebjs-bridge` needs one, and it and all that follows is for that kind alone.
+    pub session_dir: Option<String>,
+    /// Where the sidecar is laid out and its library installed. Unset by default: the
+    /// folder `sidecar` in `session_dir`.
+    pub sidecar_dir: Option<String>,
+    /// Node, as an absolute path. Default `/usr/bin/node`.
+    pub node: String,
+    /// Chromium, as an absolute path. Default `/usr/bin/chromium`.
+    pub chromium: String,
+    /// Whether Chromium has its sandbox. Default true.
+    pub chromium_sandbox: bool,
+    /// The phone's number, 8 to 15 digits, to pair by a code. Unset by default, and then a
+    /// QR code is shown.
+    pub pair_with: Option<String>,
+    /// Messages that leave in an hour. Default 60.
+    pub sends_per_hour: u32,
+    /// Milliseconds between two messages at least. Default 2000.
+    pub send_gap_ms: u64,
+    /// People who have never written and are written to in an hour. Default 0.
+    pub first_contacts_per_hour: u32,
+    /// Hours after which what was missed is not answered any more. Default 24.
+    pub backlog_hours: u32,
+    /// Whether what is said in groups is answered. Default false.
+    pub groups: bool,
 }
 
 impl Default for Channel {
@@ -83,6 +118,21 @@ impl Default for Channel {
             app_secrets: Vec::new(),
             verify_token: None,
             on_unknown: OnUnknown::Review,
+            messages_per_second: 80,
+            window_closed: WindowClosed::Review,
+            template_name: None,
+            template_language: "en".to_owned(),
+            session_dir: None,
+            sidecar_dir: None,
+            node: "/usr/bin/node".to_owned(),
+            chromium: "/usr/bin/chromium".to_owned(),
+            chromium_sandbox: true,
+            pair_with: None,
+            sends_per_hour: 60,
+            send_gap_ms: 2_000,
+            first_contacts_per_hour: 0,
+            backlog_hours: 24,
+            groups: false,
         }
     }
 }
@@ -96,6 +146,9 @@ pub enum ChannelKind {
     /// A number of WhatsApp's Cloud API.
     #[serde(rename = "whatsapp-cloud")]
     WhatsAppCloud,
+    /// An ordinary WhatsApp phone, by whatsapp-web.js.
+    #[serde(rename = "wwebjs-bridge")]
+    WwebjsBridge,
 }
 
 /// What becomes of a send of which nobody knows whether it left.
@@ -108,6 +161,20 @@ pub enum OnUnknown {
     Resend,
 }
 
+/// What becomes of a message to somebody who has not written for 24 hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowClosed {
+    /// It is shown to an operator.
+    Review,
+    /// It waits until they write.
+    Wait,
+    /// It is cancelled.
+    Drop,
+    /// It goes into a template.
+    Template,
+}
+
 impl ChannelKind {
     /// True where nobody can write from an alias that is not theirs.
     pub fn vouches_for_aliases(self) -> bool {
@@ -115,7 +182,7 @@ impl ChannelKind {
             // It stands in the address of the page.
             Self::WebChat => false,
             // The platform says who writes, and signs it.
-            Self::WhatsAppCloud => true,
+            Self::WhatsAppCloud | Self::WwebjsBridge => true,
         }
     }
 }

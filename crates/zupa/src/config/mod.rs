@@ -40,7 +40,7 @@ pub use agent::{
     Agent, Burst, Commands, FallbackModel, GiveUp, Journal, Language, Model, OnModelDown, Operator,
     Provider, Session, Structured, Texts, Waits,
 };
-pub use doors::{Channel, ChannelKind, Limits, OnUnknown, Server, WebChat};
+pub use doors::{Channel, ChannelKind, Limits, OnUnknown, Server, WebChat, WindowClosed};
 pub use keeping::{DeadLetters, Idempotency, LogFormat, Retention, Shutdown, Telemetry};
 pub use load::{Sources, load};
 pub use policy::{

@@ -1,6 +1,7 @@
 //! The rules between keys: what may not stand together, and what `prod` refuses.
 
 mod people;
+mod phones;
 mod policy;
 mod speech;
 mod tools;
@@ -35,6 +36,7 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.named_tools();
     rules.channel_ids();
     rules.whatsapp_numbers();
+    rules.phones();
     rules.admins();
     rules.operators();
     rules.commands();

@@ -4,6 +4,7 @@ mod drift;
 mod layers;
 mod models;
 mod people;
+mod phones;
 mod policies;
 mod redaction;
 mod speech;

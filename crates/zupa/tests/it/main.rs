@@ -34,16 +34,22 @@ mod logs;
 mod metrics;
 mod migrating;
 mod outages;
+#[cfg(feature = "wwebjs-bridge")]
+mod phones;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reload;
 mod restore;
 mod reviews;
 mod signals;
+#[cfg(feature = "whatsapp-cloud")]
+mod sim;
 mod stores;
 mod tenants;
 mod tools;
 #[cfg(feature = "postgres")]
 mod upgrade;
+#[cfg(feature = "whatsapp-cloud")]
+mod webhooks;
 #[cfg(feature = "whatsapp-cloud")]
 mod whatsapp;

@@ -129,6 +129,12 @@ const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; 
      DROP TABLE failures; DROP TABLE dead_letters; DROP TABLE audit_heads; DROP TABLE idempotency_keys; \
      ALTER TABLE conversations DROP COLUMN redriven; \
      ALTER TABLE inbounds DROP COLUMN redriven; \
+     DROP TABLE early_news; ALTER TABLE inbounds DROP COLUMN edited_at; \
+     ALTER TABLE conversations DROP COLUMN handed_back_at; \
+     ALTER TABLE conversations DROP COLUMN alias_at; \
+     ALTER TABLE conversations DROP COLUMN contested; \
+     ALTER TABLE conversations DROP COLUMN opted_out; \
+     ALTER TABLE conversations DROP COLUMN opted_at; \
      DROP INDEX outbox_late; \
      ALTER TABLE outbox DROP COLUMN late; \
      ALTER TABLE outbox DROP COLUMN tried_at; \
@@ -140,6 +146,8 @@ const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; 
      ALTER TABLE conversations DROP COLUMN human_at; \
      ALTER TABLE conversations DROP COLUMN silenced_turn; \
      ALTER TABLE conversations DROP COLUMN wake_at; \
+     ALTER TABLE conversations DROP COLUMN paced_from; \
+     ALTER TABLE conversations DROP COLUMN paced; \
      ALTER TABLE steps DROP COLUMN ordinal; \
      ALTER TABLE steps DROP COLUMN class; \
      ALTER TABLE outbox DROP COLUMN aside; \

@@ -16,6 +16,7 @@ pub mod streams;
 pub mod takeover;
 pub mod thresholds;
 pub mod turns;
+pub mod unknown;
 
 use std::fmt;
 
@@ -42,6 +43,8 @@ pub enum Check {
     Streams,
     /// W: what left is what was committed, and what may have left twice is listed.
     Sends,
+    /// No send is beyond a rate that the platform enforces.
+    Pacing,
     /// C: the conservation law, and the right number of ends.
     Conservation,
     /// The database file is sound.
@@ -81,6 +84,7 @@ impl Check {
                 | Fence
                 | Streams
                 | Sends
+                | Pacing
                 | Conservation
                 | Integrity
                 | Quarantine

@@ -25,6 +25,12 @@ pub struct Sends {
     pub repeats_dropped: u64,
     /// Keys with several lines, where nobody drops them.
     pub doubles: u64,
+    /// Sends that the platform did not take, and tried again or given up.
+    pub not_taken: u64,
+    /// Of the unknown ones, those of which the platform never told.
+    pub unknown_by_platform: u64,
+    /// Of the unknown ones, those that were open at a kill.
+    pub unknown_by_kills: u64,
     /// Sends that a replica did not begin because it woke up too late.
     pub held_up: u64,
     /// Sends that a replica found in doubt.

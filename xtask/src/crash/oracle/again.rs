@@ -65,9 +65,9 @@ impl Repeats {
         std::mem::take(&mut self.waiting().restart)
     }
 
-    /// Notes which replica accepted a message.
-    pub fn taken(&self, key: &Key, door: usize) {
-        self.waiting().taken.insert(key.clone(), door);
+    /// Notes which replica accepted a message; true the first time.
+    pub fn taken(&self, key: &Key, door: usize) -> bool {
+        self.waiting().taken.insert(key.clone(), door).is_none()
     }
 
     pub fn taken_by(&self, key: &Key) -> Option<usize> {

@@ -19,6 +19,8 @@ use crate::crash::wire::{Order, Report};
 #[derive(Debug)]
 pub struct Oracle {
     pub model: SocketAddr,
+    /// `graph_url` of the numbers, where people write to numbers.
+    pub graph: Option<String>,
     orders: ChildStdin,
     reports: mpsc::UnboundedReceiver<Report>,
     log: PathBuf,
@@ -57,11 +59,12 @@ impl Oracle {
             }
         });
         let first = timeout(Duration::from_secs(10), reports.recv()).await;
-        let Ok(Some(Report::Listening { port })) = first else {
+        let Ok(Some(Report::Listening { port, graph })) = first else {
             bail!("the oracle did not start")
         };
         Ok(Self {
             model: SocketAddr::from((model, port)),
+            graph,
             orders,
             reports,
             log,

@@ -46,6 +46,10 @@ pub enum Record {
         number: u64,
         door: usize,
     },
+    /// A number sent something to somebody.
+    Left(Left),
+    /// A send was beyond a rate that Meta enforces.
+    Beyond { limit: String },
     /// A model call arrived.
     Call {
         call: u64,
@@ -58,6 +62,24 @@ pub enum Record {
     OddCall { call: u64, detail: String },
 }
 
+/// A send, as the platform saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    pub conversation: Conversation,
+    /// The delivery's key on the wire; without hyphens, as the rows'.
+    pub key: String,
+    /// Unix microseconds, when it came.
+    pub came: u64,
+    /// Whether it is on the person's screen.
+    pub seen: bool,
+    /// Whether the platform said what became of it.
+    pub answered: bool,
+    /// Whether statuses with its key are posted.
+    pub tells: bool,
+    /// Which messages it answers.
+    pub tokens: Vec<Token>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Unix microseconds.
@@ -67,7 +89,7 @@ pub struct Line {
 }
 
 struct Entry {
-    line: Line,
+    line: Option<Line>,
     durable: Option<oneshot::Sender<()>>,
 }
 
@@ -92,22 +114,35 @@ impl Log {
     /// Writes behind the caller's back, in order.
     pub fn note(&self, record: Record) {
         let _ = self.0.send(Entry {
-            line: Line {
+            line: Some(Line {
                 at: unix_micros(),
                 record,
-            },
+            }),
             durable: None,
         });
+    }
+
+    /// Returns when all that was noted is on the disk.
+    pub async fn flush(&self) -> anyhow::Result<()> {
+        let (durable, done) = oneshot::channel();
+        let entry = Entry {
+            line: None,
+            durable: Some(durable),
+        };
+        self.0
+            .send(entry)
+            .map_err(|_| anyhow!("the log is closed"))?;
+        done.await.context("the log is closed")
     }
 
     /// Returns when the record is on the disk.
     pub async fn write(&self, record: Record) -> anyhow::Result<()> {
         let (durable, done) = oneshot::channel();
         let entry = Entry {
-            line: Line {
+            line: Some(Line {
                 at: unix_micros(),
                 record,
-            },
+            }),
             durable: Some(durable),
         };
         self.0
@@ -122,8 +157,8 @@ fn keep(mut file: File, queue: &mpsc::Receiver<Entry>) -> std::io::Result<()> {
     while let Ok(first) = queue.recv() {
         let batch: Vec<Entry> = std::iter::once(first).chain(queue.try_iter()).collect();
         let mut bytes = Vec::new();
-        for entry in &batch {
-            serde_json::to_writer(&mut bytes, &entry.line)?;
+        for line in batch.iter().filter_map(|entry| entry.line.as_ref()) {
+            serde_json::to_writer(&mut bytes, line)?;
             bytes.push(b'\n');
         }
         file.write_all(&bytes)?;

@@ -12,6 +12,7 @@ mod follow;
 pub mod handle;
 pub mod log;
 mod model;
+pub mod phones;
 mod sender;
 mod stream;
 mod talk;
@@ -31,7 +32,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use self::log::Log;
 use self::model::Model;
+use self::phones::Phones;
 use self::sender::Sender;
+use super::options::Channel;
 use super::script::Script;
 use super::wire::{Order, Report};
 
@@ -49,8 +52,13 @@ pub async fn run(brief: &str) -> anyhow::Result<()> {
     let brief: Brief = serde_json::from_str(brief).context("cannot read the brief")?;
     let log = Log::create(&brief.log)?;
     let (port, model) = Model::serve(brief.model, brief.script.clone(), log.clone()).await?;
-    let sender = Sender::new(brief.script, log, model);
-    report(&Report::Listening { port });
+    let phones = match brief.script.channel {
+        Channel::WebChat => None,
+        Channel::WhatsappCloud => Some(Phones::start(&brief.script, brief.model).await?),
+    };
+    let graph = phones.as_ref().map(Phones::graph_url);
+    let sender = Sender::new(brief.script, log, model, phones);
+    report(&Report::Listening { port, graph });
 
     let mut orders = orders();
     let mut look = interval(Duration::from_millis(10));
@@ -60,14 +68,18 @@ pub async fn run(brief: &str) -> anyhow::Result<()> {
         tokio::select! {
             order = orders.recv() => match order {
                 Some(order) => obey(&sender, order),
-                None => return Ok(()),
+                None => {
+                    sender.look_at_screens();
+                    return sender.log.flush().await;
+                }
             },
             _ = look.tick() => {
+                sender.look_at_screens();
                 if !finished && sender.finished() {
                     finished = true;
                     report(&Report::Finished);
                 }
-                if sender.followed.caught_up() {
+                if sender.all_told() && sender.followed.caught_up() {
                     report(&Report::CaughtUp);
                 }
             }

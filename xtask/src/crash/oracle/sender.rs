@@ -17,6 +17,7 @@ use super::door::Door;
 use super::follow::Followed;
 use super::log::{Log, Record};
 use super::model::Model;
+use super::phones::Phones;
 use super::report;
 use crate::crash::script::{Again, Message, Script};
 use crate::crash::words::dice;
@@ -38,6 +39,8 @@ pub struct Sender {
     pub(super) script: Script,
     pub(super) repeats: Repeats,
     pub(super) model: Arc<Model>,
+    /// Where people write to numbers instead of web chats.
+    pub(super) phones: Option<Phones>,
     doors: OnceLock<Vec<Door>>,
     pub(super) followed: Followed,
     pub(super) gate: Semaphore,
@@ -50,12 +53,13 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub fn new(script: Script, log: Log, model: Arc<Model>) -> Arc<Self> {
+    pub fn new(script: Script, log: Log, model: Arc<Model>, phones: Option<Phones>) -> Arc<Self> {
         Arc::new(Self {
             log,
             script,
             repeats: Repeats::default(),
             model,
+            phones,
             doors: OnceLock::new(),
             followed: Followed::default(),
             gate: Semaphore::new(0),
@@ -71,6 +75,9 @@ impl Sender {
         let doors = self
             .doors
             .get_or_init(|| doors.into_iter().map(Door::new).collect());
+        if let (Some(phones), Some(door)) = (&self.phones, doors.first()) {
+            phones.post_to(door.at);
+        }
         let conversations = self.script.conversations();
         if self.script.replicated && !doors.is_empty() {
             for (conversation, _) in conversations.iter().step_by(2) {

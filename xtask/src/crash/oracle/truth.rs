@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::log::{Line, Record};
+use super::log::{Left, Line, Record};
 use crate::crash::words::{Conversation, Key, Token};
 
 #[derive(Debug, Clone, Default)]
@@ -58,6 +58,10 @@ pub struct Truth {
     pub seen: BTreeMap<Conversation, Vec<(u64, usize)>>,
     pub calls: BTreeMap<u64, Call>,
     pub odd_calls: Vec<String>,
+    /// What numbers sent, in the order in which it came.
+    pub left: Vec<Left>,
+    /// Sends beyond a rate, by its name.
+    pub beyond: BTreeMap<String, u64>,
     pub refused: u64,
     pub refused_without_retry_after: u64,
 }
@@ -123,6 +127,8 @@ impl Truth {
                 .entry(conversation)
                 .or_default()
                 .push((number, door)),
+            Record::Left(left) => self.left.push(left),
+            Record::Beyond { limit } => *self.beyond.entry(limit).or_default() += 1,
             Record::Call { call, tokens, .. } => {
                 self.calls.insert(
                     call,

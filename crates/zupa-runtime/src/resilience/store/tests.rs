@@ -6,7 +6,7 @@ use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-const ALL: [Call; 13] = [
+const ALL: [Call; 14] = [
     Call::Recover,
     Call::Write,
     Call::Heartbeat,
@@ -17,6 +17,7 @@ const ALL: [Call; 13] = [
     Call::History,
     Call::Backlog,
     Call::Purge,
+    Call::ForgetNews,
     Call::PurgeFailures,
     Call::Checkpoint,
     Call::Close,
@@ -60,6 +61,7 @@ async fn every_method_ends_at_its_deadline() {
             Call::History => asked(store.history(id, 1)).await,
             Call::Backlog => asked(store.backlog()).await,
             Call::Purge => asked(store.purge(now, now, 1)).await,
+            Call::ForgetNews => asked(store.forget_news(now, 1)).await,
             Call::PurgeFailures => asked(store.purge_failures(now, 1)).await,
             Call::Checkpoint => asked(store.checkpoint()).await,
             Call::Close => asked(store.close(life().process)).await,
@@ -67,6 +69,7 @@ async fn every_method_ends_at_its_deadline() {
         let upkeep = [
             Call::Recover,
             Call::Purge,
+            Call::ForgetNews,
             Call::PurgeFailures,
             Call::Checkpoint,
             Call::Close,

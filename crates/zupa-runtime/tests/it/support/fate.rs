@@ -141,6 +141,10 @@ impl Store for FatedStore {
         self.inner.purge(keys, raw, limit).await
     }
 
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        self.inner.forget_news(before, limit).await
+    }
+
     async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
         self.inner.purge_failures(before, limit).await
     }

@@ -303,6 +303,10 @@ impl Store for Forgetful {
         Ok(0)
     }
 
+    async fn forget_news(&self, _: Timestamp, _: usize) -> Result<u64> {
+        Ok(0)
+    }
+
     async fn purge_failures(&self, _: Timestamp, _: usize) -> Result<DeadLettersKept> {
         Ok(DeadLettersKept::default())
     }

@@ -186,6 +186,10 @@ impl Store for Meddler {
         self.inner.purge(keys, raw, limit).await
     }
 
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        self.inner.forget_news(before, limit).await
+    }
+
     async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
         self.inner.purge_failures(before, limit).await
     }

@@ -74,6 +74,10 @@ impl Store for RecordsFirst {
         self.0.purge(keys, raw, limit).await
     }
 
+    async fn forget_news(&self, before: Timestamp, limit: usize) -> Result<u64> {
+        self.0.forget_news(before, limit).await
+    }
+
     async fn purge_failures(&self, before: Timestamp, limit: usize) -> Result<DeadLettersKept> {
         self.0.purge_failures(before, limit).await
     }

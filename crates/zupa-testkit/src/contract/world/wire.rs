@@ -40,6 +40,8 @@ impl World<'_> {
             number: place.number,
             attempt,
             answer_by: self.now.plus(EXPIRY),
+            pace: None,
+            window: None,
         }
     }
 

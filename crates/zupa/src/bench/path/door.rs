@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use zupa_core::channel::no_media;
 use zupa_core::{
     Acknowledges, Address, Alias, Capabilities, Channel, ChannelId, Content, Correlation,
-    Deduplicates, Hint, Inbound, IntakeBatch, Media, OnUnknown, Outgoing, PlatformId, Result,
-    SendReceipt, TenantId, Timestamp, Voice,
+    Deduplicates, Hint, Inbound, IntakeBatch, Media, Outgoing, PlatformId, Result, SendReceipt,
+    TenantId, Timestamp, Voice,
 };
 
 use super::super::clock;
@@ -118,12 +118,7 @@ impl Channel for Door {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            acknowledges: Acknowledges::OnSend,
-            deduplicates: Deduplicates::ByKey,
-            drafts: false,
-            on_unknown: OnUnknown::Review,
-        }
+        Capabilities::new(Acknowledges::OnSend, Deduplicates::ByKey)
     }
 
     async fn send(&self, message: Outgoing) -> Result<SendReceipt> {

@@ -25,7 +25,7 @@ pub async fn numbers(config: &Config) -> Result<Numbers, Failure> {
     let mut numbers = Vec::new();
     for (index, channel) in config.channels.iter().enumerate() {
         if channel.kind == ChannelKind::WhatsAppCloud {
-            numbers.push(built_in::number(config, index, channel).await?);
+            numbers.push(number(config, index, channel).await?);
         }
     }
     Ok(Numbers {
@@ -44,14 +44,18 @@ pub async fn numbers(_: &Config) -> Result<Numbers, Failure> {
 }
 
 #[cfg(feature = "whatsapp-cloud")]
+pub use built_in::number;
+
+#[cfg(feature = "whatsapp-cloud")]
 mod built_in {
-    use zupa::config::{Channel, Config, OnUnknown};
+    use zupa::config::{Channel, Config, OnUnknown, WindowClosed};
     use zupa_core::{ChannelId, Error, TenantId};
     use zupa_whatsapp_cloud::{WhatsAppCloud, WhatsAppCloudConfig};
 
     use super::super::secret;
     use crate::cli::failure::Failure;
 
+    /// One number of the configuration.
     pub async fn number(
         config: &Config,
         index: usize,
@@ -84,9 +88,26 @@ mod built_in {
                 OnUnknown::Review => zupa_core::OnUnknown::Review,
                 OnUnknown::Resend => zupa_core::OnUnknown::Resend,
             },
+            window_closed: window_closed(channel),
+            messages_per_second: channel.messages_per_second,
             payload_bytes: config.limits.payload_bytes,
             ..WhatsAppCloudConfig::new(id, tenant, phone_number_id, access_token)
         };
         Ok(WhatsAppCloud::new(number)?)
+    }
+
+    fn window_closed(channel: &Channel) -> zupa_whatsapp_cloud::WindowClosed {
+        use zupa_whatsapp_cloud::WindowClosed as Closed;
+
+        match (channel.window_closed, &channel.template_name) {
+            (WindowClosed::Wait, _) => Closed::Wait,
+            (WindowClosed::Drop, _) => Closed::Drop,
+            (WindowClosed::Template, Some(name)) => Closed::Template {
+                name: name.clone(),
+                language: channel.template_language.clone(),
+            },
+            // Loading the configuration has refused a template without a name.
+            (WindowClosed::Review | WindowClosed::Template, _) => Closed::Review,
+        }
     }
 }

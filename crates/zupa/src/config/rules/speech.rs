@@ -61,7 +61,7 @@ impl Rules<'_> {
             self.report("synthesizer.provider", flaw);
         }
         let carries_voice = |kind| match kind {
-            ChannelKind::WebChat | ChannelKind::WhatsAppCloud => false,
+            ChannelKind::WebChat | ChannelKind::WhatsAppCloud | ChannelKind::WwebjsBridge => false,
         };
         if !config.channels.iter().any(|door| carries_voice(door.kind)) {
             let flaw = Flaw::new(

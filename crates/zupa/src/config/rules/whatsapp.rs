@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::super::problem::Flaw;
-use super::super::{Channel, ChannelKind, Origin};
+use super::super::{Channel, ChannelKind, Origin, WindowClosed};
 use super::Rules;
 
 /// The keys of a channel that only a number has.
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 10] = [
     "phone_number_id",
     "graph_url",
     "access_token",
     "app_secrets",
     "verify_token",
     "on_unknown",
+    "messages_per_second",
+    "window_closed",
+    "template_name",
+    "template_language",
 ];
 
 impl Rules<'_> {
@@ -25,7 +29,7 @@ impl Rules<'_> {
         for (index, channel) in self.config.channels.iter().enumerate() {
             let at = format!("channel[{index}]");
             match channel.kind {
-                ChannelKind::WebChat => self.no_number(&at),
+                ChannelKind::WebChat | ChannelKind::WwebjsBridge => self.no_number(&at),
                 ChannelKind::WhatsAppCloud => {
                     self.built_with_whatsapp(&at);
                     self.number(&at, channel);
@@ -42,7 +46,7 @@ impl Rules<'_> {
                 continue;
             }
             let flaw = Flaw::new(
-                "a web chat has no such key",
+                "this kind of channel has no such key",
                 "it belongs to a number of WhatsApp",
                 "remove it, or set kind to `whatsapp-cloud`",
             );
@@ -77,6 +81,14 @@ impl Rules<'_> {
                 "the app has both, at developers.facebook.com; see docs/whatsapp.md",
             );
             self.report(&format!("{at}.kind"), flaw);
+        }
+        if channel.window_closed == WindowClosed::Template && channel.template_name.is_none() {
+            let flaw = Flaw::new(
+                "template_name is missing",
+                "without it there is no template that a message could go into",
+                "template_name = \"…\", with one that Meta has approved, or window_closed = \"review\"",
+            );
+            self.report(&format!("{at}.window_closed"), flaw);
         }
         if channel
             .phone_number_id

@@ -179,7 +179,7 @@ fn the_schema_holds_every_key_and_closes_every_object() {
     assert_eq!(channel["required"], serde_json::json!(["id", "kind"]));
     assert_eq!(
         channel["properties"]["kind"]["enum"],
-        serde_json::json!(["web-chat", "whatsapp-cloud"])
+        serde_json::json!(["web-chat", "whatsapp-cloud", "wwebjs-bridge"])
     );
 }
 

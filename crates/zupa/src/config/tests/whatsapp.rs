@@ -1,7 +1,7 @@
 //! Numbers of WhatsApp: what is read, what is refused, and what is not shown.
 
 #[cfg(feature = "whatsapp-cloud")]
-use super::super::{ChannelKind, OnUnknown};
+use super::super::{ChannelKind, OnUnknown, WindowClosed};
 use super::{file, lines};
 
 const NUMBER: &str = "[[channel]]\nid = 'wa'\nkind = 'whatsapp-cloud'\nphone_number_id = '100'\n\
@@ -27,12 +27,14 @@ fn check(text: &str, expected: &[&str]) {
 fn a_number_is_read_and_its_secrets_are_not_shown() {
     let text = format!(
         "{NUMBER}app_secrets = ['canary-one', 'file:/run/old']\nverify_token = 'canary-two'\n\
-         on_unknown = 'resend'\ngraph_url = 'http://127.0.0.1:1/v9'\n"
+         on_unknown = 'resend'\nmessages_per_second = 20\nwindow_closed = 'wait'\ngraph_url = 'http://127.0.0.1:1/v9'\n"
     );
     let config = file(&text).unwrap();
     let number = &config.channels[0];
     assert_eq!(number.kind, ChannelKind::WhatsAppCloud);
     assert_eq!(number.on_unknown, OnUnknown::Resend);
+    assert_eq!(number.messages_per_second, 20);
+    assert_eq!(number.window_closed, WindowClosed::Wait);
     assert_eq!(number.app_secrets.len(), 2);
     let listed: Vec<_> = config.secrets().into_iter().map(|(path, _)| path).collect();
     assert_eq!(
@@ -75,7 +77,19 @@ fn a_number_that_cannot_work_is_refused() {
     check(
         "[[channel]]\nid = 'main'\nkind = 'web-chat'\nverify_token = 'env:X'\n",
         &[
-            "zupa.toml:4:16: channel[0].verify_token: a web chat has no such key | it belongs to a number of WhatsApp | remove it, or set kind to `whatsapp-cloud`",
+            "zupa.toml:4:16: channel[0].verify_token: this kind of channel has no such key | it belongs to a number of WhatsApp | remove it, or set kind to `whatsapp-cloud`",
+        ],
+    );
+    check(
+        &format!("{NUMBER}messages_per_second = 0\n"),
+        &[
+            "zupa.toml:6:23: channel[0].messages_per_second: 0 is out of range | allowed: 1 to 1000 | for example `80`, the default",
+        ],
+    );
+    check(
+        &format!("{NUMBER}window_closed = 'template'\n"),
+        &[
+            "zupa.toml:6:17: channel[0].window_closed: template_name is missing | without it there is no template that a message could go into | template_name = \"…\", with one that Meta has approved, or window_closed = \"review\"",
         ],
     );
     check(

@@ -1,0 +1,181 @@
+//! A platform with limits: nothing is sent faster than it allows, whatever dies, and who has
+//! asked waits for nobody who has not.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use zupa_core::{Clock, Deduplicates, Outbound, Pace, PairPace, Timestamp};
+use zupa_runtime::{Cx, Ending, Graph, Move, State, Stop, ends};
+use zupa_testkit::Call;
+
+use crate::support::{DOOR, Setup, World, door, life, pass, secs};
+
+const PACE: Pace = Pace {
+    per_second: 20,
+    pair: PairPace {
+        every: Duration::from_secs(6),
+        burst: 5,
+        slack: Duration::from_secs(1),
+    },
+};
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Nothing;
+
+impl State for Nothing {
+    type Update = ();
+    type Kept = ();
+    fn apply(&mut self, (): ()) {}
+    fn kept(&self) -> &() {
+        &()
+    }
+    fn attach(&mut self, (): ()) {}
+}
+
+/// Answers `ana: 3 reply` with three messages, and `ana: 3 news` with three of which nobody
+/// has asked for.
+async fn talk(_: &Nothing, cx: &mut Cx) -> Result<Move<Nothing>, Stop> {
+    let asked = cx.inbounds()[0].content.as_prompt_text();
+    let (who, wanted) = asked.split_once(": ").unwrap();
+    let (count, lane) = wanted.split_once(' ').unwrap();
+    let say = |text: String| match lane {
+        "reply" => Outbound::reply(text),
+        _ => Outbound::proactive(text),
+    };
+    let said = (1..=count.parse().unwrap()).map(|number: u32| say(format!("{who}: {number}")));
+    Ok(Move::end(Ending::Answer(said.collect())))
+}
+
+fn platform() -> Setup {
+    Setup::with(door(DOOR, Deduplicates::ByKey).with_pace(PACE))
+}
+
+async fn start(setup: &Setup) -> World {
+    let graph = Graph::builder("talkative")
+        .node("talk", talk, [ends()])
+        .build()
+        .unwrap();
+    setup.start_with(|builder| builder.graph(graph)).await
+}
+
+/// What reached the platform since the first `before` calls, and when by the wall.
+fn arrived(world: &World, before: usize) -> Vec<(Timestamp, String)> {
+    let (now, wall) = (Instant::now(), world.clock.wall());
+    let at = world.door().called_at();
+    let said = world.door().calls();
+    let said = said.iter().map(|sent| sent.content.as_prompt_text());
+    let at = at.into_iter().map(|at| wall.minus(now - at));
+    at.zip(said).skip(before).collect()
+}
+
+/// Meta's words: so many messages in any second; and to one person a burst within 6 s, after
+/// which there is nothing for as long as the messages would have taken one by one.
+fn assert_within_limits(arrived: &[(Timestamp, String)]) {
+    let mut second = VecDeque::new();
+    let mut bursts: HashMap<&str, (Timestamp, u32)> = HashMap::new();
+    for (at, said) in arrived {
+        second.push_back(*at);
+        while second[0].plus(secs(1)) <= *at {
+            second.pop_front();
+        }
+        assert!(second.len() <= PACE.per_second as usize, "{at:?}");
+
+        let who = said.split_once(':').unwrap().0;
+        let (from, count) = bursts.get(who).copied().unwrap_or((*at, 0));
+        let burst = if *at >= from.plus(PACE.pair.every * count) {
+            (*at, 1)
+        } else {
+            let in_burst = *at < from.plus(PACE.pair.every) && count < PACE.pair.burst;
+            assert!(in_burst, "{said} came too early, at {at:?}");
+            (from, count + 1)
+        };
+        bursts.insert(who, burst);
+    }
+}
+
+#[test]
+fn no_send_breaks_a_limit_and_no_death_makes_room() {
+    let setup = platform();
+    let people: Vec<_> = (0..30).map(|number| format!("p{number}")).collect();
+    let mut seen = Vec::new();
+    for killed_after in [Some(900), Some(1_700), Some(14_000), None] {
+        life(async {
+            let world = start(&setup).await;
+            if seen.is_empty() {
+                for who in &people {
+                    world.say(who, &format!("{who}: 7 reply")).await;
+                }
+            }
+            match killed_after {
+                Some(millis) => pass(Duration::from_millis(millis)).await,
+                None => world.quiet().await,
+            }
+            seen.extend(arrived(&world, seen.len()));
+        });
+    }
+    assert_within_limits(&seen);
+    let visible = setup.visible();
+    assert_eq!(visible.len(), 7 * people.len());
+    for who in &people {
+        let mut said = visible
+            .iter()
+            .filter(|said| said.starts_with(&format!("{who}:")));
+        for number in 1..=7 {
+            assert_eq!(
+                *said.next().unwrap(),
+                format!("{who}: {number}"),
+                "in order"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_time_is_left_alone_until_then() {
+    let world = start(&platform()).await;
+    world.say("ana", "ana: 7 reply").await;
+    pass(secs(2)).await;
+    assert_eq!(world.visible().len(), 5);
+    let writes = world.store.calls_of(Call::Write);
+    pass(secs(28)).await;
+    assert_eq!(
+        world.visible().len(),
+        5,
+        "a burst of 5 is 30 s, and 1 s for the way"
+    );
+    assert_eq!(world.store.calls_of(Call::Write), writes);
+    let view = world.view("ana: 7 reply").await;
+    assert_eq!(view.deliveries[5].attempts, 0);
+    pass(secs(3)).await;
+    assert_eq!(world.visible().len(), 7);
+    assert_within_limits(&arrived(&world, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_overtakes_a_campaign() {
+    let world = start(&platform()).await;
+    // More than one look lists.
+    for number in 0..400 {
+        let who = format!("p{number}");
+        world.say(&who, &format!("{who}: 1 news")).await;
+    }
+    pass(secs(5)).await;
+    let before = world.visible().len();
+    assert!((80..120).contains(&before), "{before}");
+    let asked = Instant::now();
+    world.say("zoe", "zoe: 2 reply").await;
+    world.door().called(before + 3).await;
+    assert!(
+        asked.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        asked.elapsed()
+    );
+    let since: Vec<_> = world.visible().split_off(before);
+    let at = since.iter().position(|said| said == "zoe: 1").unwrap();
+    assert!(at <= 1, "{since:?}");
+    world.quiet().await;
+    assert_eq!(world.visible().len(), 402);
+    assert_within_limits(&arrived(&world, 0));
+}

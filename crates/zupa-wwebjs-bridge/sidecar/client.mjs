@@ -1,0 +1,291 @@
+// One life of a client: from its start to `ready`, its events in order, and its end.
+
+import fs from 'node:fs';
+
+import { catchUp } from './catchup.mjs';
+import { address, key, message, name } from './shape.mjs';
+import { within } from './time.mjs';
+
+const MINUTE = 60_000;
+/** What was said shortly before the last sign of life is looked for again. */
+const OVERLAP = 10 * MINUTE;
+const MAX_SEEN = 20_000;
+/** Characters; as many as fit into a frame however they are written. */
+const MAX_EDIT = 150_000;
+/** Connection states that are none of our making and stop every send. */
+const BLOCKS = new Set(['TOS_BLOCK', 'SMB_TOS_BLOCK', 'PROXYBLOCK', 'DEPRECATED_VERSION', 'CONFLICT']);
+const UNLINKED = new Set(['LOGOUT', 'UNPAIRED', 'UNPAIRED_IDLE']);
+
+export class ClientLife {
+  #of;
+  #queue = Promise.resolve();
+  #seen = new Set();
+  #waiting;
+  #state = ['starting'];
+  #timers = [];
+  #isOver = false;
+  #isDue = false;
+  #isBehind = false;
+  #probing;
+
+  /**
+   * `of`: `makeClient`, `settings`, `page`, `commands`, `emit(…events)` (durable when it
+   * returns), `isTold(key)`, `state(state, reason)`, `pairing(kind, text)`, `leave(reason)`, `mark` (reads
+   * and writes the time up to which everything was told), `now()`.
+   */
+  constructor(of) {
+    this.#of = of;
+  }
+
+  async start() {
+    const { settings } = this.#of;
+    this.#to('starting');
+    this.#after(settings.start_ms, () => this.#isBefore('pairing') && this.#end('not_loaded'));
+    let client;
+    try {
+      client = this.#of.makeClient(settings);
+      this.#of.page.client = client;
+      this.#listen(client);
+      await client.initialize();
+    } catch (error) {
+      this.#end(whyNot(error));
+      return;
+    }
+    // The library listens to none of these.
+    client.pupBrowser?.on?.('disconnected', () => this.#end('browser_gone'));
+    client.pupPage?.on?.('error', () => this.#end('page_crashed'));
+    client.pupPage?.on?.('close', () => this.#end('page_closed'));
+  }
+
+  /** Lets go of the browser; a profile stays as it is. */
+  async stop() {
+    this.#isOver = true;
+    this.#of.page.ready = false;
+    this.#timers.forEach(clearInterval);
+    const { client } = this.#of.page;
+    const browser = client?.pupBrowser;
+    await within(5_000, Promise.resolve(client?.destroy?.()), undefined);
+    browser?.process?.()?.kill?.('SIGKILL');
+  }
+
+  #listen(client) {
+    const on = (event, act) => client.on(event, (...what) => {
+      if (!this.#isOver) act(...what);
+    });
+    const inOrder = (event, act) => on(event, (...what) => this.#inOrder(() => act(...what)));
+    on('qr', (text) => this.#pairing('qr', text));
+    on('code', (text) => this.#pairing('code', text));
+    on('authenticated', () => this.#authenticated());
+    on('auth_failure', () => this.#end('auth_failure'));
+    on('ready', () => this.#ready());
+    on('change_state', (state) => this.#changed(state));
+    on('disconnected', (reason) => this.#disconnected(reason));
+    inOrder('message', (raw) => this.#inChat(message(raw), async (shape) => {
+      this.#emit(...(await this.#said(shape, 'live')));
+    }));
+    inOrder('message_create', (raw) => this.#inChat(message(raw), (shape) => this.#own(shape)));
+    inOrder('message_ack', (raw, level) => {
+      const of = key(raw?.id);
+      if (of?.from_me && Number.isSafeInteger(level)) this.#of.commands.acked(of, level);
+    });
+    inOrder('message_edit', (raw, body) => this.#inChat(message(raw), (shape) => {
+      // What is longer than any message may be is no news.
+      const text = String(body);
+      if (!shape.key.from_me && text.length < MAX_EDIT) this.#emit({ type: 'edit', key: shape.key, body: text });
+    }));
+    inOrder('message_revoke_everyone', (raw) => this.#inChat(message(raw), (shape) => {
+      const of = key(raw.protocolMessageKey) ?? shape.key;
+      if (!of.from_me) this.#emit({ type: 'revoke', key: of });
+    }));
+    inOrder('message_reaction', (raw) => this.#reacted(raw));
+  }
+
+  #authenticated() {
+    if (this.#isBefore('authenticated')) this.#to('authenticated');
+    this.#after(this.#of.settings.ready_ms, () => this.#isBefore('ready') && this.#end('never_ready'));
+  }
+
+  /**
+   * Comes again with each synchronisation, three times at once or after the page was loaded
+   * anew: whatever it was, something may have been missed before it.
+   */
+  #ready() {
+    if (this.#isDue || this.#state[0] === 'blocked') return;
+    this.#isDue = true;
+    if (this.#isBefore('ready')) this.#state = ['ready', undefined];
+    // Until a chat is caught up, what is said in it waits.
+    this.#waiting ??= [];
+    this.#inOrder(() => this.#catchUp());
+  }
+
+  async #catchUp() {
+    const { page, commands, mark, now } = this.#of;
+    const began = now();
+    this.#isDue = false;
+    this.#waiting ??= [];
+    let unread;
+    page.ready = true;
+    const since = (mark.read() ?? began) - OVERLAP;
+    let missed = [];
+    try {
+      unread = await catchUp(page, {
+        since,
+        also: commands.chatsInDoubt(),
+        found: async (shape) => {
+          if (shape.key.from_me) this.#own(shape);
+          else missed.push(...(await this.#said(shape, 'catch_up')));
+        },
+        done: async (chat) => {
+          // A chat's messages are synced at once, and others get a word in between.
+          this.#emit(...missed);
+          missed = [];
+          await new Promise(setImmediate);
+          await this.#flush(chat);
+        },
+      });
+    } catch {
+      this.#end('catch_up_failed');
+      return;
+    }
+    if (this.#isOver || this.#state[0] === 'blocked') return;
+    // What could not be read is looked for again in the next life.
+    this.#isBehind ||= unread > 0;
+    if (!this.#isBehind) mark.write(began);
+    this.#to('ready');
+    this.#probing ??= this.#each(this.#of.settings.probe_ms, () => this.#probe());
+  }
+
+  async #flush(chat) {
+    const isDue = (shape) => chat === undefined || this.#of.page.isSameChat(shape.key.chat, chat);
+    const due = this.#waiting.filter(([shape]) => isDue(shape));
+    this.#waiting = chat === undefined ? undefined : this.#waiting.filter(([shape]) => !isDue(shape));
+    for (const [shape, act] of due) await act(shape);
+  }
+
+  async #probe() {
+    const { page, mark, now } = this.#of;
+    const began = now();
+    const state = await page.state();
+    if (this.#isOver) return;
+    if (state === 'HUNG') this.#end('page_hung');
+    else if (state === 'CONNECTED') {
+      const isWhole = this.#waiting === undefined && !this.#isDue && !this.#isBehind;
+      if (this.#state[0] === 'ready' && isWhole) mark.write(began);
+      else this.#changed(state);
+    } else this.#changed(state);
+  }
+
+  async #inChat(shape, act) {
+    if (shape === undefined) return;
+    if (this.#waiting !== undefined) this.#waiting.push([shape, act]);
+    else await act(shape);
+  }
+
+  /** The event of a message; none if it was told before. */
+  async #said(shape, origin) {
+    // Not readable yet: it comes again under the same id when it is.
+    if (shape.kind === 'ciphertext') return [];
+    if (this.#of.isTold(shape.key) || !this.#isNew(`said|${name(shape.key)}`)) return [];
+    const names = await this.#of.page.names(shape.key.chat ?? shape.from);
+    return [{ type: 'message', message: shape, names, origin }];
+  }
+
+  #own(shape) {
+    if (!shape.key.from_me || !this.#isNew(`own|${name(shape.key)}`)) return;
+    this.#of.commands.own(shape);
+  }
+
+  async #reacted(raw) {
+    const [of, to] = [key(raw?.id), key(raw?.msgId)];
+    if (of === undefined || to === undefined || of.from_me) return;
+    const emoji = typeof raw.reaction === 'string' ? raw.reaction : '';
+    if (!this.#isNew(`reaction|${name(of)}|${emoji}`)) return;
+    const names = await this.#of.page.names(to.chat);
+    const at = Number.isSafeInteger(raw.timestamp) ? raw.timestamp : undefined;
+    this.#emit({ type: 'reaction', key: of, to, emoji, sender: address(raw.senderId), at, names });
+  }
+
+  #changed(state) {
+    if (BLOCKS.has(state)) this.#to('blocked', state.toLowerCase());
+    else if (state === 'CONNECTED' && this.#state[0] === 'degraded') this.#ready();
+    else if (state === 'CONNECTED' || this.#isBefore('ready')) return;
+    // Never followed by `disconnected`: nobody else would say it.
+    else this.#to('degraded', String(state ?? 'no_state').toLowerCase());
+  }
+
+  #disconnected(reason) {
+    if (BLOCKS.has(reason)) this.#end(reason.toLowerCase(), 'blocked');
+    else if (UNLINKED.has(reason)) this.#end('unlinked');
+    else this.#end('disconnected');
+  }
+
+  #pairing(kind, text) {
+    if (!this.#isBefore('authenticated')) return;
+    this.#state = ['pairing'];
+    this.#of.pairing(kind, String(text));
+  }
+
+  #emit(...events) {
+    if (!this.#isOver) this.#of.emit(...events);
+  }
+
+  #isNew(what) {
+    if (this.#seen.has(what)) return false;
+    this.#seen.add(what);
+    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value);
+    return true;
+  }
+
+  #inOrder(act) {
+    this.#queue = this.#queue.then(act).catch(() => {
+      // One event that cannot be read costs no other.
+    });
+  }
+
+  #isBefore(state) {
+    const order = ['starting', 'pairing', 'authenticated', 'ready'];
+    const at = order.indexOf(this.#state[0]);
+    return at >= 0 && at < order.indexOf(state);
+  }
+
+  #to(state, reason) {
+    if (this.#isOver) return;
+    this.#state = [state, reason];
+    this.#of.page.ready = state === 'ready';
+    this.#of.state(state, reason);
+  }
+
+  #end(reason, state = 'degraded') {
+    if (this.#isOver) return;
+    this.#to(state, reason);
+    this.#isOver = true;
+    this.#of.leave(reason);
+  }
+
+  #after(milliseconds, act) {
+    this.#timers.push(setTimeout(() => !this.#isOver && act(), milliseconds));
+  }
+
+  #each(milliseconds, act) {
+    const timer = setInterval(() => !this.#isOver && act(), milliseconds);
+    this.#timers.push(timer);
+    return timer;
+  }
+}
+
+/** Puts the profile of a phone that has unlinked us out of the way; nothing is deleted. */
+export function setAside(profile, now) {
+  const aside = `${profile}.unlinked-${new Date(now).toISOString().replaceAll(':', '')}`;
+  fs.renameSync(profile, aside);
+}
+
+/** A word for what a start ended with; what the library says may name a person. */
+function whyNot(error) {
+  const text = String(error?.message ?? error);
+  if (/ERR_(INTERNET_DISCONNECTED|NAME_NOT_RESOLVED|ADDRESS_UNREACHABLE|CONNECTION|NETWORK|TIMED_OUT|PROXY)/.test(text)) {
+    return 'no_network';
+  }
+  if (/Failed to launch|Could not find|ENOENT|EACCES/.test(text)) return 'no_browser';
+  if (/auth timeout/.test(text)) return 'not_loaded';
+  return 'start_failed';
+}

@@ -1,0 +1,226 @@
+// Sends, each carried out at most once, and whose own messages are whose.
+//
+// What a chat shows as written by us was written by the bot or by a human on the phone.
+// While a send of a chat is at work its own messages are parked; once the send is known to
+// be one of them, the others are the human's.
+
+import { address, contentHash, message, name } from './shape.mjs';
+import { within } from './time.mjs';
+
+/** How far from the start of a command its message may be dated. */
+const WINDOW_BEFORE = 5_000;
+const WINDOW_AFTER = 600_000;
+/** How much of a chat is looked through for a message. */
+const LOOK_BACK = 50;
+
+export class Commands {
+  #journal;
+  #page;
+  #now;
+  #human;
+  #told;
+  #jobs = new Map();
+  #parked = [];
+  #levels = new Map();
+
+  /**
+   * `page` is what `client.mjs` makes of the library; `human(message)` is called for what
+   * a human wrote, `told(key, level, command)` for each step up of a message of ours.
+   */
+  constructor({ journal, page, now, human, told }) {
+    this.#journal = journal;
+    this.#page = page;
+    this.#now = now;
+    this.#human = human;
+    this.#told = told;
+  }
+
+  /** Carries a command out, or says again what became of it. Never throws. */
+  async answer(command) {
+    const key = command.command;
+    if (!this.#jobs.has(key)) this.#jobs.set(key, this.#begin(command));
+    const job = this.#jobs.get(key);
+    const late = { result: 'unknown', reason: 'timeout' };
+    let answer = await within(command.timeout_ms, job.done, late);
+    if (answer === late) answer = (await this.#fromEvidence(job.command)) ?? late;
+    // What is settled is in the journal; what is not is looked at anew when asked again,
+    // unless the page is still at it.
+    if (answer !== late) this.#jobs.delete(key);
+    return answer;
+  }
+
+  /** A message of ours has appeared in a chat, or was found there. */
+  own(shape) {
+    if (this.#journal.ofMessage(name(shape.key)) !== undefined) {
+      this.acked(shape.key, shape.ack ?? 0);
+      return;
+    }
+    const atWork = [...this.#jobs.values()].some((job) => job.isAtWork && this.#isIn(shape, job.command));
+    if (atWork) {
+      this.#parked.push(shape);
+      return;
+    }
+    const doubted = this.#journal.inDoubt().find((command) => this.#isIt(shape, command));
+    if (doubted !== undefined) this.#became(doubted, shape);
+    else this.#human(shape);
+  }
+
+  /** WhatsApp has said how far a message of ours got. Levels only go up. */
+  acked(key, level) {
+    const known = name(key);
+    const parked = this.#parked.find((shape) => name(shape.key) === known);
+    if (parked !== undefined) parked.ack = Math.max(parked.ack ?? 0, level);
+    const command = this.#journal.ofMessage(known);
+    if (command === undefined || level === 0) return;
+    const before = this.#levels.get(known) ?? 0;
+    if (level > 0 ? level <= before : before !== 0) return;
+    this.#levels.set(known, level);
+    if (this.#levels.size > 10_000) this.#levels.delete(this.#levels.keys().next().value);
+    this.#settle(command, level > 0
+      ? { result: 'sent', id: known }
+      : { result: 'failed', reason: 'refused', again: false });
+    this.#told(key, level, command.key);
+  }
+
+  /** The chats in which something is in doubt. */
+  chatsInDoubt() {
+    return this.#journal.inDoubt().map((command) => command.chat);
+  }
+
+  #begin(asked) {
+    const before = this.#journal.get(asked.command);
+    // What has certainly not left may leave, whoever asks for it and for the how manieth time.
+    const isNew = before === undefined || before.answer?.result === 'failed';
+    const { promise, resolve } = deferred();
+    const job = { command: before, done: promise, resolve, isAtWork: false };
+    if (!isNew && before.answer !== undefined) resolve(before.answer);
+    else if (isNew) void this.#carryOut(asked, job);
+    else {
+      const doubt = { result: 'unknown', reason: 'started_before' };
+      void this.#fromEvidence(before).then((answer) => resolve(answer ?? doubt));
+    }
+    return job;
+  }
+
+  async #carryOut(asked, job) {
+    const failed = (reason, again) => job.resolve({ result: 'failed', reason, again });
+    if (!this.#page.isReady()) return failed('not_ready', true);
+    let chat;
+    try {
+      chat = await this.#page.chat(asked.chat);
+      if (!chat) return failed('no_chat', false);
+      if (asked.first === 'refuse' && !(await this.#page.hasSpoken(chat))) {
+        return failed('first_contact', false);
+      }
+    } catch {
+      // Nothing was asked of the page but to look.
+      return failed('page', true);
+    }
+    // Looking takes its time.
+    if (!this.#page.isReady()) return failed('not_ready', true);
+    const command = {
+      key: asked.command,
+      attempt: asked.attempt,
+      chat: address(asked.chat),
+      // The page's own name of it, by which an echo comes.
+      there: address(chat.id),
+      hash: contentHash(asked.text),
+      at: this.#now(),
+    };
+    this.#journal.started(command, this.#now());
+    job.command = this.#journal.get(command.key);
+    job.isAtWork = true;
+    let shape;
+    let answer;
+    try {
+      const raw = await this.#page.send(chat, asked.text);
+      shape = message(raw);
+      answer = raw ? undefined : { result: 'failed', reason: 'null', again: true };
+    } catch {
+      // It may have left all the same.
+    }
+    job.isAtWork = false;
+    if (shape !== undefined) this.#became(job.command, shape);
+    else await this.#orNothing(job, answer);
+    this.#release(job.command);
+  }
+
+  /** The page has ended without saying which message it made. */
+  async #orNothing(job, absent) {
+    const found = await this.#fromEvidence(job.command, absent);
+    if (found !== undefined) this.#settle(job.command, found, job);
+    else if (job.command.name === undefined) job.resolve({ result: 'unknown', reason: 'no_evidence' });
+  }
+
+  /**
+   * What the chat says of a command: its answer, or nothing. `absent` is the answer if the
+   * page can be read and has no such message; only where no later sending is possible.
+   */
+  async #fromEvidence(command, absent) {
+    if (command === undefined) return undefined;
+    if (command.answer !== undefined) return command.answer;
+    const parked = this.#parked.find((shape) => this.#isIt(shape, command));
+    if (parked !== undefined) this.#became(command, parked);
+    try {
+      if (command.name === undefined || command.answer === undefined) {
+        const chat = await this.#page.chat(command.chat);
+        const shapes = (await this.#page.fetch(chat, LOOK_BACK)).map(message);
+        const own = shapes.filter((shape) => shape?.key.from_me);
+        const it = own.find((shape) => name(shape.key) === command.name)
+          ?? own.find((shape) => this.#isIt(shape, command));
+        if (it !== undefined) this.#became(command, it);
+        else if (command.name === undefined && absent !== undefined) return absent;
+      }
+    } catch {
+      // Without a page there is no evidence.
+    }
+    return command.answer;
+  }
+
+  #became(command, shape) {
+    const known = name(shape.key);
+    if (command.name === undefined) this.#journal.became(command.key, known);
+    const parked = this.#parked.find((other) => name(other.key) === known);
+    this.#parked = this.#parked.filter((other) => other !== parked);
+    this.acked(shape.key, Math.max(shape.ack ?? 0, parked?.ack ?? 0) || (shape.ack ?? 0));
+  }
+
+  #settle(command, answer, job = this.#jobs.get(command.key)) {
+    if (this.#journal.get(command.key)?.answer === undefined) {
+      this.#journal.answered(command.key, answer);
+    }
+    job?.resolve(answer);
+  }
+
+  /** Decides on what was parked for a chat in which nothing is at work any more. */
+  #release(command) {
+    const here = this.#parked.filter((shape) => this.#isIn(shape, command));
+    this.#parked = this.#parked.filter((shape) => !here.includes(shape));
+    here.forEach((shape) => this.own(shape));
+  }
+
+  #isIn(shape, command) {
+    const chat = shape.key.chat ?? shape.to;
+    return this.#page.isSameChat(chat, command.chat) || this.#page.isSameChat(chat, command.there);
+  }
+
+  /** Whether a message of ours is what a command has become. */
+  #isIt(shape, command) {
+    if (command.name !== undefined || this.#journal.ofMessage(name(shape.key)) !== undefined) {
+      return false;
+    }
+    const at = (shape.at ?? 0) * 1000;
+    return this.#isIn(shape, command)
+      && contentHash(shape.body) === command.hash
+      && at >= command.at - WINDOW_BEFORE
+      && at <= command.at + WINDOW_AFTER;
+  }
+}
+
+function deferred() {
+  let resolve;
+  const promise = new Promise((set) => {
+    resolve = set;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,125 @@
+// What is asked of the library, and no more.
+
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { address } from './shape.mjs';
+import { within } from './time.mjs';
+
+/** How long a look into the page may take. */
+const LOOK_MS = 15_000;
+/** How long nobody asks again for the other name of somebody who has none. */
+const ALONE_MS = 10 * 60_000;
+/** Pairs of names that are remembered. */
+const MAX_ALIASES = 10_000;
+
+export class Page {
+  client;
+  #isReady = false;
+  #others = new Map();
+  #alone = new Map();
+
+  isReady() {
+    return this.#isReady && this.client !== undefined;
+  }
+
+  set ready(ready) {
+    this.#isReady = ready;
+  }
+
+  async chat(id) {
+    return look(this.client.getChatById(id));
+  }
+
+  async chats() {
+    return look(this.client.getChats());
+  }
+
+  async fetch(chat, limit) {
+    return look(chat.fetchMessages({ limit }));
+  }
+
+  async hasSpoken(chat) {
+    return (await look(chat.fetchMessages({ limit: 1, fromMe: false }))).length > 0;
+  }
+
+  /** Not limited in time: whoever waits for it is. */
+  async send(chat, text) {
+    return this.client.sendMessage(address(chat.id), text, {
+      waitUntilMsgSent: true,
+      sendSeen: false,
+      linkPreview: false,
+      parseVCards: false,
+    });
+  }
+
+  /** The state of the connection, or `HUNG`. */
+  async state() {
+    return within(LOOK_MS, Promise.resolve(this.client.getState()), 'HUNG');
+  }
+
+  /** All names of the other end, its phone number first. */
+  async names(id) {
+    if (!id?.endsWith('@c.us') && !id?.endsWith('@lid')) return id === undefined ? [] : [id];
+    if (!this.#others.has(id) && Date.now() - (this.#alone.get(id) ?? 0) > ALONE_MS) {
+      this.#alone.set(id, Date.now());
+      // As good as can be had: without it the message has one name.
+      const found = await within(LOOK_MS, this.#ask(id), undefined);
+      if (found !== undefined) this.#remember(id, found);
+    }
+    const other = this.#others.get(id);
+    const both = other === undefined ? [id] : [id, other];
+    return both.sort((one, two) => Number(one.endsWith('@lid')) - Number(two.endsWith('@lid')));
+  }
+
+  isSameChat(one, two) {
+    return one === two || (one !== undefined && this.#others.get(one) === two);
+  }
+
+  async typing(id) {
+    const chat = await this.chat(id);
+    await chat?.sendStateTyping();
+  }
+
+  /** Puts received media into a file of its own, whose name is in the answer. */
+  async media(handle, folder, { request, timeout_ms: timeout, max_bytes: most }) {
+    const late = { reason: 'timeout' };
+    return within(timeout, this.#media(handle, folder, String(request), most), late);
+  }
+
+  async #media(handle, folder, name, most) {
+    if (!this.isReady()) return { reason: 'not_ready' };
+    const raw = await this.client.getMessageById(handle);
+    const media = raw?.hasMedia ? await raw.downloadMedia() : undefined;
+    if (typeof media?.data !== 'string') return { reason: 'gone' };
+    if (media.data.length > most * 1.4 + 4) return { reason: 'too_large' };
+    const file = path.join(folder, name);
+    fs.writeFileSync(file, Buffer.from(media.data, 'base64'), { mode: 0o600 });
+    return { file: name, mime: String(media.mimetype) };
+  }
+
+  async #ask(id) {
+    const [pair] = await this.client.getContactLidAndPhone([id]);
+    const names = [address(pair?.pn), address(pair?.lid)];
+    return names.find((found) => found !== undefined && found !== id);
+  }
+
+  #remember(one, two) {
+    if (this.#others.size > MAX_ALIASES) this.#others.clear();
+    if (this.#alone.size > MAX_ALIASES) this.#alone.clear();
+    this.#others.set(one, two);
+    this.#others.set(two, one);
+  }
+}
+
+async function look(promise) {
+  const late = Symbol('late');
+  let failed;
+  const looked = Promise.resolve(promise).catch((error) => {
+    failed = error;
+    return late;
+  });
+  const seen = await within(LOOK_MS, looked, late);
+  if (seen === late) throw failed ?? new Error('the page does not answer');
+  return seen;
+}

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { Commands } from '../commands.mjs';
+import { Journal } from '../journal.mjs';
+import { contentHash, key } from '../shape.mjs';
+
+const ANA = '15550001111@c.us';
+const BEA = '15550002222@c.us';
+
+/** A message as the library shows it. */
+const raw = (id, body, { chat = ANA, fromMe = true, ack = 0, t = 0 } = {}) => ({
+  id: { fromMe, remote: chat, id },
+  body,
+  type: 'chat',
+  timestamp: t,
+  to: chat,
+  ack,
+});
+const shape = (of) => ({ key: key(of.id), at: of.timestamp, body: of.body, ack: of.ack, kind: 'chat' });
+
+/** Commands over a page of which each part can be put in the place of another. */
+function over(page = {}, file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'zupa-')), 'journal')) {
+  const told = [];
+  const humans = [];
+  const journal = new Journal(file, 0);
+  const commands = new Commands({
+    journal,
+    now: () => 0,
+    human: (one) => humans.push(one.body),
+    told: (_, level, command) => told.push([command, level]),
+    page: {
+      isReady: () => true,
+      chat: async (id) => ({ id }),
+      fetch: async () => [],
+      hasSpoken: async () => true,
+      isSameChat: (one, two) => one === two,
+      send: async () => raw('M1', 'hello', { ack: 1 }),
+      ...page,
+    },
+  });
+  return { commands, told, humans, file, journal };
+}
+
+const ask = (change = {}) => ({
+  command: 'k',
+  attempt: 1,
+  chat: ANA,
+  text: 'hello',
+  first: 'allow',
+  timeout_ms: 50,
+  ...change,
+});
+
+test('sent means that WhatsApp has it, and not that a page took it', async () => {
+  const { commands, told } = over({ send: async () => raw('M1', 'hello') });
+  let isAnswered = false;
+  const asking = commands.answer(ask({ timeout_ms: 5_000 }));
+  void asking.then(() => (isAnswered = true));
+  await new Promise(setImmediate);
+  assert.deepEqual([isAnswered, told], [false, []]);
+  commands.acked(key(raw('M1').id), 1);
+  assert.equal((await asking).result, 'sent');
+  assert.deepEqual(told, [['k', 1]]);
+});
+
+test('levels only go up, and are told once each', async () => {
+  const { commands, told } = over();
+  await commands.answer(ask());
+  for (const level of [2, 1, 2, 0, 3, 2, -1]) commands.acked(key(raw('M1').id), level);
+  assert.deepEqual(told, [['k', 1], ['k', 2], ['k', 3]]);
+});
+
+test('an own message of a chat with a send at work is parked until it is known whose it is', async () => {
+  let end;
+  const { commands, humans } = over({ send: () => new Promise((resolve) => (end = resolve)) });
+  const asking = commands.answer(ask({ timeout_ms: 5_000 }));
+  await new Promise(setImmediate);
+  commands.own(shape(raw('H1', 'I am here myself')));
+  commands.own(shape(raw('M1', 'hello')));
+  commands.own(shape(raw('H2', 'elsewhere', { chat: BEA })));
+  assert.deepEqual(humans, ['elsewhere']);
+  end(raw('M1', 'hello', { ack: 1 }));
+  assert.equal((await asking).result, 'sent');
+  await new Promise(setImmediate);
+  assert.deepEqual(humans, ['elsewhere', 'I am here myself']);
+  // Seen again, in a catch-up for example.
+  commands.own(shape(raw('M1', 'hello')));
+  assert.equal(humans.length, 2);
+});
+
+test('a human who says the same as the bot is taken for neither twice', async () => {
+  let end;
+  const { commands, humans } = over({ send: () => new Promise((resolve) => (end = resolve)) });
+  const asking = commands.answer(ask({ timeout_ms: 5_000 }));
+  await new Promise(setImmediate);
+  commands.own(shape(raw('H1', 'hello')));
+  commands.own(shape(raw('M1', 'hello')));
+  end(raw('M1', 'hello', { ack: 1 }));
+  await asking;
+  await new Promise(setImmediate);
+  assert.deepEqual(humans, ['hello']);
+});
+
+test('a send of an earlier life is looked for in its chat, and never made again', async () => {
+  const { file, journal } = over();
+  journal.started({ key: 'k', attempt: 1, chat: ANA, hash: contentHash('hello'), at: 0 }, 0);
+  let sends = 0;
+  const send = async () => {
+    sends += 1;
+  };
+  const lost = over({ send }, file);
+  assert.equal((await lost.commands.answer(ask({ attempt: 2 }))).result, 'unknown');
+  const found = over({ send, fetch: async () => [raw('M1', 'hello', { ack: 2 })] }, file);
+  assert.deepEqual(await found.commands.answer(ask({ attempt: 3 })), { result: 'sent', id: 'M1|true|' });
+  assert.deepEqual(found.told, [['k', 2]]);
+  assert.equal(sends, 0);
+});
+
+test('evidence is of the same chat, the same words and the same time', async () => {
+  for (const other of [
+    raw('M1', 'hello', { chat: BEA, ack: 1 }),
+    raw('M1', 'goodbye', { ack: 1 }),
+    raw('M1', 'hello', { t: 7_200, ack: 1 }),
+    raw('M1', 'hello', { t: -30, ack: 1 }),
+    raw('M1', 'hello', { fromMe: false }),
+  ]) {
+    const { commands } = over({
+      send: async () => {
+        throw new Error('detached Frame');
+      },
+      fetch: async () => [other],
+    });
+    assert.equal((await commands.answer(ask())).result, 'unknown');
+  }
+});
+
+test('an echo that comes after a death is evidence, and no human', () => {
+  const { commands, journal, humans, told } = over();
+  journal.started({ key: 'k', attempt: 1, chat: ANA, hash: contentHash('hello'), at: 0 }, 0);
+  commands.own(shape(raw('H1', 'something else')));
+  commands.own(shape(raw('M1', 'hello', { ack: 1 })));
+  assert.deepEqual(humans, ['something else']);
+  assert.deepEqual(told, [['k', 1]]);
+  assert.equal(journal.get('k').answer.result, 'sent');
+});
+
+test('nothing is on record of a send that was not begun', async () => {
+  for (const [page, reason] of [
+    [{ isReady: () => false }, 'not_ready'],
+    [{ chat: async () => undefined }, 'no_chat'],
+    [{ chat: () => Promise.reject(new Error('gone')) }, 'page'],
+  ]) {
+    const { commands, journal } = over(page);
+    const answer = await commands.answer(ask());
+    assert.deepEqual([answer.result, answer.reason], ['failed', reason]);
+    assert.equal(journal.get('k'), undefined);
+  }
+});
+
+test('an echo under the other name of its chat is no human', async () => {
+  let end;
+  const { commands, humans } = over({
+    chat: async () => ({ id: '99@lid' }),
+    send: () => new Promise((resolve) => (end = resolve)),
+  });
+  const asking = commands.answer(ask({ timeout_ms: 5_000 }));
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  commands.own(shape(raw('M1', 'hello', { chat: '99@lid' })));
+  assert.deepEqual(humans, []);
+  end(raw('M1', 'hello', { chat: '99@lid', ack: 1 }));
+  assert.equal((await asking).result, 'sent');
+  assert.deepEqual(humans, []);
+});
+
+test('what left under the other name of its chat is not said to be absent', async () => {
+  const { commands } = over({
+    chat: async () => ({ id: '99@lid' }),
+    send: async () => undefined,
+    fetch: async () => [raw('M1', 'hello', { chat: '99@lid', ack: 1 })],
+  });
+  assert.equal((await commands.answer(ask())).result, 'sent');
+});
+
+test('what has failed is sent if it is asked for anew, as a first attempt too', async () => {
+  let answer = null;
+  const { commands } = over({ send: async () => answer });
+  assert.equal((await commands.answer(ask({ attempt: 3 }))).result, 'failed');
+  answer = raw('M1', 'hello', { ack: 1 });
+  assert.equal((await commands.answer(ask({ attempt: 1 }))).result, 'sent');
+});

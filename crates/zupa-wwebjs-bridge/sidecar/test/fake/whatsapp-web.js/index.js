@@ -1,0 +1,265 @@
+// A stand-in for the library: the same calls and events, over a phone that is a folder.
+//
+// `chats.ndjson` is what the phone shows, and outlives every sidecar: a test appends what
+// people write, the client what really leaves. `mood.json` says how the client behaves.
+// The folder is `phone`, beside the session's, which is the working directory.
+
+'use strict';
+
+const { EventEmitter } = require('node:events');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const PHONE = path.resolve('..', 'phone');
+const CHATS = path.join(PHONE, 'chats.ndjson');
+const ME = '15550000000@c.us';
+
+const read = (name, otherwise) => {
+  try {
+    return fs.readFileSync(path.join(PHONE, name), 'utf8');
+  } catch {
+    return otherwise;
+  }
+};
+const mood = () => JSON.parse(read('mood.json', '{}') || '{}');
+
+const shownSoFar = { bytes: 0, lines: [] };
+/** Everything that the phone shows; only what is new is read. */
+function lines() {
+  let handle;
+  try {
+    handle = fs.openSync(CHATS, 'r');
+  } catch {
+    return [];
+  }
+  const fresh = Buffer.alloc(fs.fstatSync(handle).size - shownSoFar.bytes);
+  fs.readSync(handle, fresh, 0, fresh.length, shownSoFar.bytes);
+  fs.closeSync(handle);
+  const whole = fresh.subarray(0, fresh.lastIndexOf(10) + 1);
+  shownSoFar.bytes += whole.length;
+  for (const line of whole.toString('utf8').split('\n').slice(0, -1)) {
+    shownSoFar.lines.push(JSON.parse(line));
+  }
+  return shownSoFar.lines;
+}
+
+/** Lives so far, this one included. */
+const life = Number(read('lives', '0')) + 1;
+fs.mkdirSync(PHONE, { recursive: true });
+fs.writeFileSync(path.join(PHONE, 'lives'), String(life));
+
+/** Chances that come out the same for the same life. */
+let drawn = (mood().seed ?? 1) * 7919 + life;
+const chance = () => {
+  // xorshift32
+  drawn ^= drawn << 13;
+  drawn ^= drawn >>> 17;
+  drawn ^= drawn << 5;
+  return (drawn >>> 0) / 2 ** 32;
+};
+
+const DEATHS = {
+  kill: () => process.kill(process.pid, 'SIGKILL'),
+  hang: () => {
+    for (;;);
+  },
+  garbage: () => {
+    fs.writeSync(1, 'this is not a frame at all');
+    for (;;);
+  },
+  huge: () => {
+    fs.writeSync(1, Buffer.from([0xff, 0xff, 0xff, 0xff]));
+    for (;;);
+  },
+  partial: () => {
+    fs.writeSync(1, Buffer.concat([Buffer.from([0, 0, 0, 90]), Buffer.from('{"kind":"sta')]));
+    process.kill(process.pid, 'SIGKILL');
+  },
+};
+
+/** Dies here, or not. */
+function mayDie() {
+  const { deaths } = mood();
+  if (deaths === undefined || chance() >= deaths.rate) return;
+  const ways = deaths.ways ?? Object.keys(DEATHS);
+  DEATHS[ways[Math.floor(chance() * ways.length)]]();
+}
+
+// A sidecar of another version, before it has said its own first word.
+const { wrong_version: wrong } = mood();
+if (wrong !== undefined && life % wrong === 0) {
+  const body = Buffer.from(JSON.stringify({ kind: 'hello', protocol: 99, library: '1.34.7' }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(body.length);
+  fs.writeSync(1, Buffer.concat([length, body]));
+}
+
+const wid = (text) => {
+  const [user, server] = text.split('@');
+  return { user, server, _serialized: text };
+};
+
+/** A line of the phone as the library shows it. */
+function shown(line) {
+  const { renamed } = mood();
+  const serialized = [line.fromMe, line.chat, line.id].join('_');
+  return {
+    id: {
+      fromMe: line.fromMe,
+      remote: wid(line.chat),
+      id: line.id,
+      participant: line.participant,
+      [renamed ? '$1' : '_serialized']: serialized,
+    },
+    ack: line.ack ?? (line.fromMe ? 1 : 0),
+    body: line.body,
+    type: line.type ?? 'chat',
+    timestamp: line.t,
+    from: line.fromMe ? ME : line.chat,
+    to: line.fromMe ? line.chat : ME,
+    author: line.participant,
+    hasMedia: line.media !== undefined,
+    fromMe: line.fromMe,
+    _data: { isNewMsg: line.isNewMsg ?? true, mimetype: line.media?.mime },
+    downloadMedia: async () => line.media && { mimetype: line.media.mime, data: line.media.data },
+    ...line.forged,
+  };
+}
+
+class Client extends EventEmitter {
+  constructor(options) {
+    super();
+    this.options = options;
+    this.known = 0;
+  }
+
+  async initialize() {
+    const { start } = mood();
+    if (start === 'throws') throw new Error('net::ERR_NAME_NOT_RESOLVED at https://web.whatsapp.com/');
+    if (start === 'hangs') return new Promise(() => {});
+    this.pupBrowser = new EventEmitter();
+    this.pupPage = new EventEmitter();
+    if (start === 'qr') {
+      this.emit('qr', '2@fake-code');
+      return undefined;
+    }
+    mayDie();
+    this.known = lines().length;
+    this.emit('authenticated');
+    if (start !== 'authenticated') {
+      // As often as it likes.
+      for (let time = 0; time < (mood().ready ?? 3); time += 1) this.emit('ready');
+    }
+    this.watch = setInterval(() => this.look(), 5);
+    return undefined;
+  }
+
+  /** Tells what people have written since. */
+  look() {
+    const { state, disconnected } = mood();
+    if (state !== undefined && state !== this.state) this.emit('change_state', (this.state = state));
+    if (disconnected !== undefined && !this.gone) this.emit('disconnected', (this.gone = disconnected));
+    const all = lines();
+    const { deaf } = mood();
+    for (const line of all.slice(this.known)) {
+      this.known += 1;
+      if (deaf) {
+        fs.appendFileSync(path.join(PHONE, 'unheard'), `${line.id}\n`);
+        continue;
+      }
+      if (line.event === 'edit') this.emit('message_edit', shown(line), line.body, '');
+      else if (line.event === 'revoke') this.emit('message_revoke_everyone', shown(line));
+      else if (line.event === 'ack') this.emit('message_ack', shown(line), line.ack);
+      else if (!line.fromMe || line.typed) {
+        mayDie();
+        for (let time = 0; time < (mood().twice ? 2 : 1); time += 1) {
+          this.emit('message_create', shown(line));
+          if (!line.fromMe || line.forged) this.emit('message', shown(line));
+        }
+        mayDie();
+      }
+    }
+  }
+
+  chatOf(id) {
+    const of = lines().filter((line) => line.chat === id && line.event === undefined);
+    if (of.length === 0) return undefined;
+    return {
+      id: wid(id),
+      unreadCount: 0,
+      timestamp: of.at(-1).t,
+      fetchMessages: async ({ limit, fromMe }) => {
+        const { fetch } = mood();
+        if (fetch === 'throws') throw new Error('Execution context was destroyed');
+        if (fetch === 'hangs') return new Promise(() => {});
+        return lines()
+          .filter((line) => line.chat === id && line.event === undefined)
+          .filter((line) => fromMe === undefined || line.fromMe === fromMe)
+          .slice(-limit)
+          .map(shown);
+      },
+      sendStateTyping: async () => fs.appendFileSync(path.join(PHONE, 'typing'), `${id}\n`),
+    };
+  }
+
+  async getChats() {
+    return [...new Set(lines().map((line) => line.chat))].map((id) => this.chatOf(id)).filter(Boolean);
+  }
+
+  async getChatById(id) {
+    return this.chatOf(id);
+  }
+
+  async getContactLidAndPhone(ids) {
+    const pairs = JSON.parse(read('names.json', '{}'));
+    return ids.map((id) => ({ pn: pairs[id] ?? undefined, lid: undefined }));
+  }
+
+  async getState() {
+    const { probe } = mood();
+    return probe === 'hangs' ? new Promise(() => {}) : (probe ?? 'CONNECTED');
+  }
+
+  async getMessageById(id) {
+    const line = lines().find((one) => id.includes(one.id));
+    return line && shown(line);
+  }
+
+  async sendMessage(chat, body, options) {
+    fs.appendFileSync(path.join(PHONE, 'calls.ndjson'), `${JSON.stringify({ chat, body, options })}\n`);
+    const { send } = mood();
+    mayDie();
+    if (send === 'throws') throw new Error('detached Frame');
+    if (send === 'null') return null;
+    if (send === 'hangs') return new Promise(() => {});
+    const line = {
+      id: `3EB0${life}${Math.floor(chance() * 1e9)}`,
+      chat,
+      fromMe: true,
+      body,
+      t: Math.floor(Date.now() / 1000),
+      ack: send === 'pending' ? 0 : 1,
+    };
+    // It leaves here.
+    fs.appendFileSync(CHATS, `${JSON.stringify(line)}\n`);
+    mayDie();
+    if (send === 'ack_first') this.emit('message_ack', shown(line), 1);
+    this.emit('message_create', shown({ ...line, ack: 0 }));
+    mayDie();
+    if (send === 'throws_after') throw new Error('detached Frame');
+    if (send === 'null_after') return null;
+    if (send === 'hangs_after') return new Promise(() => {});
+    if (send === 'refused') this.emit('message_ack', shown(line), -1);
+    else if (send !== 'pending') this.emit('message_ack', shown(line), 1);
+    mayDie();
+    return shown({ ...line, ack: 0 });
+  }
+
+  async destroy() {
+    clearInterval(this.watch);
+  }
+}
+
+class NoAuth {}
+
+module.exports = { Client, NoAuth, version: '1.34.7' };

@@ -1,0 +1,36 @@
+// Names of messages that accept has, so that a catch-up does not tell them once more.
+//
+// Nothing is synced: what is missing here is told again, and the ledger knows it.
+
+import fs from 'node:fs';
+
+const MAX_NAMES = 20_000;
+
+export class Told {
+  #file;
+  #names;
+
+  constructor(file) {
+    this.#file = file;
+    let text = '';
+    try {
+      text = fs.readFileSync(file, 'utf8');
+    } catch {
+      // None yet.
+    }
+    // What has no end of line is no whole name.
+    this.#names = new Set(text.split('\n').slice(0, -1).slice(-MAX_NAMES));
+    fs.writeFileSync(file, [...this.#names].map((name) => `${name}\n`).join(''), { mode: 0o600 });
+  }
+
+  has(name) {
+    return this.#names.has(name);
+  }
+
+  add(names) {
+    if (names.length === 0) return;
+    for (const name of names) this.#names.add(name);
+    fs.appendFileSync(this.#file, names.map((name) => `${name}\n`).join(''));
+    while (this.#names.size > MAX_NAMES) this.#names.delete(this.#names.values().next().value);
+  }
+}

@@ -1,0 +1,258 @@
+//! The way out: one text is one command, under the delivery's key.
+
+use std::fs::File;
+use std::io::Read;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+use zupa_core::{
+    Acknowledges, Address, Capabilities, Channel, ChannelId, Content, Deduplicates, Error,
+    ErrorKind, Hint, Media, Outcome, Outgoing, PlatformId, Result, Retry, SendReceipt, TenantId,
+    Timestamp, Voice,
+};
+
+use crate::door::{Door, WwebjsBridge};
+use crate::pace::First;
+use crate::status::{State, word};
+use crate::wire::{Answer, Fate, ToSidecar};
+
+/// More than anybody reads; beyond it WhatsApp cuts.
+const MAX_TEXT_CHARS: usize = 65_536;
+/// The part of a call that the sidecar may take.
+const INNER: f64 = 0.8;
+/// Before a message is tried again that may succeed the next time.
+const AGAIN: Duration = Duration::from_secs(10);
+/// The same while the phone is away, at least and at most: eight attempts then cover three
+/// quarters of an hour.
+const AWAY: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(900));
+
+#[async_trait]
+impl Channel for WwebjsBridge {
+    fn id(&self) -> &ChannelId {
+        &self.0.config.channel
+    }
+
+    fn tenant(&self) -> &TenantId {
+        &self.0.config.tenant
+    }
+
+    /// The sidecar carries a key out at most once, and says again what became of it.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            text_chars: Some(MAX_TEXT_CHARS),
+            ..Capabilities::new(Acknowledges::OnSend, Deduplicates::ByKey)
+        }
+    }
+
+    async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
+        let door = &self.0;
+        let certain = door.is_certain(message.delivery, message.attempt);
+        let sent = door.send(&message, certain).await;
+        let not_left = matches!(&sent, Err(error) if error.outcome() == Outcome::NotApplied);
+        door.note(message.delivery, not_left);
+        sent.map_err(|error| error.with("channel", &door.config.channel))
+    }
+
+    /// News of our messages carries their key, but nobody can vouch that a page has told
+    /// everything.
+    fn caught_up_since(&self) -> Option<Timestamp> {
+        None
+    }
+
+    fn voice(&self) -> Voice {
+        Voice::TextOnly
+    }
+
+    async fn media(&self, handle: &str, max_bytes: u64, limit: Duration) -> Result<Media> {
+        let media = self.0.media(handle, max_bytes, limit).await;
+        media.map_err(|error| error.with("channel", &self.0.config.channel))
+    }
+
+    fn hint(&self, to: &Address, hint: Hint) {
+        if let (Hint::Typing, State::Ready, Some(line)) = (hint, self.0.standing(), self.0.line()) {
+            line.say(&ToSidecar::Typing {
+                chat: to.alias.as_str(),
+            });
+        }
+    }
+}
+
+impl Door {
+    async fn send(&self, message: &Outgoing, certain: bool) -> Result<SendReceipt> {
+        let Content::Text { text } = &message.content else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "this phone sends text alone",
+            ));
+        };
+        if text.trim().is_empty() || text.chars().count() > MAX_TEXT_CHARS {
+            return Err(Error::invalid("a text that is empty or too long to send"));
+        }
+        // Of one that may have left we only ask, so it has no place to take.
+        let first = match certain {
+            true => self.place(message)?,
+            false => First::Refuse,
+        };
+        let Some(line) = self.line().filter(|_| self.standing() == State::Ready) else {
+            return Err(self.not_ready(certain));
+        };
+        let command = message.delivery.to_string();
+        let answer = self.expect(command.clone());
+        let said = line.say(&ToSidecar::Send {
+            command: &command,
+            attempt: message.attempt,
+            chat: message.to.alias.as_str(),
+            text,
+            first: match first {
+                First::Allow => "allow",
+                First::Refuse => "refuse",
+            },
+            timeout_ms: millis(message.timeout.mul_f64(INNER)),
+        });
+        if !said {
+            return Err(self.not_ready(certain));
+        }
+        // Cancel safe: an answer that nobody hears is given again.
+        match timeout(message.timeout, answer).await {
+            Ok(Ok(answer)) => judge(answer),
+            Ok(Err(_)) => Err(in_doubt(
+                ErrorKind::Unavailable,
+                "the sidecar ended while it was sending",
+            )),
+            Err(_) => Err(in_doubt(ErrorKind::Timeout, "the sidecar does not answer")),
+        }
+    }
+
+    fn place(&self, message: &Outgoing) -> Result<First> {
+        if self.standing() != State::Ready {
+            return Err(self.not_ready(true));
+        }
+        let (now, random) = (self.clock.monotonic(), self.ids.random());
+        self.with_pace(|pace| pace.take(now, message.delivery, &message.to.alias, random))
+            .map_err(|wait| {
+                Error::new(ErrorKind::RateLimited, "too soon after the message before")
+                    .with_retry(Retry::After(wait))
+                    .with_outcome(Outcome::NotApplied)
+            })
+    }
+
+    /// The longer it has been away, the later it is asked again: attempts are counted.
+    fn not_ready(&self, certain: bool) -> Error {
+        let state = self.standing();
+        let mut error = Error::new(ErrorKind::Unavailable, "the phone is not ready")
+            .with("state", state.as_str())
+            .with_retry(Retry::After(self.away().clamp(AWAY.0, AWAY.1)))
+            .with_outcome(match certain {
+                true => Outcome::NotApplied,
+                false => Outcome::Unknown,
+            });
+        if let Some(reason) = state.reason() {
+            error = error.with("reason", reason);
+        }
+        error
+    }
+
+    async fn media(&self, handle: &str, max_bytes: u64, limit: Duration) -> Result<Media> {
+        let (request, answer) = self.expect_media();
+        let said = self.line().is_some_and(|line| {
+            line.say(&ToSidecar::Media {
+                request,
+                handle,
+                max_bytes,
+                timeout_ms: millis(limit.mul_f64(INNER)),
+            })
+        });
+        if !said {
+            return Err(self.not_ready(true));
+        }
+        // Cancel safe: a file that nobody takes is deleted when its answer comes.
+        let answered = timeout(limit, answer).await;
+        let late = || Error::new(ErrorKind::Timeout, "the phone did not fetch media in time");
+        let answer = answered
+            .map_err(|_| late())?
+            .map_err(|_| self.not_ready(true))?;
+        let Some(file) = answer.file else {
+            return Err(match answer.reason.as_deref() {
+                Some("gone") => Error::new(ErrorKind::NotFound, "the phone has no such media"),
+                Some("too_large") => Error::new(ErrorKind::Full, "media are too large"),
+                Some("not_ready") => self.not_ready(true),
+                _ => late(),
+            });
+        };
+        let bytes = self.read_media(&file, max_bytes)?;
+        let mime = answer.mime.unwrap_or_default();
+        Ok(Media { mime, bytes })
+    }
+
+    /// Reads a file of the folder `media` and deletes it.
+    fn read_media(&self, name: &str, max_bytes: u64) -> Result<Vec<u8>> {
+        let path = self.media_file(name)?;
+        let broken = |source| Error::new(ErrorKind::Protocol, "read media").with_source(source);
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|file| {
+            file.take(max_bytes.saturating_add(1))
+                .read_to_end(&mut bytes)
+        });
+        // What was read once is not asked for again.
+        let _ = std::fs::remove_file(path);
+        read.map_err(broken)?;
+        if bytes.len() as u64 > max_bytes {
+            return Err(Error::new(ErrorKind::Full, "media are too large"));
+        }
+        Ok(bytes)
+    }
+
+    /// A name is a number that we gave, and never a path.
+    pub(crate) fn media_file(&self, name: &str) -> Result<std::path::PathBuf> {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "a name of media is no name",
+            ));
+        }
+        Ok(self.config.session_dir.join("media").join(name))
+    }
+}
+
+fn judge(answer: Answer) -> Result<SendReceipt> {
+    let reason = answer.reason.as_deref().unwrap_or_default();
+    match answer.result {
+        Fate::Sent => Ok(SendReceipt {
+            platform_id: answer.id.and_then(|id| PlatformId::parse(id).ok()),
+        }),
+        Fate::Unknown => Err(in_doubt(
+            ErrorKind::Timeout,
+            "nobody knows whether the message left",
+        )),
+        Fate::Failed => {
+            let (kind, what) = match reason {
+                "first_contact" => (
+                    ErrorKind::Invalid,
+                    "this person has never written, and is not written to first",
+                ),
+                "no_chat" => (ErrorKind::NotFound, "WhatsApp knows nobody there"),
+                "refused" => (ErrorKind::Invalid, "WhatsApp did not take the message"),
+                _ => (ErrorKind::Unavailable, "the page could not send"),
+            };
+            let retry = match answer.again {
+                true => Retry::After(AGAIN),
+                false => Retry::Never,
+            };
+            Err(Error::new(kind, what)
+                .with("reason", word(reason))
+                .with_retry(retry)
+                .with_outcome(Outcome::NotApplied))
+        }
+    }
+}
+
+fn in_doubt(kind: ErrorKind, what: &str) -> Error {
+    Error::new(kind, what)
+        .with_retry(Retry::After(AGAIN))
+        .with_outcome(Outcome::Unknown)
+}
+
+pub(crate) fn millis(of: Duration) -> u64 {
+    u64::try_from(of.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+//!
+//! ---
+//!
+//! Reading order: `config` and `door` (what one phone is), `child` (the sidecar as a
+//! process) and `sidecar` (its files), `wire` (what is said between the two), `supervisor`
+//! (one life after another), `event` and `accept` (what is heard becomes inbounds and
+//! receipts), `channel` (the port that sends), `pace` (how carefully), `status`.
+
+mod accept;
+mod channel;
+mod child;
+mod config;
+mod door;
+mod event;
+mod pace;
+mod sidecar;
+mod status;
+mod supervisor;
+mod wire;
+
+pub use config::{Pulse, WwebjsConfig};
+pub use door::WwebjsBridge;
+pub use event::Groups;
+pub use status::{Pairing, State, Status};
