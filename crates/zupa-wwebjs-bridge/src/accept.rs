@@ -61,9 +61,9 @@ fn batches(door: &Door, events: impl Iterator<Item = Numbered>) -> Vec<(u64, Int
         *upto = seq;
         match heard {
             Heard::Said(inbound) => {
-                door.with_pace(|pace| {
-                    pace.heard(&inbound.address.alias);
-                    inbound.also.iter().for_each(|alias| pace.heard(alias));
+                door.with_contacts(|contacts| {
+                    contacts.heard(&inbound.address.alias);
+                    inbound.also.iter().for_each(|alias| contacts.heard(alias));
                 });
                 batch.inbounds.push(*inbound);
             }
