@@ -38,6 +38,7 @@ pub mod intents;
 pub mod internals;
 pub mod journal;
 pub mod large;
+pub mod late;
 pub mod pace;
 pub mod person;
 pub mod reads;

@@ -28,7 +28,7 @@ async fn many_start_at_once() {
             opened.await.unwrap().unwrap();
         }
         let known = schema_version(&database.config()).await.unwrap();
-        assert_eq!(known, Some(11));
+        assert_eq!(known, Some(12));
         let pool = database.pool().await;
         pool.execute("DROP SCHEMA zupa CASCADE").await.unwrap();
     }
@@ -120,7 +120,9 @@ async fn whole_migrations(pool: &PgPool) -> i64 {
               + (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('zupa.waits')
                  AND attname = 'claimed_by')
               + (SELECT count(*) FROM pg_attribute
-                 WHERE attrelid = to_regclass('zupa.conversations') AND attname = 'paced')",
+                 WHERE attrelid = to_regclass('zupa.conversations') AND attname = 'paced')
+              + (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('zupa.outbox')
+                 AND attname = 'unasked')",
     )
     .fetch_one(pool)
     .await

@@ -90,7 +90,7 @@ async fn an_older_schema_is_brought_up_in_the_middle_of_its_work() {
     assert_eq!(unread.unwrap_err().kind(), ErrorKind::Unsupported);
 
     let process = Process::start(database.open().await, SeqIds::default(), NOW).await;
-    assert_eq!(schema_version(&database.config()).await.unwrap(), Some(11));
+    assert_eq!(schema_version(&database.config()).await.unwrap(), Some(12));
     let (ana, bob, cyd) = (
         of(&pool, "ana").await,
         of(&pool, "bob").await,
