@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { address } from './shape.mjs';
+import { address, key } from './shape.mjs';
 import { within } from './time.mjs';
 
 /** How long a look into the page may take. */
@@ -89,6 +89,7 @@ export class Page {
 
   async #media(handle, folder, name, most) {
     if (!this.isReady()) return { reason: 'not_ready' };
+    if (key(handle)?.chat === undefined) return { reason: 'gone' };
     const raw = await this.client.getMessageById(handle);
     const media = raw?.hasMedia ? await raw.downloadMedia() : undefined;
     if (typeof media?.data !== 'string') return { reason: 'gone' };

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod browser;
+mod contract;
 mod deaths;
 mod node;
 mod phone;

@@ -126,6 +126,12 @@ function shown(line) {
   };
 }
 
+/** Somebody's reaction, `body`, to the message `to` of the same chat. */
+function reaction(line) {
+  const id = (of) => ({ fromMe: false, remote: wid(line.chat), id: of });
+  return { id: id(line.id), msgId: id(line.to), reaction: line.body, senderId: line.chat, timestamp: line.t };
+}
+
 class Client extends EventEmitter {
   constructor(options) {
     super();
@@ -156,7 +162,9 @@ class Client extends EventEmitter {
 
   /** Tells what people have written since. */
   look() {
-    const { state, disconnected } = mood();
+    const { state, disconnected, die_in: dies, ready_again: again } = mood();
+    if (dies === life) DEATHS.kill();
+    if (again !== undefined && again !== this.again) this.emit('ready', (this.again = again));
     if (state !== undefined && state !== this.state) this.emit('change_state', (this.state = state));
     if (disconnected !== undefined && !this.gone) this.emit('disconnected', (this.gone = disconnected));
     const all = lines();
@@ -169,6 +177,7 @@ class Client extends EventEmitter {
       }
       if (line.event === 'edit') this.emit('message_edit', shown(line), line.body, '');
       else if (line.event === 'revoke') this.emit('message_revoke_everyone', shown(line));
+      else if (line.event === 'reaction') this.emit('message_reaction', reaction(line));
       else if (line.event === 'ack') this.emit('message_ack', shown(line), line.ack);
       else if (!line.fromMe || line.typed) {
         mayDie();
@@ -195,6 +204,7 @@ class Client extends EventEmitter {
         return lines()
           .filter((line) => line.chat === id && line.event === undefined)
           .filter((line) => fromMe === undefined || line.fromMe === fromMe)
+          .filter((line) => !line.lost || mood().found)
           .slice(-limit)
           .map(shown);
       },
@@ -221,13 +231,16 @@ class Client extends EventEmitter {
   }
 
   async getMessageById(id) {
+    if (![3, 4].includes(id.split('_').length)) throw new Error('Invalid serialized message id specified');
     const line = lines().find((one) => id.includes(one.id));
     return line && shown(line);
   }
 
   async sendMessage(chat, body, options) {
+    // How it behaves at the first send of all, where that is another mood.
+    const { first_send: first, send: each } = mood();
+    const send = read('calls.ndjson') === undefined ? first ?? each : each;
     fs.appendFileSync(path.join(PHONE, 'calls.ndjson'), `${JSON.stringify({ chat, body, options })}\n`);
-    const { send } = mood();
     mayDie();
     if (send === 'throws') throw new Error('detached Frame');
     if (send === 'null') return null;
@@ -238,11 +251,14 @@ class Client extends EventEmitter {
       fromMe: true,
       body,
       t: Math.floor(Date.now() / 1000),
-      ack: send === 'pending' ? 0 : 1,
+      ack: { pending: 0, refused: -1 }[send] ?? 1,
+      lost: send === 'lost' || undefined,
     };
     // It leaves here.
     fs.appendFileSync(CHATS, `${JSON.stringify(line)}\n`);
     mayDie();
+    // Neither an echo nor the chat shows it, before the mood is `found`.
+    if (send === 'lost') throw new Error('detached Frame');
     if (send === 'ack_first') this.emit('message_ack', shown(line), 1);
     this.emit('message_create', shown({ ...line, ack: 0 }));
     mayDie();
