@@ -31,12 +31,19 @@ export class Page {
     return look(this.client.getChatById(id));
   }
 
-  async chats() {
-    return look(this.client.getChats());
+  /** All of them, with all that the page knows of each: of thousands that takes a while. */
+  async chats(limit) {
+    return look(this.client.getChats(), limit);
   }
 
   async fetch(chat, limit) {
     return look(chat.fetchMessages({ limit }));
+  }
+
+  /** Who has reacted to a message, and how. */
+  async reactions(raw) {
+    const lists = raw.hasReaction ? await look(raw.getReactions()) : undefined;
+    return (lists ?? []).flatMap(({ senders }) => senders ?? []);
   }
 
   async hasSpoken(chat) {
@@ -113,14 +120,14 @@ export class Page {
   }
 }
 
-async function look(promise) {
+async function look(promise, limit = LOOK_MS) {
   const late = Symbol('late');
   let failed;
   const looked = Promise.resolve(promise).catch((error) => {
     failed = error;
     return late;
   });
-  const seen = await within(LOOK_MS, looked, late);
+  const seen = await within(limit, looked, late);
   if (seen === late) throw failed ?? new Error('the page does not answer');
   return seen;
 }

@@ -7,6 +7,7 @@ mod browser;
 mod contract;
 mod deaths;
 mod node;
+mod outage;
 mod phone;
 mod sends;
 mod support;

@@ -21,6 +21,8 @@ const read = (name, otherwise) => {
     return otherwise;
   }
 };
+/** For a test to read. */
+const note = (name, text) => fs.appendFileSync(path.join(PHONE, name), `${text}\n`);
 const mood = () => JSON.parse(read('mood.json', '{}') || '{}');
 
 const shownSoFar = { bytes: 0, lines: [] };
@@ -119,6 +121,9 @@ function shown(line) {
     to: line.fromMe ? line.chat : ME,
     author: line.participant,
     hasMedia: line.media !== undefined,
+    latestEditSenderTimestampMs: line.edited,
+    hasReaction: line.reactions !== undefined,
+    getReactions: async () => [{ id: '+', senders: line.reactions.map(reaction) }],
     fromMe: line.fromMe,
     _data: { isNewMsg: line.isNewMsg ?? true, mimetype: line.media?.mime },
     downloadMedia: async () => line.media && { mimetype: line.media.mime, data: line.media.data },
@@ -126,10 +131,25 @@ function shown(line) {
   };
 }
 
+/** Messages of a chat as they are after all that was done to them. */
+function changed(all) {
+  const messages = new Map();
+  for (const line of all) {
+    const before = messages.get(line.to ?? line.id);
+    if (line.event === undefined) messages.set(line.id, line);
+    else if (line.event === 'edit') messages.set(line.id, { ...before, body: line.body, edited: line.edited });
+    else if (line.event === 'revoke') messages.set(line.id, { ...before, body: '', type: 'revoked' });
+    else if (line.event === 'reaction') {
+      messages.set(line.to, { ...before, reactions: [...(before.reactions ?? []), line] });
+    }
+  }
+  return [...messages.values()];
+}
+
 /** Somebody's reaction, `body`, to the message `to` of the same chat. */
 function reaction(line) {
   const id = (of) => ({ fromMe: false, remote: wid(line.chat), id: of });
-  return { id: id(line.id), msgId: id(line.to), reaction: line.body, senderId: line.chat, timestamp: line.t };
+  return { id: id(line.id), msgId: id(line.to), reaction: line.body, senderId: line.chat, timestamp: line.t + 0.25 };
 }
 
 class Client extends EventEmitter {
@@ -152,6 +172,11 @@ class Client extends EventEmitter {
     mayDie();
     this.known = lines().length;
     this.emit('authenticated');
+    // It begins to tell before it says that it is ready.
+    if (mood().early) {
+      this.emit('message', shown(lines().at(-1)));
+      await new Promise(setImmediate);
+    }
     if (start !== 'authenticated') {
       // As often as it likes.
       for (let time = 0; time < (mood().ready ?? 3); time += 1) this.emit('ready');
@@ -172,7 +197,7 @@ class Client extends EventEmitter {
     for (const line of all.slice(this.known)) {
       this.known += 1;
       if (deaf) {
-        fs.appendFileSync(path.join(PHONE, 'unheard'), `${line.id}\n`);
+        note('unheard', line.id);
         continue;
       }
       if (line.event === 'edit') this.emit('message_edit', shown(line), line.body, '');
@@ -181,6 +206,7 @@ class Client extends EventEmitter {
       else if (line.event === 'ack') this.emit('message_ack', shown(line), line.ack);
       else if (!line.fromMe || line.typed) {
         mayDie();
+        note('heard', line.id);
         for (let time = 0; time < (mood().twice ? 2 : 1); time += 1) {
           this.emit('message_create', shown(line));
           if (!line.fromMe || line.forged) this.emit('message', shown(line));
@@ -201,14 +227,17 @@ class Client extends EventEmitter {
         const { fetch } = mood();
         if (fetch === 'throws') throw new Error('Execution context was destroyed');
         if (fetch === 'hangs') return new Promise(() => {});
-        return lines()
-          .filter((line) => line.chat === id && line.event === undefined)
+        note('fetched', id);
+        // What is said while it waits, it has not seen.
+        const soFar = changed(lines().filter((line) => line.chat === id));
+        while (mood().fetch === 'waits') await new Promise((resolve) => setTimeout(resolve, 5));
+        return soFar
           .filter((line) => fromMe === undefined || line.fromMe === fromMe)
           .filter((line) => !line.lost || mood().found)
           .slice(-limit)
           .map(shown);
       },
-      sendStateTyping: async () => fs.appendFileSync(path.join(PHONE, 'typing'), `${id}\n`),
+      sendStateTyping: async () => note('typing', id),
     };
   }
 
