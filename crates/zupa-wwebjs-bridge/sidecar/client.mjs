@@ -3,8 +3,9 @@
 import fs from 'node:fs';
 
 import { catchUp } from './catchup.mjs';
-import { address, key, message, name } from './shape.mjs';
+import { address, isHeard, key, message, name } from './shape.mjs';
 import { within } from './time.mjs';
+import { namesOf } from './told.mjs';
 
 const MINUTE = 60_000;
 /** What was said shortly before the last sign of life is looked for again. */
@@ -20,7 +21,8 @@ export class ClientLife {
   #of;
   #queue = Promise.resolve();
   #seen = new Set();
-  #waiting;
+  /** What is told before its chat is caught up with; none while all are. */
+  #waiting = [];
   #state = ['starting'];
   #timers = [];
   #isOver = false;
@@ -30,8 +32,8 @@ export class ClientLife {
 
   /**
    * `of`: `makeClient`, `settings`, `page`, `commands`, `emit(…events)` (durable when it
-   * returns), `isTold(key)`, `state(state, reason)`, `pairing(kind, text)`, `leave(reason)`, `mark` (reads
-   * and writes the time up to which everything was told), `now()`.
+   * returns), `isTold(name)`, `state(state, reason)`, `pairing(kind, text)`, `leave(reason)`,
+   * `mark` (reads and writes the time up to which everything was told), `now()`.
    */
   constructor(of) {
     this.#of = of;
@@ -89,15 +91,12 @@ export class ClientLife {
       if (of?.from_me && Number.isSafeInteger(level)) this.#of.commands.acked(of, level);
     });
     inOrder('message_edit', (raw, body) => this.#inChat(message(raw), (shape) => {
-      // What is longer than any message may be is no news.
-      const text = String(body);
-      if (!shape.key.from_me && text.length < MAX_EDIT) this.#emit({ type: 'edit', key: shape.key, body: text });
+      this.#emit(...this.#told(this.#edit(shape, String(body))));
     }));
     inOrder('message_revoke_everyone', (raw) => this.#inChat(message(raw), (shape) => {
-      const of = key(raw.protocolMessageKey) ?? shape.key;
-      if (!of.from_me) this.#emit({ type: 'revoke', key: of });
+      this.#emit(...this.#told(this.#revoke(shape, raw)));
     }));
-    inOrder('message_reaction', (raw) => this.#reacted(raw));
+    inOrder('message_reaction', async (raw) => this.#emit(...(await this.#reaction(raw))));
   }
 
   #authenticated() {
@@ -119,7 +118,7 @@ export class ClientLife {
   }
 
   async #catchUp() {
-    const { page, commands, mark, now } = this.#of;
+    const { page, commands, mark, now, settings } = this.#of;
     const began = now();
     this.#isDue = false;
     this.#waiting ??= [];
@@ -130,10 +129,12 @@ export class ClientLife {
     try {
       unread = await catchUp(page, {
         since,
+        groups: settings.groups,
+        limit: settings.ready_ms,
         also: commands.chatsInDoubt(),
-        found: async (shape) => {
-          if (shape.key.from_me) this.#own(shape);
-          else missed.push(...(await this.#said(shape, 'catch_up')));
+        found: async (shape, raw, isMissed) => {
+          missed.push(...(await this.#found(shape, raw, isMissed)));
+          missed.push(...(await this.#reactions(raw, since)));
         },
         done: async (chat) => {
           // A chat's messages are synced at once, and others get a word in between.
@@ -184,25 +185,83 @@ export class ClientLife {
   /** The event of a message; none if it was told before. */
   async #said(shape, origin) {
     // Not readable yet: it comes again under the same id when it is.
-    if (shape.kind === 'ciphertext') return [];
-    if (this.#of.isTold(shape.key) || !this.#isNew(`said|${name(shape.key)}`)) return [];
+    if (shape.kind === 'ciphertext' || this.#isKnown(shape.key)) return [];
     const names = await this.#of.page.names(shape.key.chat ?? shape.from);
-    return [{ type: 'message', message: shape, names, origin }];
+    return this.#told({ type: 'message', message: shape, names, origin });
+  }
+
+  /** What a catch-up finds: a message, or what has become of one that was told. */
+  async #found(shape, raw, isMissed) {
+    if (shape.key.from_me) {
+      if (isMissed) this.#own(shape);
+      return [];
+    }
+    if (shape.kind === 'revoked') {
+      const revoke = this.#revoke(shape, raw);
+      return revoke !== undefined && this.#isKnown(revoke.key) ? this.#told(revoke) : [];
+    }
+    if (this.#isKnown(shape.key)) {
+      return shape.edited === undefined ? [] : this.#told(this.#edit(shape, shape.body));
+    }
+    return isMissed ? this.#said(shape, 'catch_up') : [];
+  }
+
+  #edit(shape, body) {
+    // What is longer than any message may be is no news.
+    if (shape.key.from_me || body.length >= MAX_EDIT) return undefined;
+    return { type: 'edit', key: shape.key, body, at: shape.edited };
+  }
+
+  #revoke(shape, raw) {
+    const of = key(raw.protocolMessageKey) ?? shape.key;
+    return of.from_me ? undefined : { type: 'revoke', key: of };
   }
 
   #own(shape) {
-    if (!shape.key.from_me || !this.#isNew(`own|${name(shape.key)}`)) return;
-    this.#of.commands.own(shape);
+    const own = { type: 'own', message: shape };
+    if (shape.key.from_me && this.#told(own).length > 0) this.#of.commands.own(shape);
   }
 
-  async #reacted(raw) {
+  async #reaction(raw) {
     const [of, to] = [key(raw?.id), key(raw?.msgId)];
-    if (of === undefined || to === undefined || of.from_me) return;
+    if (of === undefined || to === undefined || of.from_me) return [];
     const emoji = typeof raw.reaction === 'string' ? raw.reaction : '';
-    if (!this.#isNew(`reaction|${name(of)}|${emoji}`)) return;
     const names = await this.#of.page.names(to.chat);
-    const at = Number.isSafeInteger(raw.timestamp) ? raw.timestamp : undefined;
-    this.#emit({ type: 'reaction', key: of, to, emoji, sender: address(raw.senderId), at, names });
+    const at = reactedAt(raw);
+    return this.#told({ type: 'reaction', key: of, to, emoji, sender: address(raw.senderId), at, names });
+  }
+
+  /** Reactions to one message since then. One that was taken back leaves no trace. */
+  async #reactions(raw, since) {
+    let raws = [];
+    try {
+      raws = await this.#of.page.reactions(raw);
+    } catch {
+      // Of less weight than what is said.
+    }
+    const missed = [];
+    for (const one of raws.filter((of) => reactedAt(of) * 1000 >= since)) {
+      missed.push(...(await this.#reaction(one)));
+    }
+    return missed;
+  }
+
+  /** Whether a message was told, in this life or in another. */
+  #isKnown(of) {
+    return this.#of.isTold(name(of)) || this.#seen.has(name(of));
+  }
+
+  /** The event, if it goes further and was not told before. */
+  #told(event) {
+    if (event === undefined) return [];
+    const chat = (event.message?.key ?? event.to ?? event.key).chat;
+    const isOwn = event.type === 'own';
+    if (!isOwn && chat !== undefined && !isHeard(chat, this.#of.settings.groups)) return [];
+    const [first, ...others] = namesOf(event);
+    if (first === undefined) return [event];
+    if (this.#of.isTold(first) || !this.#isNew(first)) return [];
+    others.forEach((other) => this.#isNew(other));
+    return [event];
   }
 
   #changed(state) {
@@ -277,6 +336,12 @@ export class ClientLife {
 export function setAside(profile, now) {
   const aside = `${profile}.unlinked-${new Date(now).toISOString().replaceAll(':', '')}`;
   fs.renameSync(profile, aside);
+}
+
+/** In seconds, which the library divides out of milliseconds. */
+function reactedAt(raw) {
+  const at = Math.floor(Number(raw?.timestamp));
+  return Number.isSafeInteger(at) ? at : undefined;
 }
 
 /** A word for what a start ended with; what the library says may name a person. */

@@ -10,6 +10,8 @@ import { within } from './time.mjs';
 /** How far from the start of a command its message may be dated. */
 const WINDOW_BEFORE = 5_000;
 const WINDOW_AFTER = 600_000;
+/** Names of messages that are kept in memory. */
+const MAX_REMEMBERED = 10_000;
 /** How much of a chat is looked through for a message. */
 const LOOK_BACK = 50;
 
@@ -19,20 +21,27 @@ export class Commands {
   #now;
   #human;
   #told;
+  #isTold;
   #jobs = new Map();
   #parked = [];
+  /** Names of messages that a human wrote. */
+  #humans = new Set();
+  /** Messages that were taken for a command's by their words, by their names. */
+  #guessed = new Map();
   #levels = new Map();
 
   /**
    * `page` is what `client.mjs` makes of the library; `human(message)` is called for what
-   * a human wrote, `told(key, level, command)` for each step up of a message of ours.
+   * a human wrote, `told(key, level, command)` for each step up of a message of ours;
+   * `isTold(name)` is of this life and others.
    */
-  constructor({ journal, page, now, human, told }) {
+  constructor({ journal, page, now, human, told, isTold }) {
     this.#journal = journal;
     this.#page = page;
     this.#now = now;
     this.#human = human;
     this.#told = told;
+    this.#isTold = isTold;
   }
 
   /** Carries a command out, or says again what became of it. Never throws. */
@@ -61,8 +70,12 @@ export class Commands {
       return;
     }
     const doubted = this.#journal.inDoubt().find((command) => this.#isIt(shape, command));
-    if (doubted !== undefined) this.#became(doubted, shape);
-    else this.#human(shape);
+    if (doubted !== undefined) {
+      this.#guess(doubted, shape);
+      return;
+    }
+    remember(this.#humans, name(shape.key));
+    this.#human(shape);
   }
 
   /** WhatsApp has said how far a message of ours got. Levels only go up. */
@@ -74,8 +87,7 @@ export class Commands {
     if (command === undefined || level === 0) return;
     const before = this.#levels.get(known) ?? 0;
     if (level > 0 ? level <= before : before !== 0) return;
-    this.#levels.set(known, level);
-    if (this.#levels.size > 10_000) this.#levels.delete(this.#levels.keys().next().value);
+    remember(this.#levels, known, level);
     this.#settle(command, level > 0
       ? { result: 'sent', id: known }
       : { result: 'failed', reason: 'refused', again: false });
@@ -140,7 +152,7 @@ export class Commands {
       // It may have left all the same.
     }
     job.isAtWork = false;
-    if (shape !== undefined) this.#became(job.command, shape);
+    if (shape !== undefined) this.#isNamed(job.command, shape);
     else await this.#orNothing(job, answer);
     this.#release(job.command);
   }
@@ -160,7 +172,7 @@ export class Commands {
     if (command === undefined) return undefined;
     if (command.answer !== undefined) return command.answer;
     const parked = this.#parked.find((shape) => this.#isIt(shape, command));
-    if (parked !== undefined) this.#became(command, parked);
+    if (parked !== undefined) this.#guess(command, parked);
     try {
       if (command.name === undefined || command.answer === undefined) {
         const chat = await this.#page.chat(command.chat);
@@ -168,13 +180,29 @@ export class Commands {
         const own = shapes.filter((shape) => shape?.key.from_me);
         const it = own.find((shape) => name(shape.key) === command.name)
           ?? own.find((shape) => this.#isIt(shape, command));
-        if (it !== undefined) this.#became(command, it);
+        if (it !== undefined) this.#guess(command, it);
         else if (command.name === undefined && absent !== undefined) return absent;
       }
     } catch {
       // Without a page there is no evidence.
     }
     return command.answer;
+  }
+
+  /** Its words, chat and time are a command's. */
+  #guess(command, shape) {
+    if (command.name === undefined) remember(this.#guessed, name(shape.key), shape);
+    this.#became(command, shape);
+  }
+
+  /** The page says that this is a command's message: what was guessed before is not. */
+  #isNamed(command, shape) {
+    const guessed = this.#guessed.get(command.name);
+    const known = name(shape.key);
+    if (command.name !== known) this.#journal.became(command.key, known);
+    if (command.answer?.result === 'sent') this.#journal.answered(command.key, { ...command.answer, id: known });
+    this.#became(command, shape);
+    if (guessed !== undefined && name(guessed.key) !== known) this.own(guessed);
   }
 
   #became(command, shape) {
@@ -206,15 +234,22 @@ export class Commands {
 
   /** Whether a message of ours is what a command has become. */
   #isIt(shape, command) {
-    if (command.name !== undefined || this.#journal.ofMessage(name(shape.key)) !== undefined) {
-      return false;
-    }
+    const known = name(shape.key);
+    if (command.name !== undefined || this.#journal.ofMessage(known) !== undefined) return false;
+    if (this.#humans.has(known) || this.#isTold(`own|${known}`)) return false;
     const at = (shape.at ?? 0) * 1000;
     return this.#isIn(shape, command)
       && contentHash(shape.body) === command.hash
       && at >= command.at - WINDOW_BEFORE
       && at <= command.at + WINDOW_AFTER;
   }
+}
+
+/** Into a set or a map that is not to grow for ever. */
+function remember(into, ...what) {
+  if (into instanceof Map) into.set(...what);
+  else into.add(...what);
+  if (into.size > MAX_REMEMBERED) into.delete(into.keys().next().value);
 }
 
 function deferred() {

@@ -62,6 +62,7 @@ export class Journal {
     const command = this.#commands.get((became ?? answered)?.key);
     if (command === undefined) return;
     if (became !== undefined) {
+      this.#ours.delete(command.name);
       command.name = became.name;
       this.#ours.set(became.name, command.key);
     }

@@ -13,10 +13,9 @@ import { Journal } from './journal.mjs';
 import { load } from './library.mjs';
 import { replaceLines } from './lines.mjs';
 import { Page } from './page.mjs';
-import { name } from './shape.mjs';
 import { Spool } from './spool.mjs';
 import { within } from './time.mjs';
-import { Told } from './told.mjs';
+import { namesOf, Told } from './told.mjs';
 
 const PROTOCOL = 1;
 /** Events that may be under way without being confirmed. */
@@ -63,7 +62,7 @@ function take(frame) {
       else if (library !== undefined) sidecar ??= start(frame.settings);
       break;
     case 'confirm':
-      sidecar?.confirm(frame.upto);
+      sidecar?.confirm(frame);
       break;
     case 'send':
       void sidecar?.send(frame);
@@ -89,6 +88,9 @@ function start(settings) {
   const journal = new Journal(file('journal'), now());
   const accepted = new Told(file('told'));
   const page = new Page();
+  // What is on its way from an earlier life.
+  let waiting = new Set();
+  const isTold = (of) => waiting.has(of) || accepted.has(of);
   let told = spool.confirmed;
   let life;
   let isOffline = false;
@@ -122,6 +124,7 @@ function start(settings) {
     journal,
     page,
     now,
+    isTold,
     human: (message) => void page
       .names(message.key.chat ?? message.to)
       .then((names) => emit({ type: 'own', message, names })),
@@ -130,14 +133,14 @@ function start(settings) {
   const begin = () => {
     isOffline = false;
     hasStopped = false;
-    const waiting = new Set(namesOf(spool.after(0, Infinity).map(({ event }) => event)));
+    waiting = new Set(spool.after(0, Infinity).flatMap(({ event }) => namesOf(event)));
     life = new ClientLife({
       makeClient: library.makeClient,
       settings: { ...settings, profile },
       page,
       commands,
       emit,
-      isTold: (of) => waiting.has(name(of)) || accepted.has(name(of)),
+      isTold,
       now,
       state: (state, reason) => say({ kind: 'state', state, reason }),
       pairing: (way, text) => say({ kind: 'pairing', way, text }),
@@ -167,9 +170,11 @@ function start(settings) {
       await life.stop();
       if (reason === 'unlinked') setAside(profile, now());
     },
-    confirm(upto) {
+    confirm({ upto, skipped = [] }) {
       const gone = Number.isSafeInteger(upto) ? spool.confirm(upto) : [];
-      accepted.add(namesOf(gone));
+      // Set up in another way, what was left out is taken: it may be told again.
+      const taken = gone.filter(({ seq }) => !skipped.includes(seq));
+      accepted.add(taken.flatMap(({ event }) => namesOf(event)));
       told = Math.max(told, spool.confirmed);
       tell();
       comeBack();
@@ -186,10 +191,6 @@ function start(settings) {
       say({ kind: 'media', request: frame.request, ...answer });
     },
   };
-}
-
-function namesOf(events) {
-  return events.filter(({ type }) => type === 'message').map(({ message }) => name(message.key));
 }
 
 /** The time up to which everything was told, in a file that is replaced as a whole. */

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { address } from './shape.mjs';
+import { address, key } from './shape.mjs';
 import { within } from './time.mjs';
 
 /** How long a look into the page may take. */
@@ -31,12 +31,19 @@ export class Page {
     return look(this.client.getChatById(id));
   }
 
-  async chats() {
-    return look(this.client.getChats());
+  /** All of them, with all that the page knows of each: of thousands that takes a while. */
+  async chats(limit) {
+    return look(this.client.getChats(), limit);
   }
 
   async fetch(chat, limit) {
     return look(chat.fetchMessages({ limit }));
+  }
+
+  /** Who has reacted to a message, and how. */
+  async reactions(raw) {
+    const lists = raw.hasReaction ? await look(raw.getReactions()) : undefined;
+    return (lists ?? []).flatMap(({ senders }) => senders ?? []);
   }
 
   async hasSpoken(chat) {
@@ -89,6 +96,7 @@ export class Page {
 
   async #media(handle, folder, name, most) {
     if (!this.isReady()) return { reason: 'not_ready' };
+    if (key(handle)?.chat === undefined) return { reason: 'gone' };
     const raw = await this.client.getMessageById(handle);
     const media = raw?.hasMedia ? await raw.downloadMedia() : undefined;
     if (typeof media?.data !== 'string') return { reason: 'gone' };
@@ -112,14 +120,14 @@ export class Page {
   }
 }
 
-async function look(promise) {
+async function look(promise, limit = LOOK_MS) {
   const late = Symbol('late');
   let failed;
   const looked = Promise.resolve(promise).catch((error) => {
     failed = error;
     return late;
   });
-  const seen = await within(LOOK_MS, looked, late);
+  const seen = await within(limit, looked, late);
   if (seen === late) throw failed ?? new Error('the page does not answer');
   return seen;
 }

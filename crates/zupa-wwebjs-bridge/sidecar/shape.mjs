@@ -58,6 +58,12 @@ export function serialized(of) {
   return [of.from_me, of.chat, of.id, of.participant].filter((part) => part !== undefined).join('_');
 }
 
+/** Whether what is said in a chat is told; `groups`: `answer` or `ignore`. */
+export function isHeard(chat, groups) {
+  const server = chat?.split('@').at(-1);
+  return ['c.us', 'lid'].includes(server) || (server === 'g.us' && groups === 'answer');
+}
+
 /** A message as the wire carries it; none without an id. */
 export function message(raw) {
   const of = key(raw?.id);
@@ -85,7 +91,14 @@ function whole(raw, of) {
     history: raw._data?.isNewMsg === false,
     broadcast: Boolean(raw.broadcast || raw.isStatus),
     ack: Number.isSafeInteger(raw.ack) ? raw.ack : undefined,
+    edited: editedAt(raw),
   };
+}
+
+/** When a message was changed last, in milliseconds. */
+function editedAt(raw) {
+  const at = Number(raw.latestEditSenderTimestampMs);
+  return Number.isSafeInteger(at) ? at : undefined;
 }
 
 function media(raw, of) {

@@ -35,14 +35,14 @@ export class Spool {
     return this.#next - 1;
   }
 
-  /** Forgets the events up to this number, and gives them. */
+  /** Forgets the events up to this number, and gives them with their numbers. */
   confirm(upto) {
     const gone = this.#forget(upto);
     if (gone.length > 0) this.#lines.note({ confirmed: upto });
     if (this.#lines.bytes > REWRITE_BYTES && this.#bytes() * 2 < this.#lines.bytes) {
       this.#rewrite();
     }
-    return gone.map(({ event }) => event);
+    return gone;
   }
 
   /** What is not confirmed, from after this number on, in order. */

@@ -1,10 +1,32 @@
-// Names of messages that accept has, so that a catch-up does not tell them once more.
+// Names of what accept has, so that a catch-up does not tell it once more.
 //
 // Nothing is synced: what is missing here is told again, and the ledger knows it.
 
 import fs from 'node:fs';
 
+import { name } from './shape.mjs';
+
 const MAX_NAMES = 20_000;
+
+/** What an event is known by, in whichever life it is told, and what it tells besides. */
+export function namesOf(event) {
+  const edit = (key, at) => (at === undefined ? [] : [`edit|${name(key)}|${at}`]);
+  switch (event.type) {
+    case 'message':
+      return [name(event.message.key), ...edit(event.message.key, event.message.edited)];
+    case 'own':
+      return [`own|${name(event.message.key)}`];
+    case 'edit':
+      // Without its time it is not told apart from another one to the same words.
+      return edit(event.key, event.at);
+    case 'revoke':
+      return [`revoke|${name(event.key)}`];
+    case 'reaction':
+      return [`reaction|${name(event.key)}|${event.emoji}`];
+    default:
+      return [];
+  }
+}
 
 export class Told {
   #file;

@@ -33,45 +33,66 @@ pub(crate) async fn run(
 ) {
     let mut numbered = Vec::new();
     while events.recv_many(&mut numbered, BATCH).await > 0 {
-        for (upto, batch) in batches(&door, numbered.drain(..)) {
+        for Part {
+            upto,
+            skipped,
+            batch,
+        } in parts(&door, numbered.drain(..))
+        {
             hand_in(&door, &intake, batch).await;
-            line.say(&ToSidecar::Confirm { upto });
+            line.say(&ToSidecar::Confirm { upto, skipped });
         }
     }
 }
 
+/// Events that are handed in together.
+struct Part {
+    /// The number of the last.
+    upto: u64,
+    /// Numbers of those that are left out.
+    skipped: Vec<u64>,
+    batch: IntakeBatch,
+}
+
 /// Messages and news apart, since the order of one against the other counts: news in the
 /// batch of its message would find none.
-fn batches(door: &Door, events: impl Iterator<Item = Numbered>) -> Vec<(u64, IntakeBatch)> {
-    let mut batches: Vec<(u64, IntakeBatch)> = Vec::new();
+fn parts(door: &Door, events: impl Iterator<Item = Numbered>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
     let now = door.clock.wall();
     for (seq, event) in events {
         let heard = door.reader.read(&event, now);
-        let fits = batches.last().is_some_and(|(_, batch)| match &heard {
-            Heard::Said(_) => batch.receipts.is_empty(),
-            Heard::News(_) => batch.inbounds.is_empty(),
+        let fits = parts.last().is_some_and(|part| match &heard {
+            Heard::Said(_) => part.batch.receipts.is_empty(),
+            Heard::News(_) => part.batch.inbounds.is_empty(),
             Heard::Skipped(_) => true,
         });
         if !fits {
-            batches.push((seq, IntakeBatch::default()));
+            parts.push(Part {
+                upto: seq,
+                skipped: Vec::new(),
+                batch: IntakeBatch::default(),
+            });
         }
-        let Some((upto, batch)) = batches.last_mut() else {
+        let Some(part) = parts.last_mut() else {
             continue;
         };
-        *upto = seq;
+        part.upto = seq;
         match heard {
             Heard::Said(inbound) => {
                 door.with_contacts(|contacts| {
                     contacts.heard(&inbound.address.alias);
                     inbound.also.iter().for_each(|alias| contacts.heard(alias));
                 });
-                batch.inbounds.push(*inbound);
+                part.batch.inbounds.push(*inbound);
             }
-            Heard::News(receipt) => batch.receipts.push(receipt),
-            Heard::Skipped(why) => skipped(door, why),
+            Heard::News(receipt) => part.batch.receipts.push(receipt),
+            Heard::Skipped(why) => {
+                part.skipped.push(seq);
+                skipped(door, why);
+            }
         }
     }
-    batches
+    parts
 }
 
 /// Returns when the batch is durable, or can never be.

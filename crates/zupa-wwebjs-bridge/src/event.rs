@@ -17,8 +17,9 @@ use zupa_core::{
 
 use self::told::{Event, Key, Message, Origin};
 
-/// How far the sender's clock may be ahead of ours.
-const AHEAD: Duration = Duration::from_secs(5 * 60);
+/// What is dated further ahead than this is forged. Less is a clock that is wrong, most
+/// likely ours, and no reason to lose a message.
+const AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Whose events these are, and which of them are taken.
 #[derive(Debug)]
@@ -230,7 +231,7 @@ impl Reader {
         Ok(Heard::News(echo))
     }
 
-    /// When it was said, if that can be and is not too long ago.
+    /// When it was said, if that can be and is not too long ago; never later than now.
     fn time(&self, message: &Message, now: Timestamp) -> Result<Timestamp, &'static str> {
         let at = message.at.ok_or("no_time")?;
         let at = Timestamp(at.checked_mul(1_000_000).ok_or("no_time")?);
@@ -240,7 +241,7 @@ impl Reader {
         if at < now.minus(self.backlog) {
             return Err("backlog");
         }
-        Ok(at)
+        Ok(at.min(now))
     }
 
     fn ack(&self, key: &Key, level: i64, command: String) -> Result<Heard, &'static str> {

@@ -21,6 +21,7 @@ use crate::accept;
 use crate::channel::millis;
 use crate::child::Session;
 use crate::door::{Door, Line, WwebjsBridge};
+use crate::event::Groups;
 use crate::sidecar::{LIBRARY, lay_out};
 use crate::status::{Pairing, State, word};
 use crate::wire::{FromSidecar, PROTOCOL, Settings, ToSidecar, read};
@@ -235,6 +236,10 @@ impl Life<'_> {
                 start_ms: millis(pulse.start),
                 ready_ms: millis(pulse.ready),
                 probe_ms: millis(pulse.probe),
+                groups: match config.groups {
+                    Groups::Ignore => "ignore",
+                    Groups::Answer => "answer",
+                },
                 spool_events: pulse.spool_events,
                 spool_bytes: pulse.spool_bytes,
             },

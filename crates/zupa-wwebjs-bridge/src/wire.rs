@@ -92,8 +92,9 @@ pub(crate) enum ToSidecar<'a> {
     },
     /// We are alive.
     Beat,
-    /// Everything up to this number is durable.
-    Confirm { upto: u64 },
+    /// Everything up to this number is durable, or left out: those, as they were set up
+    /// then, are not known here.
+    Confirm { upto: u64, skipped: Vec<u64> },
     /// Send this, unless you have.
     Send {
         command: &'a str,
@@ -130,6 +131,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) start_ms: u64,
     pub(crate) ready_ms: u64,
     pub(crate) probe_ms: u64,
+    /// `ignore` or `answer`.
+    pub(crate) groups: &'a str,
     pub(crate) spool_events: u32,
     pub(crate) spool_bytes: u32,
 }
@@ -212,7 +215,11 @@ mod tests {
     fn what_is_too_long_is_not_sent() {
         let text = "x".repeat(MAX_FRAME_BYTES);
         assert_eq!(encode(&ToSidecar::Typing { chat: &text }), None);
-        let bytes = encode(&ToSidecar::Confirm { upto: 7 }).unwrap();
-        assert_eq!(bytes, framed(br#"{"kind":"confirm","upto":7}"#));
+        let confirm = ToSidecar::Confirm {
+            upto: 7,
+            skipped: vec![5],
+        };
+        let expected = framed(br#"{"kind":"confirm","upto":7,"skipped":[5]}"#);
+        assert_eq!(encode(&confirm).unwrap(), expected);
     }
 }

@@ -23,13 +23,14 @@ const raw = (id, body, { chat = ANA, fromMe = true, ack = 0, t = 0 } = {}) => ({
 const shape = (of) => ({ key: key(of.id), at: of.timestamp, body: of.body, ack: of.ack, kind: 'chat' });
 
 /** Commands over a page of which each part can be put in the place of another. */
-function over(page = {}, file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'zupa-')), 'journal')) {
+function over(page = {}, file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'zupa-')), 'journal'), isTold = () => false) {
   const told = [];
   const humans = [];
   const journal = new Journal(file, 0);
   const commands = new Commands({
     journal,
     now: () => 0,
+    isTold,
     human: (one) => humans.push(one.body),
     told: (_, level, command) => told.push([command, level]),
     page: {
@@ -103,6 +104,39 @@ test('a human who says the same as the bot is taken for neither twice', async ()
   await asking;
   await new Promise(setImmediate);
   assert.deepEqual(humans, ['hello']);
+});
+
+test('the name that a page gives its message weighs more than the same words of a human', async () => {
+  let end;
+  const { commands, humans, journal } = over({ send: () => new Promise((resolve) => (end = resolve)) });
+  const asking = commands.answer(ask());
+  await new Promise(setImmediate);
+  commands.own(shape(raw('H1', 'hello', { ack: 1 })));
+  // The page takes its time, so words are all there is.
+  assert.equal((await asking).id, 'H1|true|');
+  end(raw('M1', 'hello', { ack: 1 }));
+  await new Promise(setImmediate);
+  assert.deepEqual(humans, ['hello']);
+  assert.equal(journal.ofMessage('M1|true|').key, 'k');
+  assert.equal(journal.ofMessage('H1|true|'), undefined);
+  // The bot's own, seen in the chat.
+  commands.own(shape(raw('M1', 'hello')));
+  assert.equal(humans.length, 1);
+  assert.equal((await commands.answer(ask({ attempt: 2 }))).id, 'M1|true|');
+});
+
+test('what is known to be a human\'s is no evidence', async () => {
+  const typed = raw('H1', 'hello', { t: -3, ack: 1 });
+  const send = async () => {
+    throw new Error('detached Frame');
+  };
+  const { commands, humans, file } = over({ send, fetch: async () => [typed] });
+  commands.own(shape(typed));
+  assert.deepEqual(humans, ['hello']);
+  assert.equal((await commands.answer(ask())).result, 'unknown');
+  // Nor in the next life.
+  const later = over({ fetch: async () => [typed] }, file, (of) => of === 'own|H1|true|');
+  assert.equal((await later.commands.answer(ask({ attempt: 2 }))).result, 'unknown');
 });
 
 test('a send of an earlier life is looked for in its chat, and never made again', async () => {

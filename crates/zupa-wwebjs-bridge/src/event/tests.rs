@@ -83,6 +83,14 @@ fn a_text_is_an_inbound_with_all_names_of_its_sender() {
 }
 
 #[test]
+fn a_time_to_come_is_now() {
+    for at in [1_700_000_001, 1_700_000_301, 1_700_086_400] {
+        let inbound = said(&message(json!({ "at": at })));
+        assert_eq!(inbound.platform_time, Some(NOW), "{at}");
+    }
+}
+
+#[test]
 fn the_id_of_a_message_never_has_the_chat_in_it() {
     let under = |chat: &str| {
         let change = json!({ "key": { "chat": chat }, "from": chat });
@@ -98,7 +106,7 @@ fn what_does_not_fit_together_runs_no_turn() {
     for (why, forged) in [
         ("from_me", message(json!({ "key": { "from_me": true } }))),
         ("history", message(json!({ "history": true }))),
-        ("future", message(json!({ "at": 1_700_000_301 }))),
+        ("future", message(json!({ "at": 1_700_086_401 }))),
         ("no_time", message(json!({ "at": i64::MAX }))),
         ("no_time", message(json!({ "at": null }))),
         ("backlog", message(json!({ "at": 1_699_900_000 }))),

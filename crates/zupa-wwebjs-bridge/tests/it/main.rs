@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod browser;
+mod contract;
 mod deaths;
 mod node;
+mod outage;
 mod phone;
 mod sends;
 mod support;

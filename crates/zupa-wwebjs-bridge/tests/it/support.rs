@@ -119,7 +119,8 @@ impl Phone {
 
     /// What really left, in order.
     pub fn sent(&self) -> Vec<(String, String)> {
-        let ours = |line: &Value| line["fromMe"] == true && line["typed"] != true;
+        let ours =
+            |line: &Value| line["fromMe"] == true && line["typed"] != true && line["ack"] != -1;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         self.lines("phone/chats.ndjson")
             .iter()
@@ -187,8 +188,9 @@ pub struct Taken(Arc<Mutex<Ledger>>);
 struct Ledger {
     ids: HashSet<String>,
     inbounds: Vec<Inbound>,
+    /// Duplicates, too.
+    handed_in: Vec<Inbound>,
     receipts: Vec<Receipt>,
-    duplicates: usize,
     refusals: Vec<ErrorKind>,
 }
 
@@ -215,7 +217,19 @@ impl Taken {
     }
 
     pub fn duplicates(&self) -> usize {
-        self.0.lock().unwrap().duplicates
+        let ledger = self.0.lock().unwrap();
+        ledger.handed_in.len() - ledger.inbounds.len()
+    }
+
+    /// All that came in under this id of the platform, duplicates too.
+    pub fn handed_in(&self, id: &str) -> Vec<Inbound> {
+        let ledger = self.0.lock().unwrap();
+        let is_it = |one: &&Inbound| one.platform_id.as_ref().unwrap().as_str() == id;
+        ledger.handed_in.iter().filter(is_it).cloned().collect()
+    }
+
+    pub fn receipts(&self) -> Vec<Receipt> {
+        self.0.lock().unwrap().receipts.clone()
     }
 
     pub fn news(&self) -> Vec<ReceiptNews> {
@@ -239,8 +253,8 @@ impl Taken {
         let mut ledger = self.0.lock().unwrap();
         let event = EventId(Uuid::nil());
         let id = inbound.platform_id.as_ref().unwrap().as_str().to_owned();
+        ledger.handed_in.push(inbound.clone());
         if !ledger.ids.insert(id) {
-            ledger.duplicates += 1;
             return Delivered::Duplicate { event };
         }
         ledger.inbounds.push(inbound);
@@ -340,8 +354,13 @@ impl Bridge {
 
     /// Ends it as a kill of the process would.
     pub async fn kill(self) {
-        self.running.abort();
+        self.abort();
         let _ = self.running.await;
+    }
+
+    /// Begins such an end.
+    pub fn abort(&self) {
+        self.running.abort();
         self.accepting.abort();
     }
 }

@@ -21,6 +21,8 @@ const read = (name, otherwise) => {
     return otherwise;
   }
 };
+/** For a test to read. */
+const note = (name, text) => fs.appendFileSync(path.join(PHONE, name), `${text}\n`);
 const mood = () => JSON.parse(read('mood.json', '{}') || '{}');
 
 const shownSoFar = { bytes: 0, lines: [] };
@@ -119,11 +121,35 @@ function shown(line) {
     to: line.fromMe ? line.chat : ME,
     author: line.participant,
     hasMedia: line.media !== undefined,
+    latestEditSenderTimestampMs: line.edited,
+    hasReaction: line.reactions !== undefined,
+    getReactions: async () => [{ id: '+', senders: line.reactions.map(reaction) }],
     fromMe: line.fromMe,
     _data: { isNewMsg: line.isNewMsg ?? true, mimetype: line.media?.mime },
     downloadMedia: async () => line.media && { mimetype: line.media.mime, data: line.media.data },
     ...line.forged,
   };
+}
+
+/** Messages of a chat as they are after all that was done to them. */
+function changed(all) {
+  const messages = new Map();
+  for (const line of all) {
+    const before = messages.get(line.to ?? line.id);
+    if (line.event === undefined) messages.set(line.id, line);
+    else if (line.event === 'edit') messages.set(line.id, { ...before, body: line.body, edited: line.edited });
+    else if (line.event === 'revoke') messages.set(line.id, { ...before, body: '', type: 'revoked' });
+    else if (line.event === 'reaction') {
+      messages.set(line.to, { ...before, reactions: [...(before.reactions ?? []), line] });
+    }
+  }
+  return [...messages.values()];
+}
+
+/** Somebody's reaction, `body`, to the message `to` of the same chat. */
+function reaction(line) {
+  const id = (of) => ({ fromMe: false, remote: wid(line.chat), id: of });
+  return { id: id(line.id), msgId: id(line.to), reaction: line.body, senderId: line.chat, timestamp: line.t + 0.25 };
 }
 
 class Client extends EventEmitter {
@@ -146,6 +172,11 @@ class Client extends EventEmitter {
     mayDie();
     this.known = lines().length;
     this.emit('authenticated');
+    // It begins to tell before it says that it is ready.
+    if (mood().early) {
+      this.emit('message', shown(lines().at(-1)));
+      await new Promise(setImmediate);
+    }
     if (start !== 'authenticated') {
       // As often as it likes.
       for (let time = 0; time < (mood().ready ?? 3); time += 1) this.emit('ready');
@@ -156,7 +187,9 @@ class Client extends EventEmitter {
 
   /** Tells what people have written since. */
   look() {
-    const { state, disconnected } = mood();
+    const { state, disconnected, die_in: dies, ready_again: again } = mood();
+    if (dies === life) DEATHS.kill();
+    if (again !== undefined && again !== this.again) this.emit('ready', (this.again = again));
     if (state !== undefined && state !== this.state) this.emit('change_state', (this.state = state));
     if (disconnected !== undefined && !this.gone) this.emit('disconnected', (this.gone = disconnected));
     const all = lines();
@@ -164,14 +197,16 @@ class Client extends EventEmitter {
     for (const line of all.slice(this.known)) {
       this.known += 1;
       if (deaf) {
-        fs.appendFileSync(path.join(PHONE, 'unheard'), `${line.id}\n`);
+        note('unheard', line.id);
         continue;
       }
       if (line.event === 'edit') this.emit('message_edit', shown(line), line.body, '');
       else if (line.event === 'revoke') this.emit('message_revoke_everyone', shown(line));
+      else if (line.event === 'reaction') this.emit('message_reaction', reaction(line));
       else if (line.event === 'ack') this.emit('message_ack', shown(line), line.ack);
       else if (!line.fromMe || line.typed) {
         mayDie();
+        note('heard', line.id);
         for (let time = 0; time < (mood().twice ? 2 : 1); time += 1) {
           this.emit('message_create', shown(line));
           if (!line.fromMe || line.forged) this.emit('message', shown(line));
@@ -192,13 +227,17 @@ class Client extends EventEmitter {
         const { fetch } = mood();
         if (fetch === 'throws') throw new Error('Execution context was destroyed');
         if (fetch === 'hangs') return new Promise(() => {});
-        return lines()
-          .filter((line) => line.chat === id && line.event === undefined)
+        note('fetched', id);
+        // What is said while it waits, it has not seen.
+        const soFar = changed(lines().filter((line) => line.chat === id));
+        while (mood().fetch === 'waits') await new Promise((resolve) => setTimeout(resolve, 5));
+        return soFar
           .filter((line) => fromMe === undefined || line.fromMe === fromMe)
+          .filter((line) => !line.lost || mood().found)
           .slice(-limit)
           .map(shown);
       },
-      sendStateTyping: async () => fs.appendFileSync(path.join(PHONE, 'typing'), `${id}\n`),
+      sendStateTyping: async () => note('typing', id),
     };
   }
 
@@ -221,13 +260,16 @@ class Client extends EventEmitter {
   }
 
   async getMessageById(id) {
+    if (![3, 4].includes(id.split('_').length)) throw new Error('Invalid serialized message id specified');
     const line = lines().find((one) => id.includes(one.id));
     return line && shown(line);
   }
 
   async sendMessage(chat, body, options) {
+    // How it behaves at the first send of all, where that is another mood.
+    const { first_send: first, send: each } = mood();
+    const send = read('calls.ndjson') === undefined ? first ?? each : each;
     fs.appendFileSync(path.join(PHONE, 'calls.ndjson'), `${JSON.stringify({ chat, body, options })}\n`);
-    const { send } = mood();
     mayDie();
     if (send === 'throws') throw new Error('detached Frame');
     if (send === 'null') return null;
@@ -238,11 +280,14 @@ class Client extends EventEmitter {
       fromMe: true,
       body,
       t: Math.floor(Date.now() / 1000),
-      ack: send === 'pending' ? 0 : 1,
+      ack: { pending: 0, refused: -1 }[send] ?? 1,
+      lost: send === 'lost' || undefined,
     };
     // It leaves here.
     fs.appendFileSync(CHATS, `${JSON.stringify(line)}\n`);
     mayDie();
+    // Neither an echo nor the chat shows it, before the mood is `found`.
+    if (send === 'lost') throw new Error('detached Frame');
     if (send === 'ack_first') this.emit('message_ack', shown(line), 1);
     this.emit('message_create', shown({ ...line, ack: 0 }));
     mayDie();
