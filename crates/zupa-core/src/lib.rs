@@ -6,8 +6,8 @@
 //! Reading order: the words ([`id`], [`content`], [`inbound`], [`outbound`],
 //! [`turn`]), what may go wrong ([`error`]), the ports ([`store`], [`desk`],
 //! [`idempotency`], [`model`], [`speech`], [`channel`], [`wakeup`], [`clock`],
-//! [`secrets`]), what operators decide over a desk ([`review`]), and the two concrete
-//! handles that doors hold ([`intake`], [`hints`]). The state [`machine`] and the event
+//! [`secrets`]), what operators decide over a desk ([`review`]), and the concrete
+//! handles that doors hold ([`intake`], [`hints`], [`standing`]). The state [`machine`] and the event
 //! [`bus`] stand on their own.
 
 pub mod audit;
@@ -38,6 +38,7 @@ pub mod patch;
 pub mod review;
 pub mod secrets;
 pub mod speech;
+pub mod standing;
 pub mod store;
 pub mod time;
 pub mod tool;
@@ -85,6 +86,7 @@ pub use outbound::{DeliveryId, DeliveryState, Lane, Outbound, ReceiptLevel};
 pub use pace::{Pace, Paced, PairPace};
 pub use secrets::{SecretRef, Secrets};
 pub use speech::{Audio, SynthesisRequest, Synthesizer, Transcriber, TranscriptionRequest};
+pub use standing::Standing;
 pub use store::Store;
 pub use time::Timestamp;
 pub use tool::{

@@ -3,6 +3,7 @@
 pub mod audit;
 mod body;
 mod breakers;
+pub mod channels;
 mod chat;
 pub mod conversations;
 pub mod dead_letters;
@@ -14,6 +15,7 @@ pub mod idempotency;
 mod limits;
 mod metrics;
 mod operator;
+mod pages;
 mod parts;
 mod phone;
 mod problem;

@@ -3,7 +3,7 @@
 //! A subscriber of the event bus counts; the path knows nothing of it. So these are
 //! figures of this process since its start, and lossy like the bus: what was lost is a
 //! figure of its own. The books are `/api/v1/accounting`. What stands rather than happens,
-//! breakers and dead letters that wait, is read at each scrape.
+//! breakers, channels and dead letters that wait, is read at each scrape.
 
 mod count;
 mod families;
@@ -93,6 +93,7 @@ pub(crate) async fn metrics(
     let letters = tokio::time::timeout(DESK, shared.desk.dead_letter_stats()).await;
     let standing = Standing {
         breakers: shared.breakers.list(),
+        channels: shared.standings.clone(),
         dead_letters: letters.ok().and_then(Result::ok),
         now: shared.clock.wall(),
     };

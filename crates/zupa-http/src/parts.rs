@@ -7,9 +7,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use zupa_core::{ChannelId, Clock, Desk, Digest, EventBus, Ids, Intake, Wakeup, Webhook};
+use zupa_core::{ChannelId, Clock, Desk, Digest, EventBus, Ids, Intake, Standing, Wakeup, Webhook};
 
 use crate::breakers::Breakers;
+use crate::channels::Codes;
 use crate::gate::AllowedHosts;
 use crate::idempotency::Idempotency;
 use crate::limits::{Limits, Rates};
@@ -42,6 +43,8 @@ pub struct Parts {
     pub chats: Vec<WebChat>,
     /// The doors that platforms post to, each at `/webhooks/` and its channel.
     pub webhooks: Vec<Arc<dyn Webhook>>,
+    /// How every channel of the process stands, for operators.
+    pub standings: Vec<Standing>,
     /// Whether people develop here.
     pub mode: Mode,
     /// Hosts that requests may name, beside `localhost`, `127.0.0.1` and
@@ -108,6 +111,8 @@ pub(crate) struct Shared {
     pub(crate) config: Digest,
     pub(crate) chats: Vec<WebChat>,
     pub(crate) webhooks: Vec<Arc<dyn Webhook>>,
+    pub(crate) standings: Vec<Standing>,
+    pub(crate) codes: Codes,
     pub(crate) mode: Mode,
     pub(crate) hosts: AllowedHosts,
     pub(crate) limits: Limits,
@@ -139,6 +144,8 @@ impl Shared {
             config: parts.config,
             chats: parts.chats,
             webhooks: parts.webhooks,
+            standings: parts.standings,
+            codes: Codes::default(),
             mode: parts.mode,
             payload_bytes: parts.payload_bytes,
             overdue_after: parts.overdue_after,

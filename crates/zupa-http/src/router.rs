@@ -53,6 +53,11 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/dead-letters/{id}", get(operator::dead_letter))
         .route("/api/v1/audit", get(operator::audit))
         .route("/api/v1/breakers", get(operator::breakers))
+        .route("/api/v1/channels", get(operator::channels))
+        .route("/api/v1/channels/{id}", get(operator::channel))
+        .route("/api/v1/channels/{id}/pairing", get(operator::pairing))
+        .route("/channels", get(operator::channels_page))
+        .route("/channels/{file}", get(operator::channels_asset))
         .route("/api/v1/accounting", get(operator::accounting))
         .route("/api/v1/status", get(operator::status))
         .merge(acts(&shared));

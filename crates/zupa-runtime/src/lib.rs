@@ -24,6 +24,7 @@ pub mod resilience;
 mod retry;
 mod runtime;
 mod settings;
+mod standing;
 mod steady;
 mod wakeup;
 mod writer;

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use zupa_core::bus::{Draft, Label, Name, names};
+use zupa_core::standing::State;
 use zupa_core::store::{Accepted, ClaimedTurn, Delivery, Recovery, Settlement};
-use zupa_core::{Completion, Error, EventId, Timestamp};
+use zupa_core::{Completion, Error, EventId, Standing, Timestamp};
 
 use crate::admission::Reason;
 use crate::resilience::BreakerState;
@@ -126,6 +127,24 @@ pub(crate) fn breaker(port: &'static str, breaker: &str, state: BreakerState) ->
     Draft::of(name)
         .with("port", port)
         .with("breaker", Label::new(breaker))
+}
+
+/// How a channel stands from now on.
+pub(crate) fn stands(standing: &Standing, state: State) -> Draft {
+    let name = match state {
+        State::Starting => names::CHANNEL_STARTING,
+        State::Authenticated => names::CHANNEL_AUTHENTICATED,
+        State::Ready => names::CHANNEL_READY,
+        State::Degraded(_) => names::CHANNEL_DEGRADED,
+        State::Blocked(_) => names::CHANNEL_BLOCKED,
+    };
+    let draft = Draft::of(name)
+        .with("channel", Label::new(standing.channel.as_str()))
+        .with("kind", standing.kind);
+    match state.reason() {
+        Some(reason) => draft.with("reason", reason),
+        None => draft,
+    }
 }
 
 /// A call of a port that failed and is made again after a wait.

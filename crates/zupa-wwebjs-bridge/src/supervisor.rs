@@ -23,7 +23,7 @@ use crate::child::Session;
 use crate::door::{Door, Line, WwebjsBridge};
 use crate::event::Groups;
 use crate::sidecar::{LIBRARY, lay_out};
-use crate::status::{Pairing, State, word};
+use crate::status::{self, Pairing, State, word};
 use crate::wire::{FromSidecar, PROTOCOL, Settings, ToSidecar, read};
 
 /// How long Node may take to say its first word.
@@ -296,7 +296,7 @@ impl Life<'_> {
             FromSidecar::Hello { .. } => return Some("bad_frame"),
             FromSidecar::Beat | FromSidecar::Unknown => {}
             FromSidecar::State { state, reason } => {
-                let state = State::read(&state, reason.as_deref());
+                let state = status::read(&state, reason.as_deref());
                 self.was_ready |= state == State::Ready;
                 self.last = Some(state);
                 self.door.become_(state);

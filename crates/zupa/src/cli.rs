@@ -4,6 +4,7 @@ mod arguments;
 mod assemble;
 mod audit;
 mod breakers;
+mod channels;
 mod check;
 mod conversations;
 mod db;
@@ -18,6 +19,7 @@ mod graph;
 mod logs;
 mod machine;
 mod operator;
+mod pairing;
 mod print;
 mod reviews;
 mod serve;
@@ -80,6 +82,7 @@ fn dispatch(arguments: &Arguments) -> Result<Code, Failure> {
         Command::Sessions { command } => on_one_thread(sessions::sessions(global, command)),
         Command::Doctor(doctor) => on_one_thread(doctor::doctor(global, doctor)),
         Command::Breaker { command } => on_one_thread(breakers::breakers(global, command)),
+        Command::Channels { command } => on_one_thread(channels::channels(global, command)),
         Command::Audit { command } => on_one_thread(audit::audit(global, command)),
         Command::Dlq { command } => on_one_thread(dlq::dlq(global, command)),
         Command::Graph => on_one_thread(graph::graph(global)),

@@ -78,6 +78,16 @@ names! {
     BREAKER_HALF_OPEN = "breaker":"half_open";
     /// A breaker has closed: every call goes through.
     BREAKER_CLOSED = "breaker":"closed";
+    /// What is behind a channel is on the way.
+    CHANNEL_STARTING = "channel":"starting";
+    /// A channel's platform knows us again; what was missed is being fetched.
+    CHANNEL_AUTHENTICATED = "channel":"authenticated";
+    /// Messages come and go by a channel.
+    CHANNEL_READY = "channel":"ready";
+    /// Nothing leaves by a channel for now.
+    CHANNEL_DEGRADED = "channel":"degraded";
+    /// A channel's platform has stopped the account, or a human has to act.
+    CHANNEL_BLOCKED = "channel":"blocked";
     /// A call that failed is made again, within its turn or by whoever made it.
     CALL_RETRIED = "call":"retried";
     /// A message was sent.

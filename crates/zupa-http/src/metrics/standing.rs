@@ -1,4 +1,4 @@
-//! What stands at the time of a scrape: breakers, and dead letters that wait.
+//! What stands at the time of a scrape: breakers, channels, and dead letters that wait.
 
 use std::fmt;
 
@@ -8,18 +8,22 @@ use prometheus_client::metrics::MetricType::{self, Counter, Gauge};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
-use zupa_core::{DeadLetterStats, Timestamp};
+use zupa_core::standing::State;
+use zupa_core::{self as core, DeadLetterStats, Timestamp};
 
 use crate::breakers::Breaker;
 
 /// Breakers that have figures, by name. Names come out of the configuration and from
 /// servers of tools, so their number is not ours to bound.
 const BREAKERS: usize = 64;
+/// Channels that have figures, in the order of the configuration.
+const CHANNELS: usize = 64;
 
 /// What stands now.
 #[derive(Debug)]
 pub(super) struct Standing {
     pub breakers: Vec<Breaker>,
+    pub channels: Vec<core::Standing>,
     /// None: the store did not say.
     pub dead_letters: Option<DeadLetterStats>,
     pub now: Timestamp,
@@ -28,6 +32,7 @@ pub(super) struct Standing {
 impl Collector for Standing {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         self.breakers(&mut encoder)?;
+        self.channels(&mut encoder)?;
         self.dead_letters(&mut encoder)
     }
 }
@@ -72,6 +77,31 @@ impl Standing {
         for breaker in breakers() {
             let by = [("breaker", breaker.name.as_str())];
             ConstCounter::new(breaker.opened).encode(opened.encode_family(&by)?)?;
+        }
+        Ok(())
+    }
+
+    fn channels(&self, encoder: &mut DescriptorEncoder) -> Result<(), fmt::Error> {
+        let channels = || self.channels.iter().take(CHANNELS);
+        let help =
+            "How a channel stands: 0 ready, 1 authenticated, 2 starting, 3 degraded, 4 blocked";
+        let mut states = encoder.encode_descriptor("channel_state", help, None, Gauge)?;
+        for one in channels() {
+            let state: i64 = match one.now().state {
+                State::Ready => 0,
+                State::Authenticated => 1,
+                State::Starting => 2,
+                State::Degraded(_) => 3,
+                State::Blocked(_) => 4,
+            };
+            let by = [("channel", one.channel.as_str()), ("kind", one.kind)];
+            ConstGauge::new(state).encode(states.encode_family(&by)?)?;
+        }
+        let help = "Times that what is behind a channel was started";
+        let mut starts = encoder.encode_descriptor("channel_starts", help, None, Counter)?;
+        for one in channels() {
+            let by = [("channel", one.channel.as_str())];
+            ConstCounter::new(one.now().starts).encode(starts.encode_family(&by)?)?;
         }
         Ok(())
     }

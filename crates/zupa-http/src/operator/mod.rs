@@ -4,6 +4,7 @@ mod acts;
 mod audit;
 mod auth;
 mod breakers;
+mod channels;
 mod claims;
 mod conversations;
 mod dead_letters;
@@ -31,6 +32,9 @@ pub(crate) use acts::{end_session, hold, release};
 pub(crate) use audit::list as audit;
 pub(crate) use auth::{Admin, AdminToken, bearer, identify};
 pub(crate) use breakers::{list as breakers, turn as turn_breaker};
+pub(crate) use channels::{
+    asset as channels_asset, list as channels, page as channels_page, pairing, show as channel,
+};
 pub use claims::ClaimDone;
 pub(crate) use claims::{claim as claim_review, release as release_review};
 pub(crate) use conversations::{list as conversations, show as conversation};

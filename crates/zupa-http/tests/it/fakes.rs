@@ -15,13 +15,16 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 use zupa_core::bus::Subscription;
+use zupa_core::standing::{State, Status};
 use zupa_core::{
     Address, Alias, ChannelId, Clock, ConversationId, Delivered, Digest, EventBus, EventId, Hints,
-    Ids, Inbound, Intake, Nudge, Number, Result, TenantId, Timestamp, TurnId, WaitId, Wakeup,
+    Ids, Inbound, Intake, Nudge, Number, Result, Standing, TenantId, Timestamp, TurnId, WaitId,
+    Wakeup,
 };
 use zupa_http::{
     Breaker, Breakers, DEFAULT_PAYLOAD_BYTES, DevInfo, Idempotency, Metrics, Mode, Parts, Position,
@@ -113,6 +116,8 @@ pub struct App {
     pub wakeup: Arc<FakeWakeup>,
     pub hints: Hints,
     pub readiness: Readiness,
+    /// How the channel `phone` stands.
+    pub phone: watch::Sender<Status>,
     pub stop: CancellationToken,
     /// What reached the intake.
     pub seen: Arc<Mutex<Vec<Inbound>>>,
@@ -220,6 +225,27 @@ impl App {
                 hints.clone(),
             )
         };
+        let tenant = TenantId::default_tenant();
+        let phone = watch::Sender::new(Status {
+            state: State::Degraded("not_started"),
+            since: NOW,
+            pairing: None,
+            starts: 0,
+        });
+        let standings = vec![
+            Standing::ready(
+                ChannelId::parse("main").unwrap(),
+                tenant.clone(),
+                "web-chat",
+                NOW,
+            ),
+            Standing {
+                channel: ChannelId::parse("phone").unwrap(),
+                tenant,
+                kind: "wwebjs-bridge",
+                status: phone.subscribe(),
+            },
+        ];
         let bus = EventBus::default();
         let keys = Arc::new(FakeKeys::default());
         let ids = Arc::new(CountingIds::default());
@@ -236,6 +262,7 @@ impl App {
             config: Digest::of(b"the configuration"),
             chats: vec![chat("main", "default"), chat("second", "other")],
             webhooks: vec![Arc::new(FakeWebhook(ChannelId::parse("wa").unwrap()))],
+            standings,
             mode,
             allowed_hosts: vec!["chat.example".into()],
             rates,
@@ -258,6 +285,7 @@ impl App {
             wakeup,
             hints,
             readiness,
+            phone,
             stop,
             seen,
             keys,

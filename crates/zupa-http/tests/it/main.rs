@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod breakers;
+mod channels;
 mod contract;
 mod conversations;
 mod dead_letters;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use zupa_core::bus::{Draft, Label, names};
+use zupa_core::standing::State;
 use zupa_core::{DeadLetterState, ErrorKind, TurnId};
 use zupa_http::Mode;
 
@@ -291,6 +292,14 @@ async fn what_stands_is_read_at_the_scrape() {
         assert_eq!(scraped.get(&series), Some(&count), "{series}");
     }
     assert!(!scraped.keys().any(|series| series.contains("pending")));
+    let phone = "zupa_channel_state{channel=\"phone\",kind=\"wwebjs-bridge\"}";
+    assert_eq!(scraped.get(phone), Some(&3.0));
+    let main = "zupa_channel_state{channel=\"main\",kind=\"web-chat\"}";
+    assert_eq!(scraped.get(main), Some(&0.0));
+    app.phone.send_modify(|status| {
+        status.state = State::Blocked("tos_block");
+        status.starts = 2;
+    });
 
     let letters = [
         (DeadLetterState::Pending, "timeout", 100),
@@ -313,6 +322,8 @@ async fn what_stands_is_read_at_the_scrape() {
     let scraped = samples(&app.get("/metrics").await.text);
     for (series, value) in [
         ("zupa_breaker_state{breaker=\"model/scripted\"}", 2.0),
+        (phone, 4.0),
+        ("zupa_channel_starts_total{channel=\"phone\"}", 2.0),
         ("zupa_dead_letters_pending{class=\"timeout\"}", 2.0),
         ("zupa_dead_letters_pending{class=\"invalid\"}", 1.0),
         ("zupa_dead_letters_oldest_seconds{class=\"timeout\"}", 100.0),

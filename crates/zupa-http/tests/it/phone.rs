@@ -1,4 +1,4 @@
-//! The page: there in `dev`, quiet towards other hosts, and never markup.
+//! The pages, quiet towards other hosts and never markup; the phone is there in `dev` alone.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,12 +7,17 @@ use zupa_http::Mode;
 
 use crate::fakes::{App, accepted, get};
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/phone")
+/// The phone, and the page of channels.
+const PAGES: [&str; 2] = ["phone", "channels"];
+
+fn folder(page: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("assets")
+        .join(page)
 }
 
-fn files() -> Vec<(String, Vec<u8>)> {
-    std::fs::read_dir(folder())
+fn files(page: &str) -> Vec<(String, Vec<u8>)> {
+    std::fs::read_dir(folder(page))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| {
@@ -24,12 +29,18 @@ fn files() -> Vec<(String, Vec<u8>)> {
 
 #[tokio::test]
 async fn every_file_is_served_as_what_it_is() {
+    for page in PAGES {
+        every_file_of(page).await;
+    }
+}
+
+async fn every_file_of(page: &str) {
     let app = App::new();
-    for (name, bytes) in files() {
-        let path = if name == "index.html" {
-            "/".to_owned()
-        } else {
-            format!("/phone/{name}")
+    for (name, bytes) in files(page) {
+        let path = match (page, name.as_str()) {
+            ("phone", "index.html") => "/".to_owned(),
+            (page, "index.html") => format!("/{page}"),
+            (page, name) => format!("/{page}/{name}"),
         };
         // The picture is no UTF-8.
         if name.ends_with(".png") {
@@ -70,9 +81,13 @@ async fn outside_dev_there_is_no_page() {
 }
 
 #[test]
-fn the_page_names_no_other_host_and_no_way_to_markup() {
+fn no_page_names_another_host_or_a_way_to_markup() {
+    PAGES.into_iter().for_each(is_harmless);
+}
+
+fn is_harmless(page: &str) {
     let mut total = 0;
-    for (name, bytes) in files() {
+    for (name, bytes) in files(page) {
         total += bytes.len();
         let text = String::from_utf8_lossy(&bytes).to_lowercase();
         for bad in [
@@ -121,15 +136,18 @@ fn the_scripts_parse() {
         eprintln!("skipped the_scripts_parse: there is no node here");
         return;
     };
-    for (name, _) in files() {
-        if !name.ends_with(".js") {
-            continue;
-        }
+    let scripts = PAGES.map(|page| {
+        let names = files(page).into_iter().map(|(name, _)| name);
+        let names = names.filter(|name| name.ends_with(".js"));
+        names.map(move |name| folder(page).join(name))
+    });
+    for script in scripts.into_iter().flatten() {
         // Node takes a module only from standard input or an .mjs file.
-        let script = std::fs::File::open(folder().join(&name)).unwrap();
+        let name = script.display();
+        let file = std::fs::File::open(&script).unwrap();
         let checked = Command::new("node")
             .args(["--check", "--input-type=module", "-"])
-            .stdin(script)
+            .stdin(file)
             .output()
             .unwrap();
         assert!(

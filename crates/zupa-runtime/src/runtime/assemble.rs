@@ -27,6 +27,7 @@ use crate::graph::Engine;
 use crate::housekeeping::Housekeeper;
 use crate::memory::Memory;
 use crate::resilience::Guards;
+use crate::standing::Follower;
 use crate::turn::Path;
 use crate::writer::{HealthReport, Writer};
 
@@ -50,6 +51,7 @@ impl Builder {
             mut agent,
             settings,
             channels,
+            standings,
             clock,
             ids,
             wakeup,
@@ -210,6 +212,10 @@ impl Builder {
             .driver(clock.clone())
             .map(|driver| driver.resting(|| tokio::time::sleep(BUS_REST)))
             .map(|driver| tokio::spawn(driver.run()));
+        let followers: Vec<_> = standings
+            .into_iter()
+            .map(|standing| Follower::of(standing, bus.clone(), desk.clone(), settings.config))
+            .collect();
         let housekeeper = Housekeeper {
             process,
             health: report,
@@ -229,6 +235,9 @@ impl Builder {
         let delivering = tokio::spawn(deliverer.run(delivery_intake, last_stop.clone()));
         let housekeeping = tokio::spawn(housekeeper.run(last_stop.clone()));
         let watching = tokio::spawn(watchman.run(last_stop.clone()));
+        let mut tasks = vec![accepting, dispatching, delivering, housekeeping, watching];
+        let following = followers.into_iter();
+        tasks.extend(following.map(|one| tokio::spawn(one.run(last_stop.clone()))));
         Ok(Runtime {
             process,
             store,
@@ -246,7 +255,7 @@ impl Builder {
             last_stop,
             workers,
             sends,
-            tasks: vec![accepting, dispatching, delivering, housekeeping, watching],
+            tasks,
             writing,
         })
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicU64;
 use tracing::info;
 use zupa_core::store::Life;
 use zupa_core::{
-    Channel, Clock, Desk, Error, EventBus, IdempotencyKeys, Ids, Model, ProcessId, Result, Store,
-    Wakeup,
+    Channel, Clock, Desk, Error, EventBus, IdempotencyKeys, Ids, Model, ProcessId, Result,
+    Standing, Store, Wakeup,
 };
 
 use super::Runtime;
@@ -31,6 +31,7 @@ pub struct Builder {
     pub(super) agent: Agent,
     pub(super) settings: Settings,
     pub(super) channels: Vec<Arc<dyn Channel>>,
+    pub(super) standings: Vec<Standing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) wakeup: Arc<dyn Wakeup>,
@@ -60,6 +61,7 @@ impl Builder {
             agent,
             settings: Settings::default(),
             channels: Vec::new(),
+            standings: Vec::new(),
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds),
             wakeup: Arc::new(InProcessWakeup::default()),
@@ -101,6 +103,13 @@ impl Builder {
     /// Adds a door. Ids are unique; a later door replaces an earlier one.
     pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
         self.channels.push(channel);
+        self
+    }
+
+    /// Tells the bus each change of how a channel stands, and writes into the audit of the
+    /// installation when one is blocked; that needs a desk.
+    pub fn standing(mut self, standing: Standing) -> Self {
+        self.standings.push(standing);
         self
     }
 

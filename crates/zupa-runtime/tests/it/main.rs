@@ -64,6 +64,7 @@ mod reviewed;
 mod scripted_speech;
 mod sessions;
 mod speech;
+mod standing;
 mod stuck;
 mod takeover;
 mod talk;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod breaker;
+mod channels;
 mod conversations;
 mod dlq;
 #[cfg(feature = "whatsapp-cloud")]
@@ -15,6 +16,7 @@ use super::{Code, Failure};
 use crate::bench::BenchArguments;
 pub use audit::{AuditCommand, ListAudit};
 pub use breaker::{BreakerCommand, TurnBreaker};
+pub use channels::{ChannelName, ChannelsCommand};
 pub use conversations::{
     Act, ConversationId, ConversationsCommand, ListConversations, Release, SessionsCommand,
 };
@@ -123,6 +125,11 @@ pub enum Command {
     Breaker {
         #[command(subcommand)]
         command: BreakerCommand,
+    },
+    /// Look at the channels of the process that serves; link a phone.
+    Channels {
+        #[command(subcommand)]
+        command: ChannelsCommand,
     },
     /// Look at what operators did to the installation.
     Audit {
@@ -373,6 +380,7 @@ impl Arguments {
             Command::Conversations { command } => command.json(),
             Command::Sessions { command } => command.json(),
             Command::Breaker { command } => command.json(),
+            Command::Channels { command } => command.json(),
             Command::Audit { command } => command.json(),
             Command::Dlq { command } => command.json(),
             Command::Bench(bench) => bench.json,

@@ -16,12 +16,13 @@ use zupa::config::{self, ChannelKind, Config, Journal};
 use zupa_core::machine::conversation::GiveUp;
 use zupa_core::secrets::SecretString;
 use zupa_core::{
-    Address, Alias, Burst, ChannelId, Digest, Hints, IdempotencyKeys, Price, SecretRef, Secrets,
-    TenantId,
+    Address, Alias, Burst, Channel, ChannelId, Clock, Digest, Hints, IdempotencyKeys, Price,
+    SecretRef, Secrets, Standing, TenantId,
 };
 use zupa_http::{Idempotency, WebChat};
 use zupa_runtime::{
-    Agent, JournalMode, Language, OnModelDown, Runtime, Settings, SystemIds, SystemSecrets,
+    Agent, JournalMode, Language, OnModelDown, Runtime, Settings, SystemClock, SystemIds,
+    SystemSecrets,
 };
 
 use models::key;
@@ -31,7 +32,7 @@ use policies::policies;
 pub use speech::speech;
 #[cfg(feature = "whatsapp-cloud")]
 pub use whatsapp::number;
-pub use whatsapp::numbers;
+pub use whatsapp::{Numbers, numbers};
 
 use super::failure::{Code, Failure};
 
@@ -221,4 +222,17 @@ pub fn chats(config: &Config, hints: &Hints) -> Result<Vec<WebChat>, Failure> {
         })
         .collect::<zupa_core::Result<_>>()
         .map_err(Failure::from)
+}
+
+/// How every channel stands. A chat is there with its process; a number has no state but
+/// that of its breaker.
+pub fn standings(chats: &[WebChat], numbers: &Numbers, phones: &Phones) -> Vec<Standing> {
+    let now = SystemClock::default().wall();
+    let stands = |door: &dyn Channel, kind| {
+        Standing::ready(door.id().clone(), door.tenant().clone(), kind, now)
+    };
+    let chats = chats.iter().map(|chat| stands(chat, "web-chat"));
+    let numbers = numbers.doors.iter();
+    let numbers = numbers.map(|door| stands(door.as_ref(), "whatsapp-cloud"));
+    chats.chain(numbers).chain(phones.standings()).collect()
 }

@@ -14,7 +14,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zupa::config::{self, ChannelKind, Config, Engine, Profile};
-use zupa_core::{Channel, Clock, Desk, Digest, ErrorKind, EventBus, Hints, Wakeup, Webhook};
+use zupa_core::{
+    Channel, Clock, Desk, Digest, ErrorKind, EventBus, Hints, Standing, Wakeup, Webhook,
+};
 use zupa_http::{
     DevInfo, Idempotency, LocalTokens, Metrics, Mode, Parts, Rates, Readiness, WebChat,
 };
@@ -140,6 +142,10 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         );
         builder = builder.fallback_model(fallback.model);
     }
+    let standings = assemble::standings(&chats, &numbers, &phones);
+    for standing in &standings {
+        builder = builder.standing(standing.clone());
+    }
     let chat_doors = chats
         .iter()
         .map(|chat| Arc::new(chat.clone()) as Arc<dyn Channel>);
@@ -173,6 +179,7 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         wakeup,
         chats,
         numbers.webhooks,
+        standings,
         mode,
         admin_token,
         idempotency,
@@ -215,6 +222,7 @@ fn parts(
     wakeup: Arc<dyn Wakeup>,
     chats: Vec<WebChat>,
     webhooks: Vec<Arc<dyn Webhook>>,
+    standings: Vec<Standing>,
     mode: Mode,
     admin_token: zupa_core::secrets::SecretString,
     idempotency: Idempotency,
@@ -231,6 +239,7 @@ fn parts(
         config: Digest(config.hash()),
         chats,
         webhooks,
+        standings,
         mode,
         allowed_hosts: config.server.allowed_hosts.clone(),
         rates: Rates {

@@ -19,6 +19,7 @@ mod bad_start;
 mod bench;
 mod breaker;
 mod browser;
+mod channels;
 mod cold_start;
 mod commands;
 mod conversations;

@@ -11,7 +11,7 @@ use crate::support::home::{Home, Rule};
 use crate::support::{eventually, tools};
 
 /// A folder with a phone in it, on which an agent says hello.
-fn home() -> Home {
+pub fn home() -> Home {
     let home = Home::with("");
     let at = |name: &str| home.path().join("phone").join(name);
     fs::create_dir_all(at("phone")).unwrap();
@@ -35,6 +35,11 @@ fn home() -> Home {
     );
     home.script(&[Rule("hello", "Good day!", 0)]);
     home
+}
+
+/// How the stand-in for the library behaves from now on.
+pub fn mood(home: &Home, mood: &Value) {
+    home.write("phone/phone/mood.json", mood.to_string());
 }
 
 fn node() -> PathBuf {

@@ -20,17 +20,16 @@ mod built_in {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use qrcode::QrCode;
-    use qrcode::render::unicode::Dense1x2;
     use tokio::task::JoinSet;
     use tracing::{info, warn};
     use zupa::config::{Channel as Wanted, ChannelKind, Config};
-    use zupa_core::{Channel, ChannelId, Error, Intake, TenantId};
+    use zupa_core::{Channel, ChannelId, Error, Intake, Standing, TenantId};
+    use zupa_http::channels::Code;
     use zupa_runtime::{SystemClock, SystemIds};
-    use zupa_wwebjs_bridge::{Groups, Pairing, WwebjsBridge, WwebjsConfig};
+    use zupa_wwebjs_bridge::{Groups, WwebjsBridge, WwebjsConfig};
 
     use crate::cli::failure::Failure;
-    use crate::cli::print;
+    use crate::cli::{pairing, print};
 
     /// Longer than a browser takes to close.
     const CLOSING: Duration = Duration::from_secs(20);
@@ -59,6 +58,11 @@ mod built_in {
         pub fn doors(&self) -> impl Iterator<Item = Arc<dyn Channel>> {
             let bridges = self.bridges.iter().cloned();
             bridges.map(|bridge| Arc::new(bridge) as Arc<dyn Channel>)
+        }
+
+        /// How they stand.
+        pub fn standings(&self) -> impl Iterator<Item = Standing> {
+            self.bridges.iter().map(WwebjsBridge::standing)
         }
 
         /// Starts the sidecars, and shows what a person has to give a phone.
@@ -118,54 +122,15 @@ mod built_in {
         drop(bridge);
         // Cancel safe: a change waits to be seen.
         while status.changed().await.is_ok() {
-            let Some(pairing) = status.borrow_and_update().pairing.clone() else {
+            let Some(wanted) = status.borrow_and_update().pairing.clone() else {
                 continue;
             };
             if !std::io::stdout().is_terminal() {
-                info!(%channel, "the phone waits to be linked; `zupa serve` shows its code on a terminal");
+                info!(%channel, "the phone waits to be linked; `zupa channels show` prints its code");
                 continue;
             }
-            print::line(format_args!("{}", words(channel.as_str(), &pairing)));
-        }
-    }
-
-    /// What a person reads who is to link a phone.
-    fn words(channel: &str, pairing: &Pairing) -> String {
-        let how = "On the phone: WhatsApp, Linked devices, Link a device";
-        match pairing {
-            Pairing::Code(code) => format!("{channel}: {how}, with the phone number: {code}"),
-            Pairing::Qr(text) => match QrCode::new(text) {
-                Ok(code) => {
-                    let drawn = code
-                        .render::<Dense1x2>()
-                        // A terminal is dark: what is dark is left out.
-                        .dark_color(Dense1x2::Light)
-                        .light_color(Dense1x2::Dark)
-                        .build();
-                    format!("{drawn}\n{channel}: {how}, and scan this")
-                }
-                Err(_) => format!("{channel}: the code is too long to be drawn"),
-            },
-        }
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn a_code_is_drawn_in_half_blocks_and_a_pairing_code_is_spelt() {
-            let drawn = words("phone", &Pairing::Qr("2@a,b,c".to_owned()));
-            let rows: Vec<_> = drawn.lines().collect();
-            // 21 modules and a margin of four around them, two in a line.
-            let (code, _) = rows.split_at(15);
-            assert!(code.iter().all(|row| row.chars().count() == 29), "{drawn}");
-            for block in ['█', '▀', '▄', ' '] {
-                assert!(drawn.contains(block), "{drawn}");
-            }
-            assert!(rows.last().unwrap().contains("scan this"));
-            let spelt = words("phone", &Pairing::Code("ABCD1234".to_owned()));
-            assert!(spelt.ends_with("ABCD1234"));
+            let words = pairing::words(channel.as_str(), &Code::of(&wanted));
+            print::line(format_args!("{words}"));
         }
     }
 }
@@ -175,7 +140,7 @@ mod left_out {
     use std::sync::Arc;
 
     use zupa::config::Config;
-    use zupa_core::{Channel, Intake};
+    use zupa_core::{Channel, Intake, Standing};
 
     use crate::cli::failure::Failure;
 
@@ -188,6 +153,10 @@ mod left_out {
         }
 
         pub fn doors(&self) -> impl Iterator<Item = Arc<dyn Channel>> {
+            std::iter::empty()
+        }
+
+        pub fn standings(&self) -> impl Iterator<Item = Standing> {
             std::iter::empty()
         }
 

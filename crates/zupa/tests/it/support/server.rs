@@ -255,7 +255,7 @@ impl Server {
     }
 
     /// A file that the server keeps beside its store.
-    fn kept(&self, what: &str) -> Option<PathBuf> {
+    pub fn kept(&self, what: &str) -> Option<PathBuf> {
         let path = beside(&self.store, what);
         if self.apart {
             self.inside(&path)

@@ -166,9 +166,25 @@ class Client extends EventEmitter {
     this.pupBrowser = new EventEmitter();
     this.pupPage = new EventEmitter();
     if (start === 'qr') {
-      this.emit('qr', '2@fake-code');
+      this.waiting = setInterval(() => this.scan(), 5);
       return undefined;
     }
+    return this.begin();
+  }
+
+  /** Shows a code, and another when the mood has another, until the phone has taken one. */
+  scan() {
+    const { start, code = '2@fake-code' } = mood();
+    if (start === 'qr') {
+      if (code !== this.code) this.emit('qr', (this.code = code));
+      return;
+    }
+    clearInterval(this.waiting);
+    this.begin();
+  }
+
+  begin() {
+    const { start } = mood();
     mayDie();
     this.known = lines().length;
     this.emit('authenticated');
@@ -302,6 +318,7 @@ class Client extends EventEmitter {
 
   async destroy() {
     clearInterval(this.watch);
+    clearInterval(this.waiting);
   }
 }
 
