@@ -121,7 +121,7 @@ pub struct Faults {
     pub withheld_statuses: u16,
     /// Messages of which no `delivered` is posted, as when they are read at once.
     pub skipped_delivered: u16,
-    /// Messages that fail after they were `sent`.
+    /// Messages that fail after they were `sent`; nobody sees them.
     pub failed_statuses: u16,
     /// Requests that are posted a second time after they were answered 200.
     pub duplicates: u16,

@@ -120,7 +120,11 @@ impl World {
         if !fate.takes() {
             return Ok(outcome);
         }
-        let wamid = self.show(line, &phone, body, attempt);
+        let wamid = self.count(line, &phone);
+        // What is said to have failed was seen by nobody.
+        if !told.contains(&Level::Failed) {
+            self.show(&phone, &wamid, body, attempt);
+        }
         attempt.tells = !told.is_empty();
         let key = attempt.key.as_deref();
         let status = |level: Level| Event {
@@ -226,18 +230,22 @@ impl World {
         Err(Refusal::new(code, "beyond a limit that is enforced"))
     }
 
-    /// The person sees it.
-    fn show(&mut self, line: usize, phone: &str, body: &Value, attempt: &Attempt) -> String {
+    /// Takes a message, within the rates; its id.
+    fn count(&mut self, line: usize, phone: &str) -> String {
         let (now, pause) = (Instant::now(), self.limits.pair_pause);
-        let wamid = self.new_wamid();
         let line = &mut self.lines[line];
         line.rate.count(now);
         let pair = line.pairs.entry(phone.to_owned()).or_default();
         pair.count(now, pause);
+        self.new_wamid()
+    }
+
+    /// The person sees it.
+    fn show(&mut self, phone: &str, wamid: &str, body: &Value, attempt: &Attempt) {
         let person = self.person(phone);
         person.typing.remove(&attempt.phone_number_id);
         person.seen.push(Seen {
-            wamid: wamid.clone(),
+            wamid: wamid.to_owned(),
             phone_number_id: attempt.phone_number_id.clone(),
             key: attempt.key.clone(),
             kind: kind(body).to_owned(),
@@ -246,7 +254,6 @@ impl World {
             at: attempt.at,
             level: Level::Sent,
         });
-        wamid
     }
 
     /// Marks a message of somebody as read, and all before it; may show typing.

@@ -274,3 +274,15 @@ async fn somebody_with_a_username_is_known_by_the_id_within_the_business() {
     assert_eq!(status["recipient_user_id"], "US.1a2B");
     assert!(status.get("recipient_id").is_none());
 }
+
+#[tokio::test]
+async fn what_has_failed_was_seen_by_nobody() {
+    let mut options = Options::default();
+    options.faults.failed_statuses = 1_000;
+    let (simulator, business) = with_ana(options).await;
+    send_text(&simulator, ANA, "hello", "key-1").await;
+    let told = business.told(3).await;
+    let words: Vec<_> = told[1..].iter().map(|status| &status["status"]).collect();
+    assert_eq!(words, ["sent", "failed"]);
+    assert!(simulator.phone(ANA).seen().is_empty());
+}

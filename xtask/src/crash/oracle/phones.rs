@@ -71,7 +71,7 @@ fn faults() -> Faults {
         late: Duration::from_millis(150),
         withheld_statuses: 250,
         skipped_delivered: 100,
-        // Who is told that a message failed gives it up, and here it is on the screen.
+        // Nobody sees what has failed, and what is checked here is that everybody is answered.
         failed_statuses: 0,
         duplicates: 250,
         shuffle: Duration::from_millis(120),
