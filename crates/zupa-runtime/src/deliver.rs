@@ -174,12 +174,9 @@ impl Deliverer {
     async fn look(self: Arc<Self>) {
         // What waits for a door that takes none now must not hide what others may send, and
         // neither must what stands in line already.
-        let (doors, in_line) = self.lines.wanted(&self.doors);
-        match self
-            .store
-            .due_deliveries(self.clock.wall(), &doors, PAGE + in_line)
-            .await
-        {
+        let now = self.clock.wall();
+        let (doors, in_line) = self.lines.wanted(&self.doors, now);
+        match self.store.due_deliveries(now, &doors, PAGE + in_line).await {
             Ok(due) => due
                 .into_iter()
                 .for_each(|delivery| self.clone().spawn(delivery, None)),
@@ -228,8 +225,8 @@ impl Deliverer {
                 self.send(Ready::now(delivery, since), Leave::ToAsk).await;
             }
             _ => {
-                let random = self.ids.random();
-                if !self.lines.pass(door, delivery.lane, random).await {
+                let (clock, random) = (self.clock.as_ref(), self.ids.random());
+                if !self.lines.pass(door, delivery.lane, clock, random).await {
                     return;
                 }
                 // No attempt is spent on a door that takes none.

@@ -30,9 +30,8 @@ impl Doors {
     }
 
     /// Those that take a message now.
-    pub(crate) fn open(&self) -> Vec<ChannelId> {
-        let open = self.0.iter().filter(|(_, door)| door.admits());
-        open.map(|(id, _)| id.clone()).collect()
+    pub(crate) fn open(&self) -> impl Iterator<Item = &GuardedChannel> {
+        self.all().filter(|door| door.admits())
     }
 
     pub(crate) fn capabilities(&self, id: &ChannelId) -> Option<Capabilities> {

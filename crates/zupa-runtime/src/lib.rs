@@ -19,6 +19,7 @@ mod faults;
 mod fit;
 mod housekeeping;
 mod memory;
+mod quiet;
 mod remind;
 pub mod resilience;
 mod retry;
@@ -48,6 +49,7 @@ pub use graph::{
     leaves, to, waits,
 };
 pub use null_channel::NullChannel;
+pub use quiet::QuietHours;
 pub use runtime::{Builder, Drained, Runtime};
 pub use scripted::{
     Rule, Script, ScriptedCall, ScriptedModel, ScriptedSynthesizer, ScriptedTranscriber,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use zupa_core::store::OpenDoors;
-use zupa_core::{Channel, ChannelId, Lane, Pace};
+use zupa_core::{Channel, ChannelId, Clock, Lane, Pace, Timestamp};
 
 use crate::doors::Doors;
 use crate::resilience::GuardedChannel;
@@ -32,32 +32,41 @@ impl Lines {
         Self(paced.collect())
     }
 
-    /// What is wanted of the doors that take a message now, and how much of that stands in
+    /// What is wanted `now` of the doors that take a message, and how much of that stands in
     /// their lines already.
-    pub(super) fn wanted(&self, doors: &Doors) -> (OpenDoors, usize) {
+    pub(super) fn wanted(&self, doors: &Doors, now: Timestamp) -> (OpenDoors, usize) {
         let (mut wanted, mut in_line) = (OpenDoors::default(), 0);
         for door in doors.open() {
-            let standing = self.0.get(&door).map(Line::standing).unwrap_or_default();
+            let line = self.0.get(door.id());
+            let standing = line.map(Line::standing).unwrap_or_default();
             if standing.replies >= LINE {
                 continue;
             }
             in_line += standing.replies;
-            if standing.others >= LINE {
-                wanted.replies.push(door);
+            if standing.others >= LINE || door.is_quiet(now) {
+                wanted.replies.push(door.id().clone());
             } else {
                 in_line += standing.others;
-                wanted.all.push(door);
+                wanted.all.push(door.id().clone());
             }
         }
         (wanted, in_line)
     }
 
-    /// Waits until the door may be sent to; false if it takes no message any more. `random`
-    /// spreads the gaps. Cancel safe.
-    pub(super) async fn pass(&self, door: &GuardedChannel, lane: Lane, random: u64) -> bool {
+    /// Waits until the door may be sent to; false if it takes no such message any more.
+    /// `random` spreads the gaps. Cancel safe.
+    pub(super) async fn pass(
+        &self,
+        door: &GuardedChannel,
+        lane: Lane,
+        clock: &dyn Clock,
+        random: u64,
+    ) -> bool {
+        let is_quiet = || lane != Lane::Reply && door.is_quiet(clock.wall());
+        let takes_it = || door.admits() && !is_quiet();
         match self.0.get(door.id()) {
-            Some(line) => line.pass(lane, random, || door.admits()).await,
-            None => true,
+            Some(line) => line.pass(lane, random, takes_it).await,
+            None => takes_it(),
         }
     }
 }

@@ -12,6 +12,7 @@ use zupa_core::{
 
 use super::breaker::{Breaker, Permit};
 use super::policy::Policy;
+use crate::quiet::QuietHours;
 
 /// When to ask a platform again that is away.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -21,6 +22,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct GuardedChannel {
     pub inner: Arc<dyn Channel>,
     pub policy: Arc<Policy>,
+    pub quiet: Option<QuietHours>,
 }
 
 impl GuardedChannel {
@@ -43,6 +45,11 @@ impl GuardedChannel {
     /// True if a send would be let through now.
     pub(crate) fn admits(&self) -> bool {
         self.inner.is_open() && self.policy.breaker().is_none_or(Breaker::admits)
+    }
+
+    /// True if it sends nothing `now` that nobody has asked for.
+    pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
+        self.quiet.as_ref().is_some_and(|quiet| quiet.include(now))
     }
 
     /// As [`Channel::send`], with a permit that was taken before.

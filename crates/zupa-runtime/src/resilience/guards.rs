@@ -12,6 +12,7 @@ use super::speech::{GuardedSynthesizer, GuardedTranscriber};
 use super::{
     Breaker, BreakerState, CallPolicy, GuardedChannel, GuardedTool, Models, Policies, Policy,
 };
+use crate::quiet::QuietHours;
 use crate::telemetry;
 
 /// The policies of one runtime. Names come from code and configuration, never from
@@ -88,10 +89,18 @@ impl Guards {
         Ok(Arc::new(GuardedSynthesizer { inner, policy }))
     }
 
-    pub(crate) fn channel(&self, inner: Arc<dyn Channel>) -> Result<GuardedChannel> {
+    pub(crate) fn channel(
+        &self,
+        inner: Arc<dyn Channel>,
+        quiet: Option<QuietHours>,
+    ) -> Result<GuardedChannel> {
         let name = format!("channel/{}", inner.id());
         let policy = self.policy(name, "channel", &self.policies.channel, is_gone)?;
-        Ok(GuardedChannel { inner, policy })
+        Ok(GuardedChannel {
+            inner,
+            policy,
+            quiet,
+        })
     }
 
     pub(crate) fn tool(&self, inner: Arc<dyn Tool>) -> Result<GuardedTool> {

@@ -58,6 +58,7 @@ impl Builder {
             bus,
             edits,
             own,
+            quiet,
             read_load,
             faults,
         } = self;
@@ -71,7 +72,10 @@ impl Builder {
         agent.guard(&guards)?;
         let (settings, agent) = (Arc::new(settings), Arc::new(agent));
         let overload = agent.language.overload.clone();
-        let channels = channels.into_iter().map(|channel| guards.channel(channel));
+        let channels = channels.into_iter().map(|channel| {
+            let hours = quiet.get(channel.id()).cloned();
+            guards.channel(channel, hours)
+        });
         let doors = Doors::new(channels.collect::<Result<_>>()?);
         let (report, health) = HealthReport::channel();
         let (writer, writing) =

@@ -1,13 +1,14 @@
 //! What a runtime is made of, gathered before it starts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tracing::info;
 use zupa_core::store::Life;
 use zupa_core::{
-    Channel, Clock, Desk, Error, EventBus, IdempotencyKeys, Ids, Model, ProcessId, Result,
-    Standing, Store, Wakeup,
+    Channel, ChannelId, Clock, Desk, Error, EventBus, IdempotencyKeys, Ids, Model, ProcessId,
+    Result, Standing, Store, Wakeup,
 };
 
 use super::Runtime;
@@ -15,6 +16,7 @@ use crate::admission::{MachineLoad, ReadLoad};
 use crate::agent::{Agent, AgentTurn};
 use crate::faults::Faults;
 use crate::graph::{Engine, Graph, GraphBuilder, State};
+use crate::quiet::QuietHours;
 use crate::resilience::{GuardedDesk, GuardedKeys, GuardedStore};
 use crate::settings::Settings;
 use crate::steady::Steady;
@@ -31,6 +33,7 @@ pub struct Builder {
     pub(super) agent: Agent,
     pub(super) settings: Settings,
     pub(super) channels: Vec<Arc<dyn Channel>>,
+    pub(super) quiet: HashMap<ChannelId, QuietHours>,
     pub(super) standings: Vec<Standing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
@@ -61,6 +64,7 @@ impl Builder {
             agent,
             settings: Settings::default(),
             channels: Vec::new(),
+            quiet: HashMap::new(),
             standings: Vec::new(),
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds),
@@ -103,6 +107,14 @@ impl Builder {
     /// Adds a door. Ids are unique; a later door replaces an earlier one.
     pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
         self.channels.push(channel);
+        self
+    }
+
+    /// Has a channel keep quiet at times: what nobody has asked for, and what an operator
+    /// tries again, waits until they are over; replies leave. Only where a send is asked for
+    /// first ([`zupa_core::Capabilities::has_preconditions`]).
+    pub fn quiet_hours(mut self, channel: ChannelId, hours: QuietHours) -> Self {
+        self.quiet.insert(channel, hours);
         self
     }
 

@@ -2,13 +2,14 @@
 //! asked waits for nobody who has not.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use zupa_core::{ChannelId, Clock, Deduplicates, Outbound, Pace, PairPace, Timestamp};
-use zupa_runtime::{Cx, Ending, Graph, Move, State, Stop, ends};
+use zupa_runtime::{Cx, Ending, Graph, Move, QuietHours, State, Stop, ends};
 use zupa_testkit::Call;
 
 use crate::support::{DOOR, Setup, World, door, inbound, life, pass, secs};
@@ -58,12 +59,13 @@ fn pace() -> Pace {
     }
 }
 
+fn talkative() -> Graph<Nothing> {
+    let graph = Graph::builder("talkative").node("talk", talk, [ends()]);
+    graph.build().unwrap()
+}
+
 async fn start(setup: &Setup) -> World {
-    let graph = Graph::builder("talkative")
-        .node("talk", talk, [ends()])
-        .build()
-        .unwrap();
-    setup.start_with(|builder| builder.graph(graph)).await
+    setup.start_with(|builder| builder.graph(talkative())).await
 }
 
 /// What reached the platform since the first `before` calls, and when by the wall.
@@ -252,4 +254,46 @@ async fn a_door_without_a_pace_that_is_away_spends_the_attempt_of_the_commit_alo
         .map(|call| call.attempt)
         .collect();
     assert_eq!(attempts, [2, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_night_replies_leave_and_nothing_else() {
+    let setup = platform();
+    let morning = Arc::new(OnceLock::<Timestamp>::new());
+    let until = morning.clone();
+    let night = QuietHours::new(move |now| until.get().is_none_or(|morning| now < *morning));
+    let channel = ChannelId::parse(DOOR).unwrap();
+    let world = setup
+        .start_with(|builder| builder.graph(talkative()).quiet_hours(channel, night))
+        .await;
+    world.say("ana", "ana: 1 news").await;
+    world.say("bia", "bia: 1 reply").await;
+    pass(secs(60 * 60)).await;
+    assert_eq!(world.visible(), ["bia: 1"]);
+    let view = world.view("ana: 1 news").await;
+    assert_eq!(view.deliveries[0].attempts, 0);
+    morning.set(world.clock.wall()).unwrap();
+    world.quiet().await;
+    assert_eq!(world.visible(), ["bia: 1", "ana: 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_in_line_when_night_falls_stays() {
+    let setup = platform();
+    let is_night = Arc::new(AtomicBool::new(false));
+    let falls = is_night.clone();
+    let night = QuietHours::new(move |_| falls.load(Ordering::SeqCst));
+    let channel = ChannelId::parse(DOOR).unwrap();
+    let world = setup
+        .start_with(|builder| builder.graph(talkative()).quiet_hours(channel, night))
+        .await;
+    for number in 0..100 {
+        let who = format!("p{number}");
+        world.say(&who, &format!("{who}: 1 news")).await;
+    }
+    world.door().called(10).await;
+    is_night.store(true, Ordering::SeqCst);
+    pass(secs(60)).await;
+    let left = world.visible().len();
+    assert!(left <= 11, "{left}");
 }

@@ -12,17 +12,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use zupa::config::quiet::{Hours, zone};
 use zupa::config::{self, ChannelKind, Config, Journal};
 use zupa_core::machine::conversation::GiveUp;
 use zupa_core::secrets::SecretString;
 use zupa_core::{
-    Address, Alias, Burst, Channel, ChannelId, Clock, Digest, Hints, IdempotencyKeys, Price,
+    Address, Alias, Burst, Channel, ChannelId, Clock, Digest, Error, Hints, IdempotencyKeys, Price,
     SecretRef, Secrets, Standing, TenantId,
 };
 use zupa_http::{Idempotency, WebChat};
 use zupa_runtime::{
-    Agent, JournalMode, Language, OnModelDown, Runtime, Settings, SystemClock, SystemIds,
-    SystemSecrets,
+    Agent, JournalMode, Language, OnModelDown, QuietHours, Runtime, Settings, SystemClock,
+    SystemIds, SystemSecrets,
 };
 
 use models::key;
@@ -235,4 +236,21 @@ pub fn standings(chats: &[WebChat], numbers: &Numbers, phones: &Phones) -> Vec<S
     let numbers = numbers.doors.iter();
     let numbers = numbers.map(|door| stands(door.as_ref(), "whatsapp-cloud"));
     chats.chain(numbers).chain(phones.standings()).collect()
+}
+
+/// When channels keep quiet.
+pub fn quiet_hours(config: &Config) -> Result<Vec<(ChannelId, QuietHours)>, Failure> {
+    let mut quiet = Vec::new();
+    for channel in &config.channels {
+        let Some(hours) = &channel.quiet_hours else {
+            continue;
+        };
+        // Loading the configuration has refused other ones.
+        let (Some(hours), Some(zone)) = (Hours::parse(hours), zone(&channel.time_zone)) else {
+            return Err(Error::internal("quiet hours that are none were loaded").into());
+        };
+        let hours = QuietHours::new(move |now| hours.include(now, &zone));
+        quiet.push((ChannelId::parse(&channel.id)?, hours));
+    }
+    Ok(quiet)
 }

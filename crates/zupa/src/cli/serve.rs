@@ -142,6 +142,9 @@ async fn run(global: &Global, config: Config, dev: bool) -> Result<Code, Failure
         );
         builder = builder.fallback_model(fallback.model);
     }
+    for (channel, hours) in assemble::quiet_hours(&config)? {
+        builder = builder.quiet_hours(channel, hours);
+    }
     let standings = assemble::standings(&chats, &numbers, &phones);
     for standing in &standings {
         builder = builder.standing(standing.clone());

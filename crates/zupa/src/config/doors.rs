@@ -50,6 +50,11 @@ pub struct Channel {
     pub kind: ChannelKind,
     /// The tenant that it belongs to. Default `default`.
     pub tenant: String,
+    /// Hours of the day in which nothing leaves that nobody has asked for, as
+    /// `22:00-07:00`. Unset by default; not for `web-chat`.
+    pub quiet_hours: Option<String>,
+    /// The time zone of `quiet_hours`, as the tz database has it. Default `UTC`.
+    pub time_zone: String,
     /// Meta's id of the number, 1 to 32 digits. Unset by default; `whatsapp-cloud` needs
     /// one, and it and all that follows is for that kind alone.
     pub phone_number_id: Option<String>,
@@ -112,6 +117,8 @@ impl Default for Channel {
             id: "main".to_owned(),
             kind: ChannelKind::WebChat,
             tenant: "default".to_owned(),
+            quiet_hours: None,
+            time_zone: "UTC".into(),
             phone_number_id: None,
             graph_url: "https://graph.facebook.com/v23.0".to_owned(),
             access_token: None,

@@ -20,6 +20,7 @@ mod load;
 mod place;
 mod policy;
 mod problem;
+pub mod quiet;
 mod read;
 mod rules;
 pub mod schema;

@@ -114,6 +114,8 @@ pub const TABLE: &[Key] = &[
     key("channel[].id", Name, Required, "name of the door, unique in the installation"),
     key("channel[].kind", Choice(&["web-chat", "whatsapp-cloud", "wwebjs-bridge"]), Required, "what kind of door"),
     key("channel[].tenant", Name, Str("default"), "the tenant that the door belongs to"),
+    key("channel[].quiet_hours", Text(11), Unset, "hours of the day in which nothing leaves that nobody has asked for, `22:00-07:00` for example; not for web-chat"),
+    key("channel[].time_zone", Text(64), Str("UTC"), "the time zone of quiet_hours as the tz database has it, `America/Sao_Paulo` for example"),
     key("channel[].phone_number_id", Text(32), Unset, "Meta's id of the number; whatsapp-cloud needs one, and this and what follows is for whatsapp-cloud alone"),
     key("channel[].graph_url", HttpUrl, Str("https://graph.facebook.com/v23.0"), "where the Graph API listens, its version included"),
     key("channel[].access_token", Secret, Unset, "the token that sends, by reference; whatsapp-cloud needs one"),

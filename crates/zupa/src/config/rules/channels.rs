@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::problem::Flaw;
+use super::super::quiet::{Hours, zone};
 use super::super::{Channel, ChannelKind, Origin};
 use super::Rules;
 
@@ -36,10 +37,11 @@ impl Rules<'_> {
                 }
             }
             match channel.kind {
-                ChannelKind::WebChat => {}
+                ChannelKind::WebChat => self.never_quiet(&at),
                 ChannelKind::WhatsAppCloud => self.number(&at, channel),
                 ChannelKind::WwebjsBridge => self.phone(&at, channel),
             }
+            self.quiet(&at, channel);
             self.stands_alone(&mut taken, &at, channel);
         }
     }
@@ -72,6 +74,42 @@ impl Rules<'_> {
                 format!("remove it, or set kind to `{}`", kind.name),
             );
             self.report(&path, flaw);
+        }
+    }
+
+    /// What is written there is there at once, for whoever looks.
+    fn never_quiet(&mut self, at: &str) {
+        for key in ["quiet_hours", "time_zone"] {
+            let path = format!("{at}.{key}");
+            if *self.config.origin(&path) == Origin::Default {
+                continue;
+            }
+            let flaw = Flaw::new(
+                "this kind of channel has no such key",
+                "a web chat disturbs nobody: its messages are there when somebody looks",
+                "remove it",
+            );
+            self.report(&path, flaw);
+        }
+    }
+
+    fn quiet(&mut self, at: &str, channel: &Channel) {
+        let hours = channel.quiet_hours.as_deref();
+        if hours.is_some_and(|hours| Hours::parse(hours).is_none()) {
+            let flaw = Flaw::new(
+                "not hours of a day",
+                "two times of the day, each as HH:MM, and not the same",
+                "for example `22:00-07:00`",
+            );
+            self.report(&format!("{at}.quiet_hours"), flaw);
+        }
+        if zone(&channel.time_zone).is_none() {
+            let flaw = Flaw::new(
+                "not a time zone",
+                "the tz database knows none of this name",
+                "for example `America/Sao_Paulo`",
+            );
+            self.report(&format!("{at}.time_zone"), flaw);
         }
     }
 

@@ -142,3 +142,23 @@ fn an_operator_may_be_bound_to_a_number_of_whatsapp() {
     assert!(!is_warned("wa"));
     assert!(is_warned("web"));
 }
+
+#[test]
+fn quiet_hours_are_hours_in_a_zone_and_not_of_a_web_chat() {
+    let quiet = "quiet_hours = '22:00-07:00'\ntime_zone = 'America/Sao_Paulo'\n";
+    check(&format!("{NUMBER}{quiet}"), &[]);
+    check(
+        &format!("{NUMBER}quiet_hours = 'at night'\ntime_zone = 'Mars/Olympus'\n"),
+        &[
+            "zupa.toml:6:15: channel[0].quiet_hours: not hours of a day | two times of the day, each as HH:MM, and not the same | for example `22:00-07:00`",
+            "zupa.toml:7:13: channel[0].time_zone: not a time zone | the tz database knows none of this name | for example `America/Sao_Paulo`",
+        ],
+    );
+    check(
+        &format!("[[channel]]\nid = 'main'\nkind = 'web-chat'\n{quiet}"),
+        &[
+            "zupa.toml:4:15: channel[0].quiet_hours: this kind of channel has no such key | a web chat disturbs nobody: its messages are there when somebody looks | remove it",
+            "zupa.toml:5:13: channel[0].time_zone: this kind of channel has no such key | a web chat disturbs nobody: its messages are there when somebody looks | remove it",
+        ],
+    );
+}
