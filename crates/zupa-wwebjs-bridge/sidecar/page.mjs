@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { address, key } from './shape.mjs';
+import { address, announced, digest, key } from './shape.mjs';
 import { within } from './time.mjs';
 
 /** How long a look into the page may take. */
@@ -98,11 +98,16 @@ export class Page {
     if (!this.isReady()) return { reason: 'not_ready' };
     if (key(handle)?.chat === undefined) return { reason: 'gone' };
     const raw = await this.client.getMessageById(handle);
-    const media = raw?.hasMedia ? await raw.downloadMedia() : undefined;
+    if (!raw?.hasMedia) return { reason: 'gone' };
+    // The library has a file in memory as a whole, so what it says of itself is asked first.
+    const { bytes: size, sha256 } = announced(raw);
+    if (size > most) return { reason: 'too_large' };
+    const media = await raw.downloadMedia();
     if (typeof media?.data !== 'string') return { reason: 'gone' };
-    if (media.data.length > most * 1.4 + 4) return { reason: 'too_large' };
-    const file = path.join(folder, name);
-    fs.writeFileSync(file, Buffer.from(media.data, 'base64'), { mode: 0o600 });
+    const bytes = Buffer.from(media.data, 'base64');
+    if (bytes.length > most) return { reason: 'too_large' };
+    if (sha256 !== undefined && digest(bytes) !== sha256) return { reason: 'altered' };
+    fs.writeFileSync(path.join(folder, name), bytes, { mode: 0o600 });
     return { file: name, mime: String(media.mimetype) };
   }
 

@@ -176,6 +176,9 @@ impl Door {
             return Err(match answer.reason.as_deref() {
                 Some("gone") => Error::new(ErrorKind::NotFound, "the phone has no such media"),
                 Some("too_large") => Error::new(ErrorKind::Full, "media are too large"),
+                Some("altered") => {
+                    Error::new(ErrorKind::Protocol, "the file is not what was announced")
+                }
                 Some("not_ready") => self.not_ready(true),
                 _ => late(),
             });

@@ -6,6 +6,7 @@
 mod browser;
 mod contract;
 mod deaths;
+mod media;
 mod node;
 mod outage;
 mod phone;

@@ -125,8 +125,16 @@ function shown(line) {
     hasReaction: line.reactions !== undefined,
     getReactions: async () => [{ id: '+', senders: line.reactions.map(reaction) }],
     fromMe: line.fromMe,
-    _data: { isNewMsg: line.isNewMsg ?? true, mimetype: line.media?.mime },
-    downloadMedia: async () => line.media && { mimetype: line.media.mime, data: line.media.data },
+    _data: {
+      isNewMsg: line.isNewMsg ?? true,
+      mimetype: line.media?.mime,
+      size: line.media?.size,
+      filehash: line.media?.filehash,
+    },
+    downloadMedia: async () => {
+      note('downloaded', line.id);
+      return line.media.data && { mimetype: line.media.mime, data: line.media.data };
+    },
     ...line.forged,
   };
 }
