@@ -1,8 +1,10 @@
 //! `cargo xtask ci`: every check of a pull request, in order, first failure ends it.
 //!
-//! This file runs the steps, `ci/steps.rs` lists them, `ci/needs.rs` holds the
-//! server that the tests talk to, `ci/command.rs` starts the processes.
+//! This file runs the steps, `ci/steps.rs` lists them, `ci/beside.rs` runs some of them
+//! while others run, `ci/needs.rs` holds the server that the tests talk to,
+//! `ci/command.rs` starts the processes.
 
+mod beside;
 mod command;
 mod needs;
 mod steps;
@@ -11,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
+use beside::Beside;
 pub use command::{cargo, root, target_folder};
 use needs::Needs;
-use steps::{Step, steps};
+use steps::{Place, Step, steps};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -49,6 +52,7 @@ pub fn run(options: Options) -> Result<()> {
     }
     if !options.only.is_empty() {
         steps.retain(|step| options.only.iter().any(|name| name == step.name));
+        steps.iter_mut().for_each(|step| step.place = Place::InTurn);
     }
     run_all(&steps)
 }
@@ -57,8 +61,25 @@ fn run_all(steps: &[Step]) -> Result<()> {
     let start = Instant::now();
     let mut needs = Needs::default();
     let mut skipped = Vec::new();
+    let mut beside = None;
     for (index, step) in steps.iter().enumerate() {
         let is_last = index + 1 == steps.len();
+        match step.place {
+            Place::InTurn => {}
+            Place::Beside => {
+                eprintln!(
+                    "==> {} ({} of {}): beside",
+                    step.name,
+                    index + 1,
+                    steps.len()
+                );
+                if beside.is_none() {
+                    beside = Some(Beside::start(&names_beside(steps))?);
+                }
+                continue;
+            }
+            Place::Alone => beside.take().map_or(Ok(()), Beside::finish)?,
+        }
         if is_last && index > 0 {
             // The last step, the tests, has the last word: the balance comes before it.
             let (took, skipped) = (seconds(start.elapsed()), list(&skipped));
@@ -88,6 +109,11 @@ fn run_all(steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
+fn names_beside(steps: &[Step]) -> Vec<&'static str> {
+    let beside = steps.iter().filter(|step| step.place == Place::Beside);
+    beside.map(|step| step.name).collect()
+}
+
 fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
@@ -112,21 +138,25 @@ mod tests {
             Step {
                 name: "fine",
                 about: "passes",
+                place: Place::InTurn,
                 run: |_| Ok(Outcome::Done),
             },
             Step {
                 name: "absent",
                 about: "skips",
+                place: Place::InTurn,
                 run: |_| Ok(Outcome::Skipped("no tool".into())),
             },
             Step {
                 name: "broken",
                 about: "fails",
+                place: Place::InTurn,
                 run: |_| bail!("it is broken"),
             },
             Step {
                 name: "later",
                 about: "must not run",
+                place: Place::InTurn,
                 run: |_| {
                     LATER.fetch_add(1, Ordering::Relaxed);
                     Ok(Outcome::Done)

@@ -11,6 +11,7 @@
 
 mod ci;
 mod crash;
+mod measure;
 mod overload;
 mod rules;
 mod services;

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use zupa_whatsapp_sim::{Faults, Limits, Number, Phone, Posting, Simulator};
 
-use crate::crash::build;
+use crate::measure::measure;
 use crate::overload::server::Server;
 
 /// Statuses that an answer has.
@@ -74,24 +74,12 @@ impl Options {
 
 /// An error is a violated promise, or a run that could not be made.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let binary = match &options.binary {
-        Some(binary) => binary.canonicalize()?,
-        None => build::release()?,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            done = measure(options, &binary) => done,
-            // Dropping the run kills the server it started.
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        }
+    measure(options.binary.as_ref(), async |binary| {
+        check(options, binary).await
     })
 }
 
-async fn measure(options: &Options, binary: &Path) -> anyhow::Result<()> {
+async fn check(options: &Options, binary: &Path) -> anyhow::Result<()> {
     let simulator = Simulator::start(plan(options)).await?;
     let thinks = options.thinks_ms;
     let thinks = thinks.unwrap_or(if options.rate.is_some() { 300 } else { 0 });

@@ -166,6 +166,13 @@ pub trait Channel: Debug + Send + Sync + 'static {
     /// *Cancel safety*: a dropped call counts as unknown.
     async fn send(&self, message: Outgoing) -> Result<SendReceipt>;
 
+    /// Whether the platform can be reached now, as far as the channel knows: false while a
+    /// phone is away or an account is stopped.
+    ///
+    /// *Behaviour*: never blocks. While it is false nothing is handed to
+    /// [`Channel::send`], so that no attempt is spent: what is to be sent waits.
+    fn is_open(&self) -> bool;
+
     /// Since when the channel has told everything: it was accepting, and all that the
     /// platform had to say was accepted by us, without a gap until now. Wall time.
     ///

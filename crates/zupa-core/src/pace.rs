@@ -5,13 +5,37 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// The limits of a channel's platform.
+/// How fast a channel may be sent to: what its platform allows, or what is wise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Messages a second in all; at least 1. Each process keeps it for itself.
-    pub per_second: u32,
-    /// Messages to one conversation; kept in its row, by all processes together.
-    pub pair: PairPace,
+    /// The least time between two messages. Each process keeps it for itself.
+    pub gap: Duration,
+    /// How much longer than `gap` one may be, in percent of it: each is drawn anew. 0 for
+    /// even gaps.
+    pub spread: u32,
+    /// Most messages within any hour, at least 1; each process counts its own, from its
+    /// start. None: as many as the gaps let through.
+    pub per_hour: Option<u32>,
+    /// Messages to one conversation; kept in its row, by all processes together. None: as
+    /// those to all.
+    pub pair: Option<PairPace>,
+}
+
+/// What is kept back of a platform's limit, for messages that overtake each other on their
+/// way, in percent.
+const KEPT_BACK: u32 = 10;
+
+impl Pace {
+    /// Even gaps for a platform that counts the messages of a second; 0 counts as 1.
+    pub fn per_second(messages: u32) -> Self {
+        let gap = Duration::from_secs(1) / messages.max(1);
+        Self {
+            gap: gap * (100 + KEPT_BACK) / 100,
+            spread: 0,
+            per_hour: None,
+            pair: None,
+        }
+    }
 }
 
 /// How fast one conversation may be sent to: one message in `every`, or a burst of messages

@@ -19,12 +19,12 @@ pub use batch::{Applied, Batch, Durability};
 pub use claim::{
     Claim, ClaimMode, ClaimOutcome, ClaimedTurn, Due, Record, Recorded, Renew, Renewed,
 };
-pub use delivery::{Attempt, Attempted, Delivery, Settle, Settlement};
+pub use delivery::{Attempt, Attempted, Delivery, OpenDoors, Settle, Settlement};
 pub use finish::{Commit, FailureNote, Finish, Finished, OutboxRow, TurnEnd, Verdict};
 
 use crate::dead_letter::DeadLettersKept;
 use crate::error::Result;
-use crate::id::{ChannelId, ConversationId, ProcessId};
+use crate::id::{ConversationId, ProcessId};
 use crate::time::Timestamp;
 use crate::turn::Message;
 
@@ -125,17 +125,17 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// *Cancel safety*: safe.
     async fn due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Due>>;
 
-    /// Lists deliveries of these doors that wait for an attempt or a decision: what is in
-    /// the lane of replies before all others, and then oldest first.
+    /// Lists deliveries that wait for an attempt or a decision: what is in the lane of
+    /// replies before all others, and then oldest first.
     ///
     /// *Behaviour*: the head of each conversation and lane only, when its time
-    /// has come; in doubt counts as a head, so that nothing overtakes it. What waits
-    /// for a door that is not among `doors` takes no place in the list.
+    /// has come; in doubt counts as a head, so that nothing overtakes it. What is not
+    /// wanted for its door takes no place in the list.
     /// *Cancel safety*: safe.
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>>;
 

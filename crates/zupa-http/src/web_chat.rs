@@ -59,6 +59,10 @@ impl Channel for WebChat {
     }
 
     /// Its commit is the delivery, so there is nothing to hear of.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     fn caught_up_since(&self) -> Option<Timestamp> {
         None
     }

@@ -84,7 +84,7 @@ BEGIN
               AND NOT EXISTS (SELECT 1 FROM zupa.conversations c
                               WHERE c.id = item.conversation
                                 AND (c.hold_kind IS NOT NULL
-                                     OR c.opted_out AND o.lane = 'proactive'));
+                                     OR c.opted_out AND (o.lane = 'proactive' OR o.unasked)));
             lost := lost OR NOT FOUND;
             answers := answers || CASE WHEN FOUND THEN refusal ELSE to_json(false) END;
             CONTINUE;
@@ -95,7 +95,8 @@ BEGIN
           AND o.state IN ('queued', 'retry') AND o.attempts = item.attempt - 1
           AND NOT EXISTS (SELECT 1 FROM zupa.conversations c
                           WHERE c.id = item.conversation
-                            AND (c.hold_kind IS NOT NULL OR c.opted_out AND o.lane = 'proactive'));
+                            AND (c.hold_kind IS NOT NULL
+                                 OR c.opted_out AND (o.lane = 'proactive' OR o.unasked)));
         lost := lost OR NOT FOUND;
         answers := answers || to_json(FOUND);
         IF FOUND AND item.every IS NOT NULL THEN

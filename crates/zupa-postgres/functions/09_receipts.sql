@@ -83,12 +83,15 @@ BEGIN
     -- Side messages come before the answer's rows, and not all in one piece.
     UPDATE zupa.outbox o SET receipt = greatest(o.receipt, status.level),
         platform_id = coalesce(o.platform_id, status.about),
-        settled_at = coalesce(o.settled_at, at_time),
-        state = CASE WHEN zupa.was_sent(o.state, status.level, proves_sent)
-                     THEN 'sent' ELSE o.state END,
-        reason = CASE WHEN NOT zupa.was_sent(o.state, status.level, proves_sent)
-                      THEN o.reason END,
-        open = o.open AND NOT proves_sent
+        settled_at = CASE WHEN zupa.was_sent(o.state, o.receipt, o.platform_id = status.about, status.level,
+            proves_sent)
+                          THEN coalesce(o.settled_at, at_time) ELSE o.settled_at END,
+        state = CASE WHEN zupa.was_sent(o.state, o.receipt, o.platform_id = status.about, status.level,
+            proves_sent) THEN 'sent' ELSE o.state END,
+        reason = CASE WHEN NOT zupa.was_sent(o.state, o.receipt, o.platform_id = status.about, status.level,
+            proves_sent) THEN o.reason END,
+        open = o.open AND NOT zupa.was_sent(o.state, o.receipt, o.platform_id = status.about, status.level,
+            proves_sent)
     FROM zupa.turns t JOIN zupa.conversations c ON c.id = t.conversation
     WHERE t.id = the_turn AND c.channel = the_channel AND c.tenant = the_tenant
       AND o.conversation = t.conversation AND o.turn_id = t.id
@@ -105,12 +108,15 @@ BEGIN
         RETURN;
     END IF;
     UPDATE zupa.outbox o SET receipt = greatest(o.receipt, status.level),
-        settled_at = coalesce(o.settled_at, at_time),
-        state = CASE WHEN zupa.was_sent(o.state, status.level, proves_sent)
-                     THEN 'sent' ELSE o.state END,
-        reason = CASE WHEN NOT zupa.was_sent(o.state, status.level, proves_sent)
-                      THEN o.reason END,
-        open = o.open AND NOT proves_sent
+        settled_at = CASE WHEN zupa.was_sent(o.state, o.receipt, o.platform_id = status.about, status.level,
+            proves_sent)
+                          THEN coalesce(o.settled_at, at_time) ELSE o.settled_at END,
+        state = CASE WHEN zupa.was_sent(o.state, o.receipt, o.platform_id = status.about, status.level,
+            proves_sent) THEN 'sent' ELSE o.state END,
+        reason = CASE WHEN NOT zupa.was_sent(o.state, o.receipt, o.platform_id = status.about, status.level,
+            proves_sent) THEN o.reason END,
+        open = o.open AND NOT zupa.was_sent(o.state, o.receipt, o.platform_id = status.about, status.level,
+            proves_sent)
     FROM zupa.conversations c
     WHERE o.platform_id = status.about AND c.id = o.conversation
       AND c.channel = the_channel AND c.tenant = the_tenant;
@@ -123,11 +129,15 @@ BEGIN
 END
 $$;
 
--- Whether a delivery in this state was sent if a status of this level speaks of it. What
--- the platform has given up on was, if it arrived all the same.
-CREATE FUNCTION zupa.was_sent(state text, level integer, proves_sent boolean) RETURNS boolean
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT proves_sent AND state <> 'cancelled' AND (state <> 'failed' OR level >= 4)
+-- Whether a delivery in this state was sent if a status of this level speaks of it, with the
+-- id that its row knows or another one. What the platform has given up on was, if it arrived
+-- all the same; that it had left before says nothing, and least of all of what an operator
+-- has sent since.
+CREATE FUNCTION zupa.was_sent(
+    state text, receipt integer, is_known boolean, level integer, proves_sent boolean
+) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT proves_sent AND state <> 'cancelled'
+        AND (level >= 4 OR state <> 'failed' AND NOT (receipt = 3 AND coalesce(is_known, false)))
 $$;
 
 -- Ends a delivery that the platform has given up on: one that was tried and is open. An
@@ -148,10 +158,11 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    -- What waits to be sent again may have left before.
-    UPDATE zupa.outbox o SET state = 'in_doubt'
-    WHERE o.conversation = tried.conversation AND o.number = tried.number
-      AND o.state IN ('queued', 'retry');
+    -- What waits to be sent again may have left before. From now on its row knows this
+    -- attempt, not one of an earlier life.
+    UPDATE zupa.outbox o SET platform_id = give_up.about,
+        state = CASE WHEN o.state IN ('queued', 'retry') THEN 'in_doubt' ELSE o.state END
+    WHERE o.conversation = tried.conversation AND o.number = tried.number;
     PERFORM zupa.settle(ARRAY[ROW(tried.conversation, tried.number, tried.attempts, 'failed',
         false, NULL, 'invalid', NULL, 'the channel did not take it', 0)::zupa.settlement_item],
         at_time, 0);

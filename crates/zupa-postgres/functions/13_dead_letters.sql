@@ -173,7 +173,8 @@ DECLARE
 BEGIN
     UPDATE zupa.conversations c SET last_number = c.last_number + 1, redriven = c.redriven + 1
     WHERE c.id = conv RETURNING c.last_number INTO fresh;
-    UPDATE zupa.outbox o SET number = fresh, lane = 'late', state = 'queued', open = true,
+    UPDATE zupa.outbox o SET unasked = o.unasked OR o.lane = 'proactive', number = fresh,
+        lane = 'late', state = 'queued', open = true,
         late = true, reason = NULL, not_before = NULL, settled_at = NULL, attempts = 0,
         doubled = o.doubled + (o.state = 'unknown' OR o.doubled > 0
                                OR o.receipt NOT IN (0, 3))::integer

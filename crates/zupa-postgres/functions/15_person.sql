@@ -92,7 +92,8 @@ LANGUAGE sql AS $$
     UPDATE zupa.outbox o SET state = 'cancelled', open = false, reason = 'opt_out',
         not_before = NULL, settled_at = at_time
     FROM unnest(items) AS i
-    WHERE o.conversation = i.conversation AND o.number = i.number AND o.lane = 'proactive'
+    WHERE o.conversation = i.conversation AND o.number = i.number
+      AND (o.lane = 'proactive' OR o.unasked)
       AND o.state IN ('queued', 'retry')
       -- Not a join, as for holds.
       AND (SELECT c.opted_out FROM zupa.conversations c WHERE c.id = i.conversation)

@@ -25,11 +25,9 @@ mod writer;
 use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, OpenDoors, Recovery};
 use zupa_core::turn::Message;
-use zupa_core::{
-    ChannelId, ConversationId, DeadLettersKept, ProcessId, Result, Store, Timestamp, Wakeup,
-};
+use zupa_core::{ConversationId, DeadLettersKept, ProcessId, Result, Store, Timestamp, Wakeup};
 
 use crate::config::PostgresConfig;
 use crate::open;
@@ -137,7 +135,7 @@ impl Store for PostgresStore {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         read::due_deliveries(&self.readers, now, doors, limit).await

@@ -172,11 +172,12 @@ impl Deliverer {
     }
 
     async fn look(self: Arc<Self>) {
-        // What waits for a door that takes none now must not hide what others may send.
-        let doors = self.doors.open();
+        // What waits for a door that takes none now must not hide what others may send, and
+        // neither must what stands in line already.
+        let (doors, in_line) = self.lines.wanted(&self.doors);
         match self
             .store
-            .due_deliveries(self.clock.wall(), &doors, PAGE)
+            .due_deliveries(self.clock.wall(), &doors, PAGE + in_line)
             .await
         {
             Ok(due) => due
@@ -227,7 +228,10 @@ impl Deliverer {
                 self.send(Ready::now(delivery, since), Leave::ToAsk).await;
             }
             _ => {
-                self.lines.pass(door.id(), delivery.lane).await;
+                let random = self.ids.random();
+                if !self.lines.pass(door, delivery.lane, random).await {
+                    return;
+                }
                 // No attempt is spent on a door that takes none.
                 let Ok(permit) = door.permit() else {
                     return;

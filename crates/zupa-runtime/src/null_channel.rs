@@ -55,6 +55,10 @@ impl Channel for NullChannel {
     }
 
     /// It hears nothing of what it has taken.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     fn caught_up_since(&self) -> Option<Timestamp> {
         None
     }

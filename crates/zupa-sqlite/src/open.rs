@@ -38,6 +38,7 @@ pub fn migrations() -> Migrator {
     let claims = include_str!("../migrations/0011_claims.sql");
     let news = include_str!("../migrations/0012_news.sql");
     let pace = include_str!("../migrations/0013_pace.sql");
+    let again = include_str!("../migrations/0014_deliveries_again.sql");
     Migrator::with_migrations(vec![
         migration(1, "path", path),
         migration(2, "versions", versions),
@@ -52,6 +53,7 @@ pub fn migrations() -> Migrator {
         migration(11, "claims", claims),
         migration(12, "news", news),
         migration(13, "pace", pace),
+        migration(14, "deliveries again", again),
     ])
 }
 

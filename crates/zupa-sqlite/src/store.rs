@@ -40,12 +40,11 @@ use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use zupa_core::desk::{Decided, Holding, NewHold, Releasing};
-use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Life, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Durability, Life, OpenDoors, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
-    AuditEntry, ChannelId, ClaimAct, ClaimActed, ConversationId, DeadLetterAct, DeadLetterActed,
-    DeadLetterId, DeadLettersKept, Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp,
-    WaitId,
+    AuditEntry, ClaimAct, ClaimActed, ConversationId, DeadLetterAct, DeadLetterActed, DeadLetterId,
+    DeadLettersKept, Decision, Error, ErrorKind, ProcessId, Result, Store, Timestamp, WaitId,
 };
 
 use crate::config::{self, SqliteConfig};
@@ -275,7 +274,7 @@ impl Store for SqliteStore {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         read::due_deliveries(&self.readers, now, doors, limit).await

@@ -63,6 +63,7 @@ pub struct RecordingChannel {
 #[derive(Debug, Default)]
 struct Seen {
     intake: Option<Intake>,
+    is_closed: bool,
     caught_up_since: Option<Timestamp>,
     told: Vec<(DeliveryId, ReceiptLevel)>,
     plan: VecDeque<Answer>,
@@ -132,6 +133,11 @@ impl RecordingChannel {
     pub fn with_voice(mut self) -> Self {
         self.voice = Voice::Sends;
         self
+    }
+
+    /// Has its platform go away, or come back.
+    pub fn set_open(&self, is_open: bool) {
+        self.lock().is_closed = !is_open;
     }
 
     /// Holds media under a handle, or fails to fetch it.
@@ -280,6 +286,10 @@ impl Channel for RecordingChannel {
                 }
             };
         }
+    }
+
+    fn is_open(&self) -> bool {
+        !self.lock().is_closed
     }
 
     fn caught_up_since(&self) -> Option<Timestamp> {

@@ -38,6 +38,7 @@ pub mod intents;
 pub mod internals;
 pub mod journal;
 pub mod large;
+pub mod late;
 pub mod pace;
 pub mod person;
 pub mod reads;
@@ -109,6 +110,12 @@ pub trait Harness: Send + Sync {
     /// process would. The suite has dropped its handles and calls
     /// [`Store::recover`] itself; it closed the store before, or it did not.
     async fn reopen(&self) -> Opened;
+
+    /// How many histories each case that generates some plays, at most 4: fewer for a
+    /// store on which one takes long.
+    fn histories(&self) -> u64 {
+        4
+    }
 }
 
 /// One promise.

@@ -8,10 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{
-    ChannelId, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
-};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, OpenDoors, Recovery};
+use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
 
 use plan::Plan;
 pub use plan::{Call, Fault};
@@ -138,7 +136,7 @@ impl Store for FaultyStore {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         self.through(

@@ -30,10 +30,10 @@ use zupa_core::audit::SYSTEM;
 use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
-use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, OpenDoors, Recovery};
 use zupa_core::{
-    Address, AuditEntry, AuditHead, AuditLink, ChannelId, ClaimAct, ClaimActed, ConversationId,
-    DeadLetter, DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
+    Address, AuditEntry, AuditHead, AuditLink, ClaimAct, ClaimActed, ConversationId, DeadLetter,
+    DeadLetterAct, DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats,
     DeadLetterView, DeadLettersKept, Decision, Desk, InboundState, Message, Number, ProcessId,
     Result, Store, Timestamp, Wait, WaitId, WaitState,
 };
@@ -166,7 +166,7 @@ impl Store for MemoryStore {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         Ok(self.lock().due_deliveries(now, doors, limit))

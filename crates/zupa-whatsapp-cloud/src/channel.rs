@@ -57,8 +57,8 @@ impl Channel for WhatsAppCloud {
         Capabilities {
             on_unknown: self.0.on_unknown,
             pace: Some(Pace {
-                per_second: self.0.messages_per_second,
-                pair: PAIR,
+                pair: Some(PAIR),
+                ..Pace::per_second(self.0.messages_per_second)
             }),
             reply_window: Some(ReplyWindow {
                 open_for: WINDOW,
@@ -85,6 +85,10 @@ impl Channel for WhatsAppCloud {
 
     /// Nobody tells when Meta has posted all that it had to say, so hearing nothing of a
     /// message never means that it has not left.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     fn caught_up_since(&self) -> Option<Timestamp> {
         None
     }

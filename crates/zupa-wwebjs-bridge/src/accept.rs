@@ -79,9 +79,9 @@ fn parts(door: &Door, events: impl Iterator<Item = Numbered>) -> Vec<Part> {
         part.upto = seq;
         match heard {
             Heard::Said(inbound) => {
-                door.with_pace(|pace| {
-                    pace.heard(&inbound.address.alias);
-                    inbound.also.iter().for_each(|alias| pace.heard(alias));
+                door.with_contacts(|contacts| {
+                    contacts.heard(&inbound.address.alias);
+                    inbound.also.iter().for_each(|alias| contacts.heard(alias));
                 });
                 part.batch.inbounds.push(*inbound);
             }

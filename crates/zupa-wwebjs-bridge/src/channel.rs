@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Content, Deduplicates, Error,
-    ErrorKind, Hint, Media, Outcome, Outgoing, PlatformId, Result, Retry, SendReceipt, TenantId,
-    Timestamp, Voice,
+    ErrorKind, Hint, Media, Outcome, Outgoing, Pace, PlatformId, Result, Retry, SendReceipt,
+    TenantId, Timestamp, Voice,
 };
 
+use crate::contacts::First;
 use crate::door::{Door, WwebjsBridge};
-use crate::pace::First;
 use crate::status::{State, word};
 use crate::wire::{Answer, Fate, ToSidecar};
 
@@ -23,9 +23,10 @@ const MAX_TEXT_CHARS: usize = 65_536;
 const INNER: f64 = 0.8;
 /// Before a message is tried again that may succeed the next time.
 const AGAIN: Duration = Duration::from_secs(10);
-/// The same while the phone is away, at least and at most: eight attempts then cover three
-/// quarters of an hour.
-const AWAY: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(900));
+/// The same while the phone is away: nothing is tried before it is back.
+const AWAY: Duration = Duration::from_secs(1);
+/// How much longer than configured the gap between two messages may be, in percent.
+const SPREAD: u32 = 80;
 
 #[async_trait]
 impl Channel for WwebjsBridge {
@@ -40,6 +41,12 @@ impl Channel for WwebjsBridge {
     /// The sidecar carries a key out at most once, and says again what became of it.
     fn capabilities(&self) -> Capabilities {
         Capabilities {
+            pace: Some(Pace {
+                gap: self.0.config.send_gap,
+                spread: SPREAD,
+                per_hour: Some(self.0.config.sends_per_hour),
+                pair: None,
+            }),
             text_chars: Some(MAX_TEXT_CHARS),
             ..Capabilities::new(Acknowledges::OnSend, Deduplicates::ByKey)
         }
@@ -48,10 +55,14 @@ impl Channel for WwebjsBridge {
     async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
         let door = &self.0;
         let certain = door.is_certain(message.delivery, message.attempt);
-        let sent = door.send(&message, certain).await;
+        let sent = door.say(&message, certain).await;
         let not_left = matches!(&sent, Err(error) if error.outcome() == Outcome::NotApplied);
         door.note(message.delivery, not_left);
         sent.map_err(|error| error.with("channel", &door.config.channel))
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.standing() == State::Ready
     }
 
     /// News of our messages carries their key, but nobody can vouch that a page has told
@@ -79,7 +90,7 @@ impl Channel for WwebjsBridge {
 }
 
 impl Door {
-    async fn send(&self, message: &Outgoing, certain: bool) -> Result<SendReceipt> {
+    async fn say(&self, message: &Outgoing, certain: bool) -> Result<SendReceipt> {
         let Content::Text { text } = &message.content else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -89,13 +100,14 @@ impl Door {
         if text.trim().is_empty() || text.chars().count() > MAX_TEXT_CHARS {
             return Err(Error::invalid("a text that is empty or too long to send"));
         }
-        // Of one that may have left we only ask, so it has no place to take.
-        let first = match certain {
-            true => self.place(message)?,
-            false => First::Refuse,
-        };
         let Some(line) = self.line().filter(|_| self.standing() == State::Ready) else {
             return Err(self.not_ready(certain));
+        };
+        let now = self.clock.monotonic();
+        // Of one that may have left we only ask, so nobody is counted.
+        let first = match certain {
+            true => self.with_contacts(|contacts| contacts.first(now, &message.to.alias)),
+            false => First::Refuse,
         };
         let command = message.delivery.to_string();
         let answer = self.expect(command.clone());
@@ -115,7 +127,10 @@ impl Door {
         }
         // Cancel safe: an answer that nobody hears is given again.
         match timeout(message.timeout, answer).await {
-            Ok(Ok(answer)) => judge(answer),
+            Ok(Ok(answer)) => {
+                let next_first = self.with_contacts(|contacts| contacts.next_first(now));
+                judge(answer, next_first)
+            }
             Ok(Err(_)) => Err(in_doubt(
                 ErrorKind::Unavailable,
                 "the sidecar ended while it was sending",
@@ -124,25 +139,11 @@ impl Door {
         }
     }
 
-    fn place(&self, message: &Outgoing) -> Result<First> {
-        if self.standing() != State::Ready {
-            return Err(self.not_ready(true));
-        }
-        let (now, random) = (self.clock.monotonic(), self.ids.random());
-        self.with_pace(|pace| pace.take(now, message.delivery, &message.to.alias, random))
-            .map_err(|wait| {
-                Error::new(ErrorKind::RateLimited, "too soon after the message before")
-                    .with_retry(Retry::After(wait))
-                    .with_outcome(Outcome::NotApplied)
-            })
-    }
-
-    /// The longer it has been away, the later it is asked again: attempts are counted.
     fn not_ready(&self, certain: bool) -> Error {
         let state = self.standing();
         let mut error = Error::new(ErrorKind::Unavailable, "the phone is not ready")
             .with("state", state.as_str())
-            .with_retry(Retry::After(self.away().clamp(AWAY.0, AWAY.1)))
+            .with_retry(Retry::After(AWAY))
             .with_outcome(match certain {
                 true => Outcome::NotApplied,
                 false => Outcome::Unknown,
@@ -218,7 +219,8 @@ impl Door {
     }
 }
 
-fn judge(answer: Answer) -> Result<SendReceipt> {
+/// `next_first` is when somebody who has never written may be written to.
+fn judge(answer: Answer, next_first: Option<Duration>) -> Result<SendReceipt> {
     let reason = answer.reason.as_deref().unwrap_or_default();
     match answer.result {
         Fate::Sent => Ok(SendReceipt {
@@ -230,6 +232,10 @@ fn judge(answer: Answer) -> Result<SendReceipt> {
         )),
         Fate::Failed => {
             let (kind, what) = match reason {
+                "first_contact" if next_first.is_some() => (
+                    ErrorKind::RateLimited,
+                    "enough people who have never written were written to",
+                ),
                 "first_contact" => (
                     ErrorKind::Invalid,
                     "this person has never written, and is not written to first",
@@ -238,9 +244,10 @@ fn judge(answer: Answer) -> Result<SendReceipt> {
                 "refused" => (ErrorKind::Invalid, "WhatsApp did not take the message"),
                 _ => (ErrorKind::Unavailable, "the page could not send"),
             };
-            let retry = match answer.again {
-                true => Retry::After(AGAIN),
-                false => Retry::Never,
+            let retry = match next_first.filter(|_| reason == "first_contact") {
+                Some(wait) => Retry::After(wait.max(AGAIN)),
+                None if answer.again => Retry::After(AGAIN),
+                None => Retry::Never,
             };
             Err(Error::new(kind, what)
                 .with("reason", word(reason))

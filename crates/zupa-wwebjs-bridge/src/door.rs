@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use zupa_core::{Clock, DeliveryId, Ids, Result};
 
 use crate::config::WwebjsConfig;
+use crate::contacts::Contacts;
 use crate::event::Reader;
-use crate::pace::Pace;
 use crate::status::{State, Status};
 use crate::wire::{Answer, MediaAnswer, ToSidecar, encode};
 
@@ -35,13 +34,11 @@ pub(crate) struct Door {
 }
 
 struct Shared {
-    pace: Pace,
+    contacts: Contacts,
     line: Option<Line>,
     sends: HashMap<String, oneshot::Sender<Answer>>,
     media: HashMap<u64, oneshot::Sender<MediaAnswer>>,
     certain: HashSet<DeliveryId>,
-    /// Of a clock that does not jump.
-    away_since: Duration,
 }
 
 /// The way to a running sidecar.
@@ -82,12 +79,11 @@ impl WwebjsBridge {
                 groups: config.groups,
             },
             shared: Mutex::new(Shared {
-                pace: Pace::new(&config),
+                contacts: Contacts::new(config.first_contacts_per_hour),
                 line: None,
                 sends: HashMap::new(),
                 media: HashMap::new(),
                 certain: HashSet::new(),
-                away_since: clock.monotonic(),
             }),
             status: watch::Sender::new(status),
             closing: watch::Sender::new(false),
@@ -114,8 +110,8 @@ impl Door {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn with_pace<T>(&self, act: impl FnOnce(&mut Pace) -> T) -> T {
-        act(&mut self.shared().pace)
+    pub(crate) fn with_contacts<T>(&self, act: impl FnOnce(&mut Contacts) -> T) -> T {
+        act(&mut self.shared().contacts)
     }
 
     /// The way to the sidecar, if one is running.
@@ -183,18 +179,6 @@ impl Door {
 
     pub(crate) fn standing(&self) -> State {
         self.status.borrow().state
-    }
-
-    /// How long it is since the phone was ready, whatever it has been meanwhile.
-    pub(crate) fn away(&self) -> Duration {
-        let since = self.shared().away_since;
-        self.clock.monotonic().saturating_sub(since)
-    }
-
-    /// The phone was ready until now.
-    pub(crate) fn went_away(&self) {
-        let now = self.clock.monotonic();
-        self.shared().away_since = now;
     }
 }
 

@@ -5,15 +5,15 @@
 //! Reading order: `config` and `door` (what one phone is), `child` (the sidecar as a
 //! process) and `sidecar` (its files), `wire` (what is said between the two), `supervisor`
 //! (one life after another), `event` and `accept` (what is heard becomes inbounds and
-//! receipts), `channel` (the port that sends), `pace` (how carefully), `status`.
+//! receipts), `channel` (the port that sends), `contacts` (who may be written to), `status`.
 
 mod accept;
 mod channel;
 mod child;
 mod config;
+mod contacts;
 mod door;
 mod event;
-mod pace;
 mod sidecar;
 mod status;
 mod supervisor;

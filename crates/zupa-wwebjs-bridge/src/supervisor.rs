@@ -112,11 +112,7 @@ async fn live(door: &Arc<Door>, intake: &Intake) -> End {
 
 impl Door {
     fn become_(&self, state: State) {
-        let before = self.standing();
-        let is_new = before != state;
-        if is_new && before == State::Ready {
-            self.went_away();
-        }
+        let is_new = self.standing() != state;
         self.status.send_if_modified(|status| {
             let had_pairing = status.pairing.take().is_some();
             if is_new {

@@ -16,20 +16,72 @@ use super::command::{answers, cargo, finish, root, target_folder};
 use super::needs::Needs;
 use crate::{crash, overload, rules, webhooks};
 
+/// When a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// After those before it.
+    InTurn,
+    /// Beside those that follow, in its place among those that run beside.
+    Beside,
+    /// When nothing runs beside.
+    Alone,
+}
+
 /// One check.
 pub struct Step {
     pub name: &'static str,
     pub about: &'static str,
+    pub place: Place,
     pub run: fn(&mut Needs) -> Result<Outcome>,
 }
 
 /// Every step; the tests are the last, so that the output ends with their summary.
+///
+/// Those that run beside need what `build` leaves, and have nothing to do for half of
+/// their time: what only builds follows, and then what is better left alone.
 pub fn steps() -> Vec<Step> {
-    let step = |name, about, run| Step { name, about, run };
+    let step = |name, about, run| Step {
+        name,
+        about,
+        place: Place::InTurn,
+        run,
+    };
+    let beside = |name, about, run| Step {
+        place: Place::Beside,
+        ..step(name, about, run)
+    };
+    let alone = |name, about, run| Step {
+        place: Place::Alone,
+        ..step(name, about, run)
+    };
     vec![
         step("fmt", "the format of every file", |_| {
             cargo_step(&["fmt", "--all", "--check"])
         }),
+        step("rules", "the repository rules", |_| {
+            rules::run().map(|()| Outcome::Done)
+        }),
+        step("build", "everything that other steps run", |_| {
+            // All targets but benchmarks, which nothing below runs and clippy has seen.
+            let targets = ["--lib", "--bins", "--tests", "--examples"];
+            let build = ["build", "--workspace", "--all-features"];
+            cargo_step(&[&build[..], &targets[..]].concat())
+        }),
+        beside("crash", "a short seeded run of the kill harness", |_| {
+            crash_step()
+        }),
+        beside("soak", "a short soak, with faults and kills", |_| {
+            soak_step()
+        }),
+        beside("planted", "bugs that the kill harness must catch", |_| {
+            planted_step()
+        }),
+        beside(
+            "replicas",
+            "replicas on Postgres: killed, stopped, cut off",
+            |_| replicas_step(),
+        ),
+        beside("example", "the examples of the facade", |_| example_step()),
         step("clippy-all", "warnings, all targets and features", |_| {
             cargo_step(&[
                 "clippy",
@@ -70,9 +122,6 @@ pub fn steps() -> Vec<Step> {
             "warnings, feature postgres alone",
             |_| clippy_facade(&["--features", "postgres"]),
         ),
-        step("rules", "the repository rules", |_| {
-            rules::run().map(|()| Outcome::Done)
-        }),
         step("doc", "the documentation, warnings denied", |_| doc_step()),
         step("deny", "licences, bans and sources of dependencies", |_| {
             deny_step()
@@ -87,35 +136,14 @@ pub fn steps() -> Vec<Step> {
             "a throw-away PostgreSQL for the tests",
             Needs::postgres,
         ),
-        step("build", "everything that the remaining steps run", |_| {
-            // All targets but benchmarks, which nothing below runs and clippy has seen.
-            let targets = ["--lib", "--bins", "--tests", "--examples"];
-            let build = ["build", "--workspace", "--all-features"];
-            cargo_step(&[&build[..], &targets[..]].concat())
-        }),
-        step("crash", "a short seeded run of the kill harness", |_| {
-            crash_step()
-        }),
-        step("soak", "a short soak, with faults and kills", |_| {
-            soak_step()
-        }),
-        step("overload", "five times what a server can do", |_| {
+        step("doctest", "the examples in the documentation", doctest_step),
+        alone("overload", "five times what a server can do", |_| {
             let binary = target_folder()?.join("debug/zupa");
             overload::run(&overload::Options::short(binary.clone()))?;
             webhooks::run(&webhooks::Options::short(binary))?;
             Ok(Outcome::Done)
         }),
-        step("planted", "bugs that the kill harness must catch", |_| {
-            planted_step()
-        }),
-        step(
-            "replicas",
-            "replicas on Postgres: killed, stopped, cut off",
-            |_| replicas_step(),
-        ),
-        step("example", "the examples of the facade", |_| example_step()),
-        step("doctest", "the examples in the documentation", doctest_step),
-        step("test", "the tests", test_step),
+        alone("test", "the tests", test_step),
     ]
 }
 

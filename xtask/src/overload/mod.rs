@@ -15,13 +15,13 @@ mod sums;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use tokio::time::{Instant, sleep};
 
 use self::load::{Load, Sent};
 use self::server::Server;
 use self::sums::{Wait, median, millis};
-use crate::crash::build;
+use crate::measure::measure;
 
 /// How long the model thinks.
 const THINKS: Duration = Duration::from_millis(300);
@@ -91,24 +91,12 @@ impl Options {
 
 /// An error is a violated promise, or a run that could not be made.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let binary = match &options.binary {
-        Some(binary) => binary.canonicalize()?,
-        None => build::release()?,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            done = measure(options, &binary) => done,
-            // Dropping the run kills the server it started.
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        }
+    measure(options.binary.as_ref(), async |binary| {
+        check(options, binary).await
     })
 }
 
-async fn measure(options: &Options, binary: &std::path::Path) -> anyhow::Result<()> {
+async fn check(options: &Options, binary: &std::path::Path) -> anyhow::Result<()> {
     let limits = format!(
         "[limits]\nturns_in_flight = {}\nqueue_age_ms = {}\nper_user_per_minute = 0\n",
         options.turns, options.queue_age_ms

@@ -2,7 +2,7 @@
 
 use crate::content::Content;
 use crate::error::ErrorKind;
-use crate::id::{Address, ConversationId, Number, PlatformId};
+use crate::id::{Address, ChannelId, ConversationId, Number, PlatformId};
 use crate::outbound::{DeliveryId, DeliveryState, Lane};
 use crate::pace::PairPace;
 use crate::time::Timestamp;
@@ -29,6 +29,15 @@ pub struct Delivery {
     pub attempts: u32,
     /// When the last of them was recorded.
     pub tried_at: Option<Timestamp>,
+}
+
+/// The doors whose deliveries are wanted now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenDoors {
+    /// Those that take everything.
+    pub all: Vec<ChannelId>,
+    /// Those that take replies alone: enough else waits for them already.
+    pub replies: Vec<ChannelId>,
 }
 
 /// A wish to put a delivery on the wire. Recorded before the wire.

@@ -1,7 +1,7 @@
 //! Reads of the path: what is due, and what was said.
 
 use sqlx::postgres::PgRow;
-use zupa_core::store::{Delivery, Due};
+use zupa_core::store::{Delivery, Due, OpenDoors};
 use zupa_core::turn::Message;
 use zupa_core::{
     Address, Alias, ChannelId, Content, ConversationId, DeliveryId, DeliveryState, Number,
@@ -61,10 +61,12 @@ pub(super) async fn hasten(readers: &Sessions, limit: usize) -> Result<Vec<Conve
 pub(super) async fn due_deliveries(
     readers: &Sessions,
     now: Timestamp,
-    doors: &[ChannelId],
+    doors: &OpenDoors,
     limit: usize,
 ) -> Result<Vec<Delivery>> {
-    let doors: Vec<&str> = doors.iter().map(ChannelId::as_str).collect();
+    let names = |doors: &[ChannelId]| -> Vec<String> {
+        doors.iter().map(|door| door.as_str().to_owned()).collect()
+    };
     let rows = readers.all("list deliveries that are due", sqlx::query(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
                 c.tenant, c.channel, c.alias,
@@ -72,7 +74,7 @@ pub(super) async fn due_deliveries(
                      - ((SELECT zupa.now()) - $2) END, o.lane
          FROM zupa.outbox o JOIN zupa.conversations c ON c.id = o.conversation
          WHERE o.open AND (o.state = 'queued' OR o.not_before <= (SELECT zupa.now()))
-           AND c.channel = ANY($3)
+           AND (c.channel = ANY($3) OR (o.lane = 'reply' AND c.channel = ANY($4)))
            -- What waits for the person waits until something is heard.
            AND (o.state <> 'retry' OR o.reason IS DISTINCT FROM 'window_closed'
                 OR (SELECT b.accepted_at FROM zupa.inbounds b
@@ -84,7 +86,8 @@ pub(super) async fn due_deliveries(
     )
     .bind(limit as i64)
     .bind(now.0)
-    .bind(doors)).await?;
+    .bind(names(&doors.all))
+    .bind(names(&doors.replies))).await?;
     rows.iter().map(delivery).collect()
 }
 

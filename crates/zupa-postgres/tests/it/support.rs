@@ -13,13 +13,13 @@ use zupa_core::desk::{
     Accounting, ConversationView, Decided, Holding, Line, NewHold, Releasing, StoreStatus, TurnView,
 };
 use zupa_core::idempotency::{Begin, Begun, Keep};
-use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, OpenDoors, Recovery};
 use zupa_core::turn::Message;
 use zupa_core::{
-    Address, ChannelId, ClaimAct, ClaimActed, ConversationId, DeadLetter, DeadLetterAct,
-    DeadLetterActed, DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView,
-    DeadLettersKept, Decision, Desk, IdempotencyKey, IdempotencyKeys, Number, ProcessId, Result,
-    Store, Timestamp, Wait, WaitId, WaitState,
+    Address, ClaimAct, ClaimActed, ConversationId, DeadLetter, DeadLetterAct, DeadLetterActed,
+    DeadLetterFilter, DeadLetterId, DeadLetterStats, DeadLetterView, DeadLettersKept, Decision,
+    Desk, IdempotencyKey, IdempotencyKeys, Number, ProcessId, Result, Store, Timestamp, Wait,
+    WaitId, WaitState,
 };
 use zupa_postgres::{PostgresConfig, PostgresStore};
 
@@ -249,7 +249,7 @@ impl Store for Clocked {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         self.set(now).await;

@@ -3,6 +3,7 @@
 use sqlx::migrate::Migrator;
 use sqlx::{Executor, PgPool};
 use zupa_core::desk::TurnView;
+use zupa_core::store::OpenDoors;
 use zupa_core::store::{ClaimOutcome, Finished};
 use zupa_core::{ChannelId, ConversationId, Desk, EffectClass, ErrorKind, Store, Timestamp};
 use zupa_postgres::{PostgresStore, migrations, schema_version};
@@ -89,7 +90,7 @@ async fn an_older_schema_is_brought_up_in_the_middle_of_its_work() {
     assert_eq!(unread.unwrap_err().kind(), ErrorKind::Unsupported);
 
     let process = Process::start(database.open().await, SeqIds::default(), NOW).await;
-    assert_eq!(schema_version(&database.config()).await.unwrap(), Some(11));
+    assert_eq!(schema_version(&database.config()).await.unwrap(), Some(12));
     let (ana, bob, cyd) = (
         of(&pool, "ana").await,
         of(&pool, "bob").await,
@@ -98,11 +99,11 @@ async fn an_older_schema_is_brought_up_in_the_middle_of_its_work() {
     let said = process.store.history(ana, 10).await.unwrap();
     let said: Vec<_> = said.iter().map(|line| line.text.as_str()).collect();
     assert_eq!(said, ["hello", "hi"]);
-    let due = process
-        .store
-        .due_deliveries(NOW, &[ChannelId::parse("door").unwrap()], 10)
-        .await
-        .unwrap();
+    let doors = OpenDoors {
+        all: vec![ChannelId::parse("door").unwrap()],
+        replies: Vec::new(),
+    };
+    let due = process.store.due_deliveries(NOW, &doors, 10).await.unwrap();
     assert_eq!(due.len(), 1);
     let seen = view(&process, "of ana").await;
     assert_eq!(seen.deliveries[0].id, due[0].id);

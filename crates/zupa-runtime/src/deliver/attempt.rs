@@ -12,7 +12,7 @@ impl Deliverer {
     /// The next attempt of a delivery.
     pub(super) async fn attempt(&self, delivery: Delivery, door: &GuardedChannel, leave: Leave) {
         let can = door.capabilities();
-        let pace = can.pace.map(|pace| pace.pair);
+        let pace = can.pace.and_then(|pace| pace.pair);
         let window = can.reply_window.filter(|_| needs_window(&delivery.content));
         let since = self.clock.monotonic();
         let ready = |delivery: Delivery, as_template| Ready {

@@ -1,20 +1,23 @@
 //! The line in front of a number: who may send next, and when.
 //!
-//! A number that has a limit a second is sent to at even intervals. A process begins without
-//! any credit, so however often it dies, the limit holds. Nothing of it is written: what
-//! waits here has no attempt on record.
+//! A number that has a pace is sent to with gaps between. A process begins with a gap, so
+//! however often it dies, the gaps hold. Nothing of it is written: what waits here has no
+//! attempt on record.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use zupa_core::store::OpenDoors;
 use zupa_core::{Channel, ChannelId, Lane, Pace};
 
 use crate::doors::Doors;
+use crate::resilience::GuardedChannel;
 
-/// What is kept back for messages that overtake each other on their way, in percent.
-const KEPT_BACK: u32 = 10;
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Deliveries of a lane that may stand in a line; the others wait in the store.
+const LINE: usize = 128;
 
 /// The lines of this process's doors.
 #[derive(Debug)]
@@ -29,10 +32,32 @@ impl Lines {
         Self(paced.collect())
     }
 
-    /// Waits until the door may be sent to. Cancel safe.
-    pub(super) async fn pass(&self, door: &ChannelId, lane: Lane) {
-        if let Some(line) = self.0.get(door) {
-            line.pass(lane).await;
+    /// What is wanted of the doors that take a message now, and how much of that stands in
+    /// their lines already.
+    pub(super) fn wanted(&self, doors: &Doors) -> (OpenDoors, usize) {
+        let (mut wanted, mut in_line) = (OpenDoors::default(), 0);
+        for door in doors.open() {
+            let standing = self.0.get(&door).map(Line::standing).unwrap_or_default();
+            if standing.replies >= LINE {
+                continue;
+            }
+            in_line += standing.replies;
+            if standing.others >= LINE {
+                wanted.replies.push(door);
+            } else {
+                in_line += standing.others;
+                wanted.all.push(door);
+            }
+        }
+        (wanted, in_line)
+    }
+
+    /// Waits until the door may be sent to; false if it takes no message any more. `random`
+    /// spreads the gaps. Cancel safe.
+    pub(super) async fn pass(&self, door: &GuardedChannel, lane: Lane, random: u64) -> bool {
+        match self.0.get(door.id()) {
+            Some(line) => line.pass(lane, random, || door.admits()).await,
+            None => true,
         }
     }
 }
@@ -40,7 +65,7 @@ impl Lines {
 /// The line of one number.
 #[derive(Debug)]
 struct Line {
-    gap: Duration,
+    pace: Pace,
     /// One of each waits in front, and the others behind it in the order of their coming.
     replies: tokio::sync::Mutex<()>,
     others: tokio::sync::Mutex<()>,
@@ -51,53 +76,82 @@ struct Line {
 struct Next {
     /// Nothing leaves before.
     at: Instant,
-    /// Replies in the line.
+    /// When the messages of the last hour left; kept where they are counted.
+    left: VecDeque<Instant>,
+    standing: Standing,
+}
+
+/// How many stand in the line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
     replies: usize,
+    others: usize,
 }
 
 impl Line {
     fn new(pace: Pace) -> Self {
-        let gap = Duration::from_secs(1) / pace.per_second.max(1);
-        let gap = gap * (100 + KEPT_BACK) / 100;
-        let next = Next {
-            at: Instant::now() + gap,
-            replies: 0,
-        };
         Self {
-            gap,
+            pace,
             replies: tokio::sync::Mutex::default(),
             others: tokio::sync::Mutex::default(),
-            next: Mutex::new(next),
+            next: Mutex::new(Next {
+                at: Instant::now() + pace.gap,
+                left: VecDeque::new(),
+                standing: Standing::default(),
+            }),
         }
     }
 
+    fn standing(&self) -> Standing {
+        self.lock().standing
+    }
+
     /// Waits for its turn. No message that nobody has asked for leaves while a reply waits.
+    /// False, and no place is taken, if the door is closed when its turn comes.
     ///
     /// *Cancel safety*: whoever goes away leaves the line.
-    async fn pass(&self, lane: Lane) {
+    async fn pass(&self, lane: Lane, random: u64, is_open: impl Fn() -> bool) -> bool {
         let is_reply = lane == Lane::Reply;
-        let _counted = is_reply.then(|| Counted::new(self));
+        let _counted = Counted::new(self, is_reply);
         let _in_front = match is_reply {
             true => self.replies.lock().await,
             false => self.others.lock().await,
         };
-        while let Err(again) = self.take(is_reply) {
-            tokio::time::sleep_until(again).await;
+        while is_open() {
+            match self.take(is_reply, random) {
+                Ok(()) => return true,
+                Err(again) => tokio::time::sleep_until(again).await,
+            }
         }
+        false
     }
 
     /// Takes the next place, or says when to ask again.
-    fn take(&self, is_reply: bool) -> Result<(), Instant> {
+    fn take(&self, is_reply: bool, random: u64) -> Result<(), Instant> {
         let now = Instant::now();
         let mut next = self.lock();
         if now < next.at {
             return Err(next.at);
         }
-        if !is_reply && next.replies > 0 {
-            return Err(now + self.gap);
+        if !is_reply && next.standing.replies > 0 {
+            return Err(now + self.pace.gap);
         }
-        next.at = now + self.gap;
+        next.at = now + self.gap(random);
+        if let Some(most) = self.pace.per_hour {
+            next.left.push_back(now);
+            if next.left.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+                let first = next.left.pop_front().unwrap_or(now);
+                next.at = next.at.max(first + HOUR);
+            }
+        }
         Ok(())
+    }
+
+    /// The low bits are random in every kind of id.
+    fn gap(&self, random: u64) -> Duration {
+        let chance = f64::from(random as u32) / f64::from(u32::MAX);
+        let longer = f64::from(self.pace.spread) / 100.0 * chance;
+        self.pace.gap.mul_f64(1.0 + longer)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Next> {
@@ -105,19 +159,29 @@ impl Line {
     }
 }
 
-/// A reply in the line.
-struct Counted<'l>(&'l Line);
+/// One that stands in the line.
+struct Counted<'l> {
+    line: &'l Line,
+    is_reply: bool,
+}
 
 impl<'l> Counted<'l> {
-    fn new(line: &'l Line) -> Self {
-        line.lock().replies += 1;
-        Self(line)
+    fn new(line: &'l Line, is_reply: bool) -> Self {
+        *Self::count(&mut line.lock().standing, is_reply) += 1;
+        Self { line, is_reply }
+    }
+
+    fn count(standing: &mut Standing, is_reply: bool) -> &mut usize {
+        match is_reply {
+            true => &mut standing.replies,
+            false => &mut standing.others,
+        }
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.lock().replies -= 1;
+        *Self::count(&mut self.line.lock().standing, self.is_reply) -= 1;
     }
 }
 
@@ -126,17 +190,16 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::sync::mpsc;
-    use zupa_core::PairPace;
+    use zupa_core::Ids;
 
     use super::*;
 
     fn line(per_second: u32) -> Arc<Line> {
-        let pair = PairPace {
-            every: Duration::ZERO,
-            burst: 1,
-            slack: Duration::ZERO,
-        };
-        Arc::new(Line::new(Pace { per_second, pair }))
+        Arc::new(Line::new(Pace::per_second(per_second)))
+    }
+
+    async fn pass(line: &Line, lane: Lane) -> bool {
+        line.pass(lane, 0, || true).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -145,14 +208,14 @@ mod tests {
         let began = Instant::now();
         let mut passed = Vec::new();
         for _ in 0..3 {
-            line.pass(Lane::Reply).await;
+            assert!(pass(&line, Lane::Reply).await);
             passed.push(began.elapsed().as_millis());
         }
         assert_eq!(passed, [110, 220, 330]);
         tokio::time::sleep(Duration::from_secs(60)).await;
         let began = Instant::now();
-        line.pass(Lane::Reply).await;
-        line.pass(Lane::Late).await;
+        assert!(pass(&line, Lane::Reply).await);
+        assert!(pass(&line, Lane::Late).await);
         assert_eq!(began.elapsed().as_millis(), 110);
     }
 
@@ -164,7 +227,7 @@ mod tests {
             let (line, passed) = (line.clone(), passed.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(at)).await;
-                line.pass(lane).await;
+                assert!(pass(&line, lane).await);
                 passed.send((lane, at)).unwrap();
             });
         };
@@ -195,10 +258,58 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_goes_away_holds_nobody_up() {
         let line = line(10);
-        let gone = tokio::time::timeout(Duration::from_millis(1), line.pass(Lane::Reply)).await;
+        let gone = tokio::time::timeout(Duration::from_millis(1), pass(&line, Lane::Reply)).await;
         assert!(gone.is_err());
         let began = Instant::now();
-        line.pass(Lane::Proactive).await;
+        assert!(pass(&line, Lane::Proactive).await);
         assert_eq!(began.elapsed().as_millis(), 109);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_hour_has_so_many_messages_and_not_one_more() {
+        let line = Line::new(Pace {
+            gap: Duration::from_secs(10),
+            per_hour: Some(3),
+            ..Pace::per_second(1)
+        });
+        let began = Instant::now();
+        let mut passed = Vec::new();
+        for _ in 0..7 {
+            assert!(pass(&line, Lane::Reply).await);
+            passed.push(began.elapsed().as_secs());
+        }
+        assert_eq!(passed, [10, 20, 30, 3_610, 3_620, 3_630, 7_210]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gaps_are_uneven_where_that_is_wanted_and_never_too_short() {
+        let line = Line::new(Pace {
+            gap: Duration::from_secs(2),
+            spread: 80,
+            ..Pace::per_second(1)
+        });
+        let ids = zupa_testkit::SeqIds::seeded(7);
+        let mut gaps = Vec::new();
+        let mut before = Instant::now();
+        for _ in 0..30 {
+            assert!(line.pass(Lane::Reply, ids.random(), || true).await);
+            gaps.push(before.elapsed());
+            before = Instant::now();
+        }
+        gaps.sort();
+        assert!(gaps[0] >= Duration::from_secs(2) && gaps[29] <= Duration::from_millis(3_601));
+        assert!(
+            gaps[28].as_secs_f64() / gaps[1].as_secs_f64() >= 1.3,
+            "{gaps:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_the_door_closed_takes_no_place() {
+        let line = line(10);
+        assert!(!line.pass(Lane::Reply, 0, || false).await);
+        let began = Instant::now();
+        assert!(pass(&line, Lane::Reply).await);
+        assert_eq!(began.elapsed().as_millis(), 110);
     }
 }

@@ -13,6 +13,9 @@ use zupa_core::{
 use super::breaker::{Breaker, Permit};
 use super::policy::Policy;
 
+/// When to ask a platform again that is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// A door behind its policy.
 #[derive(Debug)]
 pub(crate) struct GuardedChannel {
@@ -22,17 +25,24 @@ pub(crate) struct GuardedChannel {
 
 impl GuardedChannel {
     /// The right to one send, to be taken before its attempt is on record: what an open
-    /// breaker refuses must not spend an attempt.
+    /// breaker or an absent platform refuses must not spend an attempt.
     ///
     /// *Errors*: [`Outcome::NotApplied`], and the time of the next probe in
     /// [`Retry::After`].
     pub(crate) fn permit(&self) -> Result<Option<Permit>> {
+        if !self.inner.is_open() {
+            let away = Error::new(ErrorKind::Unavailable, "the platform is away")
+                .with("channel", self.id())
+                .with_retry(Retry::After(AGAIN))
+                .with_outcome(Outcome::NotApplied);
+            return Err(away);
+        }
         self.policy.permit()
     }
 
     /// True if a send would be let through now.
     pub(crate) fn admits(&self) -> bool {
-        self.policy.breaker().is_none_or(Breaker::admits)
+        self.inner.is_open() && self.policy.breaker().is_none_or(Breaker::admits)
     }
 
     /// As [`Channel::send`], with a permit that was taken before.
@@ -64,6 +74,10 @@ impl Channel for GuardedChannel {
 
     async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
         self.send_with(self.permit()?, message).await
+    }
+
+    fn is_open(&self) -> bool {
+        self.inner.is_open()
     }
 
     fn caught_up_since(&self) -> Option<Timestamp> {

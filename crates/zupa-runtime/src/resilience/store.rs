@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
-use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, OpenDoors, Recovery};
 use zupa_core::{
-    ChannelId, ConversationId, DeadLettersKept, Error, ErrorKind, Message, Outcome, ProcessId,
-    Result, Retry, Store, Timestamp,
+    ConversationId, DeadLettersKept, Error, ErrorKind, Message, Outcome, ProcessId, Result, Retry,
+    Store, Timestamp,
 };
 
 /// What a store does to itself may take long; it is not waited for without end.
@@ -91,7 +91,7 @@ impl Store for GuardedStore {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         let due = self.inner.due_deliveries(now, doors, limit);

@@ -2,23 +2,22 @@
 //! asked waits for nobody who has not.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use zupa_core::{Clock, Deduplicates, Outbound, Pace, PairPace, Timestamp};
+use zupa_core::{ChannelId, Clock, Deduplicates, Outbound, Pace, PairPace, Timestamp};
 use zupa_runtime::{Cx, Ending, Graph, Move, State, Stop, ends};
 use zupa_testkit::Call;
 
-use crate::support::{DOOR, Setup, World, door, life, pass, secs};
+use crate::support::{DOOR, Setup, World, door, inbound, life, pass, secs};
 
-const PACE: Pace = Pace {
-    per_second: 20,
-    pair: PairPace {
-        every: Duration::from_secs(6),
-        burst: 5,
-        slack: Duration::from_secs(1),
-    },
+const PER_SECOND: u32 = 20;
+const PAIR: PairPace = PairPace {
+    every: Duration::from_secs(6),
+    burst: 5,
+    slack: Duration::from_secs(1),
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -49,7 +48,14 @@ async fn talk(_: &Nothing, cx: &mut Cx) -> Result<Move<Nothing>, Stop> {
 }
 
 fn platform() -> Setup {
-    Setup::with(door(DOOR, Deduplicates::ByKey).with_pace(PACE))
+    Setup::with(door(DOOR, Deduplicates::ByKey).with_pace(pace()))
+}
+
+fn pace() -> Pace {
+    Pace {
+        pair: Some(PAIR),
+        ..Pace::per_second(PER_SECOND)
+    }
 }
 
 async fn start(setup: &Setup) -> World {
@@ -80,14 +86,14 @@ fn assert_within_limits(arrived: &[(Timestamp, String)]) {
         while second[0].plus(secs(1)) <= *at {
             second.pop_front();
         }
-        assert!(second.len() <= PACE.per_second as usize, "{at:?}");
+        assert!(second.len() <= PER_SECOND as usize, "{at:?}");
 
         let who = said.split_once(':').unwrap().0;
         let (from, count) = bursts.get(who).copied().unwrap_or((*at, 0));
-        let burst = if *at >= from.plus(PACE.pair.every * count) {
+        let burst = if *at >= from.plus(PAIR.every * count) {
             (*at, 1)
         } else {
-            let in_burst = *at < from.plus(PACE.pair.every) && count < PACE.pair.burst;
+            let in_burst = *at < from.plus(PAIR.every) && count < PAIR.burst;
             assert!(in_burst, "{said} came too early, at {at:?}");
             (from, count + 1)
         };
@@ -178,4 +184,72 @@ async fn a_reply_overtakes_a_campaign() {
     world.quiet().await;
     assert_eq!(world.visible().len(), 402);
     assert_within_limits(&arrived(&world, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_campaign_of_one_number_hides_nobody_who_writes_to_another() {
+    let mut setup = platform();
+    let other = Arc::new(door("other", Deduplicates::ByKey).with_pace(pace()));
+    setup.doors.push(other.clone());
+    let world = start(&setup).await;
+    // More than several looks list.
+    for number in 0..1_000 {
+        let who = format!("p{number}");
+        world.say(&who, &format!("{who}: 1 news")).await;
+    }
+    pass(secs(5)).await;
+    let asked = Instant::now();
+    let mut zoe = inbound("zoe", "z1", "zoe: 1 news");
+    zoe.address.channel = ChannelId::parse("other").unwrap();
+    world.deliver(zoe).await.unwrap();
+    other.called(1).await;
+    assert!(asked.elapsed() < secs(2), "{:?}", asked.elapsed());
+    world.quiet().await;
+    assert_eq!(world.door().calls().len(), 1_000);
+    assert_within_limits(&arrived(&world, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_is_away_spends_no_attempt_and_no_place() {
+    let world = start(&platform()).await;
+    world.door().set_open(false);
+    for number in 0..300 {
+        let who = format!("p{number}");
+        world.say(&who, &format!("{who}: 1 reply")).await;
+    }
+    // Far longer than all attempts would take.
+    pass(secs(60 * 60)).await;
+    assert!(world.door().calls().is_empty());
+    world.door().set_open(true);
+    // In the middle, with a line in front of it.
+    world.door().called(100).await;
+    world.door().set_open(false);
+    pass(secs(60 * 60)).await;
+    let before = world.door().calls().len();
+    assert!(before <= 101, "{before}");
+    world.door().set_open(true);
+    world.quiet().await;
+    let calls = world.door().calls();
+    assert_eq!(calls.len(), 300);
+    assert!(calls.iter().all(|call| call.attempt == 1));
+    assert_within_limits(&arrived(&world, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_door_without_a_pace_that_is_away_spends_the_attempt_of_the_commit_alone() {
+    let setup = Setup::phone(Deduplicates::Never);
+    let world = start(&setup).await;
+    world.door().set_open(false);
+    world.say("ana", "ana: 2 reply").await;
+    pass(secs(60 * 60)).await;
+    assert!(world.door().calls().is_empty());
+    world.door().set_open(true);
+    world.quiet().await;
+    let attempts: Vec<_> = world
+        .door()
+        .calls()
+        .iter()
+        .map(|call| call.attempt)
+        .collect();
+    assert_eq!(attempts, [2, 1]);
 }

@@ -320,7 +320,7 @@ fn send_late(connection: &Prepared<'_>, found: &Found) -> Result<()> {
         one,
     )?;
     connection.run(
-        "UPDATE outbox SET number = ?3, lane = ?4, state = 'queued', open = 1, late = 1,
+        "UPDATE outbox SET unasked = unasked OR lane = ?5, number = ?3, lane = ?4, state = 'queued', open = 1, late = 1,
              reason = NULL, not_before = NULL, settled_at = NULL, attempts = 0,
              doubled = doubled + (state = 'unknown' OR doubled > 0 OR receipt NOT IN (0, 3))
          WHERE conversation = ?1 AND number = ?2",
@@ -328,7 +328,8 @@ fn send_late(connection: &Prepared<'_>, found: &Found) -> Result<()> {
             found.conversation,
             found.number,
             number,
-            Lane::Late.as_str()
+            Lane::Late.as_str(),
+            Lane::Proactive.as_str()
         ],
     )?;
     connection.run(

@@ -50,7 +50,8 @@ pub(super) fn attempt(
          WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')
            AND attempts = ?3 - 1
            AND NOT EXISTS (SELECT 1 FROM conversations WHERE id = ?1
-                           AND (hold_kind IS NOT NULL OR opted_out = 1 AND lane = 'proactive'))",
+                           AND (hold_kind IS NOT NULL
+                                OR opted_out = 1 AND (lane = 'proactive' OR unasked = 1)))",
         params![
             item.conversation.as_bytes(),
             item.number.0.cast_signed(),
@@ -115,7 +116,8 @@ fn is_waiting(connection: &Prepared<'_>, item: &Attempt) -> Result<bool> {
                         WHERE o.conversation = ?1 AND o.number = ?2 AND o.attempts = ?3 - 1
                           AND (o.state = 'queued' OR o.state = 'retry')
                           AND c.hold_kind IS NULL
-                          AND NOT (c.opted_out = 1 AND o.lane = 'proactive'))",
+                          AND NOT (c.opted_out = 1
+                                   AND (o.lane = 'proactive' OR o.unasked = 1)))",
         params![
             item.conversation.as_bytes(),
             item.number.0.cast_signed(),

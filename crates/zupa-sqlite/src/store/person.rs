@@ -124,7 +124,7 @@ pub(super) fn cancel_unwanted(
         "UPDATE outbox SET state = 'cancelled', open = 0, reason = ?3, not_before = NULL,
              settled_at = ?4
          WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')
-           AND lane = ?5
+           AND (lane = ?5 OR unasked = 1)
            AND EXISTS (SELECT 1 FROM conversations WHERE id = ?1 AND opted_out = 1)",
         params![
             item.conversation.as_bytes(),

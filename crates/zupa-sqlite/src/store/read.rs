@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use zupa_core::store::{Delivery, Due};
+use zupa_core::store::{Delivery, Due, OpenDoors};
 use zupa_core::turn::Message;
 use zupa_core::{
     Address, Alias, ChannelId, Content, ConversationId, DeliveryId, DeliveryState, Number, Result,
@@ -44,17 +44,17 @@ pub(super) async fn due(
 pub(super) async fn due_deliveries(
     readers: &SqlitePool,
     now: Timestamp,
-    doors: &[ChannelId],
+    doors: &OpenDoors,
     limit: usize,
 ) -> Result<Vec<Delivery>> {
-    let doors = json(&doors)?;
     let rows = sqlx::query(
         "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.content, o.state, o.attempts,
                 c.tenant, c.channel, c.alias,
                 CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at) END, o.lane
          FROM outbox o INDEXED BY outbox_open JOIN conversations c ON c.id = o.conversation
          WHERE o.open = 1 AND (o.state = 'queued' OR o.not_before <= $1)
-           AND c.channel IN (SELECT value FROM json_each($3))
+           AND (c.channel IN (SELECT value FROM json_each($3))
+                OR (o.lane = 'reply' AND c.channel IN (SELECT value FROM json_each($4))))
            -- What waits for the person waits until something is heard.
            AND (o.state <> 'retry' OR o.reason IS NOT 'window_closed'
                 OR (SELECT b.accepted_at FROM inbounds b
@@ -66,7 +66,8 @@ pub(super) async fn due_deliveries(
     )
     .bind(now.0)
     .bind(limit as i64)
-    .bind(doors)
+    .bind(json(&doors.all)?)
+    .bind(json(&doors.replies)?)
     .fetch_all(readers)
     .await
     .map_err(|source| error::of_reader("list deliveries that are due", source))?;

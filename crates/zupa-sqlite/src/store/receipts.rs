@@ -6,11 +6,12 @@
 //! *If the process dies here*: the platform tells again, or the level is lower
 //! than it could be; no message depends on it.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 use uuid::Uuid;
 use zupa_core::store::{Settle, Settlement};
 use zupa_core::{
-    ConversationId, DeliveryId, Number, Receipt, ReceiptLevel, ReceiptNews, Result, Timestamp,
+    ConversationId, DeliveryId, DeliveryState, Number, Receipt, ReceiptLevel, ReceiptNews, Result,
+    Timestamp,
 };
 
 use super::row::{Blob, Prepared, json};
@@ -47,79 +48,17 @@ fn status(
     if let Some(key) = key.filter(|_| level == ReceiptLevel::Failed) {
         end(connection, item, key, now)?;
     }
-    let by_key = match key {
-        Some(key) => connection.run(
-            "UPDATE outbox SET receipt = max(receipt, ?5),
-                 platform_id = coalesce(platform_id, ?6), settled_at = coalesce(settled_at, ?7),
-                 state = CASE WHEN ?8 AND outbox.state <> 'cancelled'
-                                   AND (outbox.state <> 'failed' OR ?5 >= ?9)
-                              THEN 'sent' ELSE outbox.state END,
-                 reason = CASE WHEN ?8 AND outbox.state <> 'cancelled'
-                                    AND (outbox.state <> 'failed' OR ?5 >= ?9)
-                               THEN NULL ELSE outbox.reason END,
-                 open = CASE WHEN ?8 THEN 0 ELSE open END
-             FROM turns t JOIN conversations c ON c.id = t.conversation
-             WHERE t.id = ?1 AND c.channel = ?3 AND c.tenant = ?4
-               AND outbox.conversation = t.conversation AND outbox.turn_id = t.id
-               AND outbox.number = coalesce(
-                   (SELECT l.number FROM outbox l
-                    WHERE l.turn_id = t.id AND l.ordinal = ?2 AND l.late = 1),
-                   CASE WHEN ?2 < t.said
-                   THEN (SELECT s.number FROM outbox s
-                         WHERE s.turn_id = t.id AND s.ordinal = ?2 AND s.said = 1)
-                   ELSE t.first_outbound + ?2 - t.said END)",
-            params![
-                key.turn.as_bytes(),
-                key.ordinal,
-                item.channel.as_str(),
-                item.tenant.as_str(),
-                level as u8,
-                item.about.as_str(),
-                now.0,
-                proves_sent,
-                ReceiptLevel::Delivered as u8
-            ],
-        )?,
-        None => 0,
+    let mut about = match key {
+        Some(key) => by_key(connection, item, key)?,
+        None => Vec::new(),
     };
-    if by_key > 0 {
-        if let Some(key) = key.filter(|_| proves_sent) {
-            let ordinal = i64::from(key.ordinal);
-            dead_letters::was_sent(connection, *key.turn.as_bytes(), ordinal)?;
-        }
-        return Ok(());
+    if about.is_empty() {
+        about = by_platform_id(connection, item)?;
     }
-    let by_platform_id = connection.run(
-        "UPDATE outbox SET receipt = max(receipt, ?4), settled_at = coalesce(settled_at, ?5),
-             state = CASE WHEN ?6 AND state <> 'cancelled' AND (state <> 'failed' OR ?4 >= ?7)
-                          THEN 'sent' ELSE state END,
-             reason = CASE WHEN ?6 AND state <> 'cancelled' AND (state <> 'failed' OR ?4 >= ?7)
-                           THEN NULL ELSE reason END,
-             open = CASE WHEN ?6 THEN 0 ELSE open END
-         WHERE platform_id = ?1
-           AND EXISTS (SELECT 1 FROM conversations c WHERE c.id = outbox.conversation
-                       AND c.channel = ?2 AND c.tenant = ?3)",
-        params![
-            item.about.as_str(),
-            item.channel.as_str(),
-            item.tenant.as_str(),
-            level as u8,
-            now.0,
-            proves_sent,
-            ReceiptLevel::Delivered as u8
-        ],
-    )?;
-    if by_platform_id > 0 && proves_sent {
-        let proved: Vec<(Blob, i64)> = connection.all(
-            "SELECT turn_id, ordinal FROM outbox WHERE platform_id = ?1",
-            params![item.about.as_str()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        for (turn, ordinal) in proved {
-            dead_letters::was_sent(connection, turn, ordinal)?;
-        }
+    for row in &about {
+        tell(connection, item, row, (level, proves_sent), now)?;
     }
-    if by_platform_id == 0 {
+    if about.is_empty() {
         connection.run(
             "INSERT INTO receipts (about, channel, tenant, level, at) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (about, channel, tenant) DO UPDATE SET level = max(level, excluded.level)",
@@ -131,6 +70,104 @@ fn status(
                 now.0
             ],
         )?;
+    }
+    Ok(())
+}
+
+/// A delivery that a status is about.
+struct About {
+    conversation: Blob,
+    number: i64,
+    turn: Blob,
+    ordinal: i64,
+    state: String,
+    /// The id that the status names is one that we knew, and the platform has given up on it.
+    has_failed: bool,
+}
+
+fn by_key(connection: &Prepared<'_>, item: &Receipt, key: DeliveryId) -> Result<Vec<About>> {
+    connection.all(
+        "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.state,
+                o.platform_id IS ?5 AND o.receipt = ?6
+         FROM turns t JOIN conversations c ON c.id = t.conversation
+         JOIN outbox o ON o.conversation = t.conversation AND o.turn_id = t.id
+         WHERE t.id = ?1 AND c.channel = ?3 AND c.tenant = ?4
+           AND o.number = coalesce(
+               (SELECT l.number FROM outbox l
+                WHERE l.turn_id = t.id AND l.ordinal = ?2 AND l.late = 1),
+               CASE WHEN ?2 < t.said
+               THEN (SELECT s.number FROM outbox s
+                     WHERE s.turn_id = t.id AND s.ordinal = ?2 AND s.said = 1)
+               ELSE t.first_outbound + ?2 - t.said END)",
+        params![
+            key.turn.as_bytes(),
+            key.ordinal,
+            item.channel.as_str(),
+            item.tenant.as_str(),
+            item.about.as_str(),
+            ReceiptLevel::Failed as u8
+        ],
+        about,
+    )
+}
+
+fn by_platform_id(connection: &Prepared<'_>, item: &Receipt) -> Result<Vec<About>> {
+    connection.all(
+        "SELECT o.conversation, o.number, o.turn_id, o.ordinal, o.state, o.receipt = ?4
+         FROM outbox o JOIN conversations c ON c.id = o.conversation
+         WHERE o.platform_id = ?1 AND c.channel = ?2 AND c.tenant = ?3",
+        params![
+            item.about.as_str(),
+            item.channel.as_str(),
+            item.tenant.as_str(),
+            ReceiptLevel::Failed as u8
+        ],
+        about,
+    )
+}
+
+fn about(row: &Row<'_>) -> rusqlite::Result<About> {
+    Ok(About {
+        conversation: row.get(0)?,
+        number: row.get(1)?,
+        turn: row.get(2)?,
+        ordinal: row.get(3)?,
+        state: row.get(4)?,
+        has_failed: row.get(5)?,
+    })
+}
+
+/// What the platform has given up on was sent if it arrived all the same; that it had left
+/// before says nothing, and least of all of what an operator has sent since.
+fn tell(
+    connection: &Prepared<'_>,
+    item: &Receipt,
+    row: &About,
+    (level, proves_sent): (ReceiptLevel, bool),
+    now: Timestamp,
+) -> Result<()> {
+    let has_failed = row.has_failed || row.state == DeliveryState::Failed.as_str();
+    let was_sent = proves_sent
+        && row.state != DeliveryState::Cancelled.as_str()
+        && (level >= ReceiptLevel::Delivered || !has_failed);
+    connection.run(
+        "UPDATE outbox SET receipt = max(receipt, ?3), platform_id = coalesce(platform_id, ?4),
+             settled_at = CASE WHEN ?5 THEN coalesce(settled_at, ?6) ELSE settled_at END,
+             state = CASE WHEN ?5 THEN 'sent' ELSE state END,
+             reason = CASE WHEN ?5 THEN NULL ELSE reason END,
+             open = CASE WHEN ?5 THEN 0 ELSE open END
+         WHERE conversation = ?1 AND number = ?2",
+        params![
+            row.conversation,
+            row.number,
+            level as u8,
+            item.about.as_str(),
+            was_sent,
+            now.0
+        ],
+    )?;
+    if was_sent {
+        dead_letters::was_sent(connection, row.turn, row.ordinal)?;
     }
     Ok(())
 }
@@ -156,11 +193,13 @@ fn end(connection: &Prepared<'_>, item: &Receipt, key: DeliveryId, now: Timestam
     let Some((conversation, number, attempt)) = tried else {
         return Ok(());
     };
-    // What waits to be sent again may have left before.
+    // What waits to be sent again may have left before. From now on its row knows this
+    // attempt, not one of an earlier life.
     connection.run(
-        "UPDATE outbox SET state = 'in_doubt'
-         WHERE conversation = ?1 AND number = ?2 AND (state = 'queued' OR state = 'retry')",
-        params![conversation, number],
+        "UPDATE outbox SET platform_id = ?3,
+             state = CASE WHEN state IN ('queued', 'retry') THEN 'in_doubt' ELSE state END
+         WHERE conversation = ?1 AND number = ?2",
+        params![conversation, number, item.about.as_str()],
     )?;
     let settle = Settle {
         conversation: ConversationId(Uuid::from_bytes(conversation)),

@@ -379,6 +379,11 @@ macro_rules! each {
                 what_fails_after_a_takeover_asks_for_a_confirmation
                 what_a_human_answers_is_done
             }
+            late {
+                a_sent_of_an_attempt_that_failed_settles_nothing_later
+                a_sent_of_the_new_attempt_settles_it
+                what_nobody_asked_for_stays_so_when_it_is_sent_again
+            }
             wakes {
                 generated_waits_go_on_once
             }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use zupa_core::store::{Attempted, Batch, Delivery, Settlement};
-use zupa_core::{ChannelId, DeliveryState, ErrorKind};
+use zupa_core::store::{Attempted, Batch, Delivery, OpenDoors, Settlement};
+use zupa_core::{ChannelId, DeliveryState, ErrorKind, Lane};
 
 use super::Harness;
+use super::world::path::answered;
 use super::world::wire::{Talk, sent};
 use super::world::{EXPIRY, World, address, count};
 
@@ -144,21 +145,29 @@ pub async fn order_head_of_line_per_conversation(harness: &dyn Harness) {
     world.grant(&later, 0, 1).await;
 }
 
-/// However much waits for a door, it takes no place among those of another.
+/// However much waits for a door, it takes no place among those of another, and news none
+/// among replies where replies alone are wanted.
 pub async fn doors_are_listed_apart(harness: &dyn Harness) {
     let world = World::open(harness).await;
-    let talk = world.talk("ana", ONE).await;
-    let own = address("ana").channel;
-    let other = ChannelId::parse("elsewhere").unwrap();
-    for (doors, expected) in [
-        (&[][..], 0),
-        (std::slice::from_ref(&other), 0),
-        (&[other.clone(), own], 1),
+    let turn = world.claim(world.hear("ana", "q").await).await;
+    let mut commit = answered(&[("reply", QUEUED), ("news", QUEUED)]);
+    commit.outbound[1].outbound.lane = Lane::Proactive;
+    let rows = world.committed(&turn, commit).await;
+    let own = || vec![address("ana").channel];
+    let other = || vec![ChannelId::parse("elsewhere").unwrap()];
+    let (reply, news) = (rows[0], rows[1]);
+    for (all, replies, expected) in [
+        (vec![], vec![], vec![]),
+        (other(), other(), vec![]),
+        (other(), own(), vec![reply]),
+        (own(), vec![], vec![reply, news]),
+        ([own(), other()].concat(), own(), vec![reply, news]),
     ] {
-        let due = world.store.due_deliveries(world.now, doors, 10).await;
-        assert_eq!(due.unwrap().len(), expected, "{doors:?}");
+        let doors = OpenDoors { all, replies };
+        let due = world.store.due_deliveries(world.now, &doors, 10).await;
+        let due = due.unwrap().into_iter().map(|delivery| delivery.number);
+        assert_eq!(due.collect::<Vec<_>>(), expected, "{doors:?}");
     }
-    world.grant(&talk, 0, 1).await;
 }
 
 /// What did not leave is tried again later, and keeps those behind it waiting.

@@ -42,7 +42,7 @@ fn moved(aliases: &[&str], at: Timestamp) -> Receipt {
     }
 }
 
-fn wish(of: &str, wish: Wish, at: Timestamp) -> Receipt {
+pub(super) fn wish(of: &str, wish: Wish, at: Timestamp) -> Receipt {
     let who = person(&[of]);
     Receipt {
         at: Some(at),
@@ -51,7 +51,7 @@ fn wish(of: &str, wish: Wish, at: Timestamp) -> Receipt {
 }
 
 impl World<'_> {
-    async fn hears(&self, news: Receipt) {
+    pub(super) async fn hears(&self, news: Receipt) {
         self.hear_receipts(vec![news]).await;
     }
 
@@ -274,7 +274,7 @@ pub async fn a_conflict_of_addresses_merges_nothing(harness: &dyn Harness) {
 
 impl World<'_> {
     /// A reply and a proactive message that nobody has tried.
-    async fn two_kinds(&self, alias: &str) -> Talk {
+    pub(super) async fn two_kinds(&self, alias: &str) -> Talk {
         let conversation = self.hear(alias, "hello").await;
         let turn = self.claim(conversation).await;
         let mut commit = answered(&[("reply", QUEUED), ("by the way", QUEUED)]);

@@ -23,7 +23,7 @@ const LEVELS: [ReceiptLevel; 5] = [
 ];
 
 /// News that carries our key.
-fn with_key(talk: &Talk, level: ReceiptLevel) -> ReceiptNews {
+pub(super) fn with_key(talk: &Talk, level: ReceiptLevel) -> ReceiptNews {
     ReceiptNews::Status {
         level,
         key: Some(format!("{}.0", talk.turn.turn)),
@@ -31,7 +31,7 @@ fn with_key(talk: &Talk, level: ReceiptLevel) -> ReceiptNews {
 }
 
 impl World<'_> {
-    async fn heard_of(&self, talk: &Talk) -> (DeliveryState, ReceiptLevel) {
+    pub(super) async fn heard_of(&self, talk: &Talk) -> (DeliveryState, ReceiptLevel) {
         let view = self.delivery(talk, 0).await;
         (view.state, view.receipt)
     }
@@ -192,7 +192,7 @@ pub async fn a_failed_receipt_with_our_key_ends_what_has_no_answer(harness: &dyn
         let cancelled = [DeliveryState::Failed, DeliveryState::Cancelled];
         assert_eq!(world.states(&talk).await, cancelled, "{doubt:?}");
         assert!(world.due_deliveries().await.is_empty(), "{doubt:?}");
-        let letter = world.letter_of(&talk).await;
+        let letter = world.letter_about(&talk).await;
         assert_eq!(letter.state, DeadLetterState::Pending);
         assert_eq!(letter.class, "invalid");
 
@@ -203,12 +203,12 @@ pub async fn a_failed_receipt_with_our_key_ends_what_has_no_answer(harness: &dyn
         world.hear_of(&id, news).await;
         let settled = (DeliveryState::Sent, ReceiptLevel::Delivered);
         assert_eq!(world.heard_of(&talk).await, settled, "{doubt:?}");
-        assert_eq!(world.letter_of(&talk).await.state, DeadLetterState::Done);
+        assert_eq!(world.letter_about(&talk).await.state, DeadLetterState::Done);
     }
 }
 
 impl World<'_> {
-    async fn letter_of(&self, talk: &Talk) -> DeadLetter {
+    async fn letter_about(&self, talk: &Talk) -> DeadLetter {
         let turn = talk.turn.turn;
         let id = DeadLetterId::Delivery(DeliveryId { turn, ordinal: 0 });
         let letters = self.dead_letters().await;
@@ -246,7 +246,7 @@ pub async fn a_failed_receipt_ends_nothing_else(harness: &dyn Harness) {
     let late = world.talk("dan", SENDING).await;
     let news = || with_key(&late, ReceiptLevel::Failed);
     world.hear_of("p4", news()).await;
-    let letter = world.letter_of(&late).await.id;
+    let letter = world.letter_about(&late).await.id;
     assert!(done(&world.redrive(letter).await));
     let due = world.due_deliveries().await;
     let place = due.iter().find(|due| due.id.turn == late.turn.turn);

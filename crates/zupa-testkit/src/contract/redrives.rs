@@ -283,7 +283,7 @@ pub async fn only_one_of_two_redrives_wins(harness: &dyn Harness) {
 
 impl World<'_> {
     /// The one row of a talk has moved.
-    async fn follow(&self, talk: &mut Talk) {
+    pub(super) async fn follow(&self, talk: &mut Talk) {
         talk.rows[0].number = self.delivery(talk, 0).await.number;
     }
 }
@@ -375,7 +375,7 @@ pub async fn what_may_have_left_asks_for_a_confirmation(harness: &dyn Harness) {
     assert_eq!(world.delivery(&refused, 0).await.doubled, 0);
 }
 
-fn letter_of(talk: &Talk) -> DeadLetterId {
+pub(super) fn letter_of(talk: &Talk) -> DeadLetterId {
     let turn = talk.turn.turn;
     DeadLetterId::Delivery(DeliveryId { turn, ordinal: 0 })
 }

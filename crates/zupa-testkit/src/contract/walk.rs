@@ -77,7 +77,7 @@ impl Model {
 /// Generated histories lose nothing, double nothing, keep the order of each
 /// conversation, and drain when the faults stop.
 pub async fn generated_histories_lose_and_double_nothing(harness: &dyn Harness) {
-    for seed in 1..=4 {
+    for seed in 1..=harness.histories() {
         walk(harness, seed, 160).await;
     }
 }

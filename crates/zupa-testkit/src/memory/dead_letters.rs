@@ -417,6 +417,7 @@ impl Conversation {
         row.doubled += u32::from(row.may_have_left());
         row.attempts = 0;
         (row.state, row.reason, row.until) = (DeliveryState::Queued, None, None);
+        row.unasked |= row.lane == Lane::Proactive;
         (row.late, row.lane, row.settled_at) = (true, Lane::Late, None);
         row.taken_over = false;
         let number = self.next_number();

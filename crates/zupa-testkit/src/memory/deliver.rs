@@ -6,10 +6,10 @@
 //! *If the process dies here*: an attempt on record without a result is in
 //! doubt at the next start.
 
-use zupa_core::store::{Attempt, Attempted, Delivery, Settle, Settlement};
+use zupa_core::store::{Attempt, Attempted, Delivery, OpenDoors, Settle, Settlement};
 use zupa_core::{
-    ChannelId, DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Lane, Number, PairPace,
-    ReceiptLevel, ReplyWindow, Timestamp, WhenClosed,
+    DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Lane, Number, PairPace, ReceiptLevel,
+    ReplyWindow, Timestamp, WhenClosed,
 };
 
 use super::planted::Planted;
@@ -106,19 +106,24 @@ impl State {
     pub(super) fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Vec<Delivery> {
+        let is_wanted = |delivery: &Delivery| {
+            let door = &delivery.to.channel;
+            let is_reply = delivery.lane == Lane::Reply;
+            doors.all.contains(door) || (is_reply && doors.replies.contains(door))
+        };
         let lanes_wait = self.planted == Some(Planted::LanesWait);
         let mut due: Vec<_> = self
             .conversations
             .values()
-            .filter(|conversation| doors.contains(&conversation.address.channel))
             .flat_map(|conversation| {
                 conversation
                     .heads(lanes_wait)
                     .filter_map(move |(number, row)| conversation.delivery(number, row, now))
             })
+            .filter(|(_, delivery)| is_wanted(delivery))
             .collect();
         due.sort_by_key(|(committed_at, delivery)| {
             let is_reply = delivery.lane == Lane::Reply;

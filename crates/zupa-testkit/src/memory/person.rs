@@ -140,7 +140,8 @@ impl DeliveryRow {
     /// True for what would be sent, and the person does not want to hear.
     pub(super) fn is_unwanted(&self, wish: Wish) -> bool {
         let waits = matches!(self.state, DeliveryState::Queued | DeliveryState::Retry);
-        waits && wish == Wish::Nothing && self.lane == Lane::Proactive
+        let unasked = self.unasked || self.lane == Lane::Proactive;
+        waits && wish == Wish::Nothing && unasked
     }
 
     pub(super) fn opt_out(&mut self, now: Timestamp) {

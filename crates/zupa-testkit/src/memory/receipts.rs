@@ -66,7 +66,11 @@ impl State {
         // Only our key proves that the row left; the platform's id is known
         // for rows that were settled.
         let proves = level >= ReceiptLevel::Accepted && level != ReceiptLevel::Failed;
-        if proves && (row.attempts > 0 || row.late) {
+        // The attempt that it is about has failed, and an operator may have sent another since.
+        let has_failed = row.platform_id.as_ref() == Some(&about)
+            && row.receipt == ReceiptLevel::Failed
+            && level < ReceiptLevel::Delivered;
+        if proves && !has_failed && (row.attempts > 0 || row.late) {
             // What the platform gave up on, and what arrived all the same.
             if row.state == DeliveryState::Failed && level >= ReceiptLevel::Delivered {
                 row.state = DeliveryState::Unknown;
@@ -105,6 +109,8 @@ impl State {
             return None;
         }
         row.state = DeliveryState::InDoubt;
+        // From now on it knows this attempt, not one of an earlier life.
+        row.platform_id = Some(about.clone());
         Some(Settle {
             conversation: conversation.id,
             number: *number,

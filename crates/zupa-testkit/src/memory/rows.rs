@@ -242,6 +242,8 @@ pub(super) struct DeliveryRow {
     pub settled_at: Option<Timestamp>,
     /// An operator has had it sent again.
     pub late: bool,
+    /// Nobody had asked for it before it was late.
+    pub unasked: bool,
     /// It was on the wire, or in doubt, when a human took over.
     pub taken_over: bool,
 }

@@ -179,6 +179,10 @@ impl Channel for Plain {
         }
     }
 
+    fn is_open(&self) -> bool {
+        true
+    }
+
     fn caught_up_since(&self) -> Option<Timestamp> {
         None
     }

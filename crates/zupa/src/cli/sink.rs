@@ -78,6 +78,10 @@ impl Channel for Door {
     }
 
     /// It hears nothing of what it has taken.
+    fn is_open(&self) -> bool {
+        self.door.is_open()
+    }
+
     fn caught_up_since(&self) -> Option<Timestamp> {
         None
     }

@@ -1,5 +1,6 @@
 //! The rules between keys: what may not stand together, and what `prod` refuses.
 
+mod channels;
 mod people;
 mod phones;
 mod policy;
@@ -35,8 +36,7 @@ pub(super) fn broken(config: &Config, problems: &[Problem]) -> Vec<Problem> {
     rules.rates();
     rules.named_tools();
     rules.channel_ids();
-    rules.whatsapp_numbers();
-    rules.phones();
+    rules.channels();
     rules.admins();
     rules.operators();
     rules.commands();

@@ -55,7 +55,7 @@ async fn every_method_ends_at_its_deadline() {
             Call::Write => asked(store.write(Batch::default())).await,
             Call::Heartbeat => asked(store.heartbeat(life())).await,
             Call::Due => asked(store.due(now, now, 1)).await,
-            Call::DueDeliveries => asked(store.due_deliveries(now, &[], 1)).await,
+            Call::DueDeliveries => asked(store.due_deliveries(now, &OpenDoors::default(), 1)).await,
             Call::Expire => asked(store.expire(now, 1)).await,
             Call::Hasten => asked(store.hasten(now, 1)).await,
             Call::History => asked(store.history(id, 1)).await,

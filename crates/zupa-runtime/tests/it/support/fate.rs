@@ -4,10 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{
-    ChannelId, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
-};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, OpenDoors, Recovery};
+use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
 
 /// The points that a process has passed, and the one that it does not survive. Every
 /// call of a port has two: before it and after it.
@@ -114,7 +112,7 @@ impl Store for FatedStore {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         self.inner.due_deliveries(now, doors, limit).await

@@ -9,12 +9,11 @@ use tokio::sync::Semaphore;
 use zupa_core::dead_letter::DeadLettersKept;
 use zupa_core::store::{
     Accept, Accepted, Applied, Batch, Claim, ClaimOutcome, ClaimedTurn, Delivery, Due, Finish,
-    Finished, Life, Recorded, Recovery, Renew, Renewed, Store, TurnEnd,
+    Finished, Life, OpenDoors, Recorded, Recovery, Renew, Renewed, Store, TurnEnd,
 };
 use zupa_core::turn::{Claimed, Coming, Message};
 use zupa_core::{
-    AuditHead, ChannelId, Content, ConversationId, Epoch, Number, ProcessId, Result, Timestamp,
-    TurnId,
+    AuditHead, Content, ConversationId, Epoch, Number, ProcessId, Result, Timestamp, TurnId,
 };
 
 /// The store.
@@ -274,12 +273,7 @@ impl Store for Forgetful {
         Ok(due.take(limit).collect())
     }
 
-    async fn due_deliveries(
-        &self,
-        _: Timestamp,
-        _: &[ChannelId],
-        _: usize,
-    ) -> Result<Vec<Delivery>> {
+    async fn due_deliveries(&self, _: Timestamp, _: &OpenDoors, _: usize) -> Result<Vec<Delivery>> {
         Ok(Vec::new())
     }
 

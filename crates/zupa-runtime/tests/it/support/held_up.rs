@@ -100,6 +100,10 @@ impl Channel for Touchy {
         self.door.send(message).await
     }
 
+    fn is_open(&self) -> bool {
+        self.door.is_open()
+    }
+
     fn caught_up_since(&self) -> Option<Timestamp> {
         self.door.caught_up_since()
     }

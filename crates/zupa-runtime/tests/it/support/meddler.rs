@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use zupa_core::store::{
-    Applied, Batch, ClaimOutcome, ClaimedTurn, Commit, Delivery, Due, Life, Recorded, Recovery,
-    TurnEnd,
+    Applied, Batch, ClaimOutcome, ClaimedTurn, Commit, Delivery, Due, Life, OpenDoors, Recorded,
+    Recovery, TurnEnd,
 };
 use zupa_core::{
-    ChannelId, Content, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store,
-    Timestamp,
+    Content, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
 };
 
 use super::held_up::HeldUp;
@@ -160,7 +159,7 @@ impl Store for Meddler {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         self.inner.due_deliveries(now, doors, limit).await

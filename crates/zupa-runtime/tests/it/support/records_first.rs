@@ -5,10 +5,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{
-    ChannelId, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
-};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, OpenDoors, Recovery};
+use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
 
 #[derive(Debug)]
 pub struct RecordsFirst(pub Arc<dyn Store>);
@@ -48,7 +46,7 @@ impl Store for RecordsFirst {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         self.0.due_deliveries(now, doors, limit).await

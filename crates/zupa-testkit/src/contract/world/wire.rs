@@ -1,7 +1,9 @@
 //! What a case does with the last stop: attempts, settlements, receipts.
 
 use zupa_core::desk::DeliveryView;
-use zupa_core::store::{Attempt, Attempted, Batch, ClaimedTurn, Delivery, Settle, Settlement};
+use zupa_core::store::{
+    Attempt, Attempted, Batch, ClaimedTurn, Delivery, OpenDoors, Settle, Settlement,
+};
 use zupa_core::{
     ConversationId, DeliveryState, Number, PlatformId, Receipt, ReceiptLevel, ReceiptNews,
     Timestamp,
@@ -95,7 +97,10 @@ impl World<'_> {
 
     /// Of the one door that everybody here uses.
     pub async fn due_by(&self, now: Timestamp, limit: usize) -> Vec<Delivery> {
-        let doors = [address("ana").channel];
+        let doors = OpenDoors {
+            all: vec![address("ana").channel],
+            replies: Vec::new(),
+        };
         self.store.due_deliveries(now, &doors, limit).await.unwrap()
     }
 

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use zupa_core::store::{Applied, Batch, Delivery, Due, Life, Recovery};
-use zupa_core::{
-    ChannelId, ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp,
-};
+use zupa_core::store::{Applied, Batch, Delivery, Due, Life, OpenDoors, Recovery};
+use zupa_core::{ConversationId, DeadLettersKept, Message, ProcessId, Result, Store, Timestamp};
 
 use super::super::clock;
 use super::super::meter::Writes;
@@ -49,7 +47,7 @@ impl Store for Counting {
     async fn due_deliveries(
         &self,
         now: Timestamp,
-        doors: &[ChannelId],
+        doors: &OpenDoors,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         self.store.due_deliveries(now, doors, limit).await

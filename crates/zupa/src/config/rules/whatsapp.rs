@@ -1,73 +1,32 @@
 //! Rules for numbers of WhatsApp.
 
-use std::collections::BTreeMap;
-
 use super::super::problem::Flaw;
-use super::super::{Channel, ChannelKind, Origin, WindowClosed};
+use super::super::{Channel, ChannelKind, WindowClosed};
 use super::Rules;
+use super::channels::Kind;
 
-/// The keys of a channel that only a number has.
-const KEYS: [&str; 10] = [
-    "phone_number_id",
-    "graph_url",
-    "access_token",
-    "app_secrets",
-    "verify_token",
-    "on_unknown",
-    "messages_per_second",
-    "window_closed",
-    "template_name",
-    "template_language",
-];
+pub(super) const NUMBER: Kind = Kind {
+    kind: ChannelKind::WhatsAppCloud,
+    name: "whatsapp-cloud",
+    is_built_in: cfg!(feature = "whatsapp-cloud"),
+    one: "a number of WhatsApp",
+    many: "numbers of WhatsApp",
+    keys: &[
+        "phone_number_id",
+        "graph_url",
+        "access_token",
+        "app_secrets",
+        "verify_token",
+        "on_unknown",
+        "messages_per_second",
+        "window_closed",
+        "template_name",
+        "template_language",
+    ],
+};
 
 impl Rules<'_> {
-    pub(super) fn whatsapp_numbers(&mut self) {
-        if !self.sound(&["channel"]) {
-            return;
-        }
-        let mut seen = BTreeMap::new();
-        for (index, channel) in self.config.channels.iter().enumerate() {
-            let at = format!("channel[{index}]");
-            match channel.kind {
-                ChannelKind::WebChat | ChannelKind::WwebjsBridge => self.no_number(&at),
-                ChannelKind::WhatsAppCloud => {
-                    self.built_with_whatsapp(&at);
-                    self.number(&at, channel);
-                    self.one_door(&mut seen, format!("{at}.phone_number_id"), channel);
-                }
-            }
-        }
-    }
-
-    fn no_number(&mut self, at: &str) {
-        for key in KEYS {
-            let path = format!("{at}.{key}");
-            if *self.config.origin(&path) == Origin::Default {
-                continue;
-            }
-            let flaw = Flaw::new(
-                "this kind of channel has no such key",
-                "it belongs to a number of WhatsApp",
-                "remove it, or set kind to `whatsapp-cloud`",
-            );
-            self.report(&path, flaw);
-        }
-    }
-
-    fn built_with_whatsapp(&mut self, at: &str) {
-        if cfg!(feature = "whatsapp-cloud") {
-            return;
-        }
-        let flaw = Flaw::new(
-            "this zupa was built without the feature whatsapp-cloud",
-            "it knows no numbers of WhatsApp",
-            "build it with the feature, as in `cargo install zupa --features whatsapp-cloud`, \
-             or leave the channel out",
-        );
-        self.report(&format!("{at}.kind"), flaw);
-    }
-
-    fn number(&mut self, at: &str, channel: &Channel) {
+    pub(super) fn number(&mut self, at: &str, channel: &Channel) {
         let digits = |text: &String| text.bytes().all(|byte| byte.is_ascii_digit());
         let missing = match &channel.phone_number_id {
             None => Some("phone_number_id"),
@@ -102,30 +61,6 @@ impl Rules<'_> {
             );
             self.report(&format!("{at}.phone_number_id"), flaw);
         }
-    }
-
-    /// What is posted goes to the channel of its number, so there can be but one.
-    fn one_door<'c>(
-        &mut self,
-        seen: &mut BTreeMap<&'c str, String>,
-        path: String,
-        channel: &'c Channel,
-    ) {
-        let Some(number) = &channel.phone_number_id else {
-            return;
-        };
-        let Some(first) = seen.insert(number, path.clone()) else {
-            return;
-        };
-        let flaw = Flaw::new(
-            format!(
-                "another channel has this number ({})",
-                self.config.origin(&first)
-            ),
-            "what is posted for a number goes to one channel",
-            "keep one of the two",
-        );
-        self.report(&path, flaw);
     }
 
     /// Numbers that send and do not hear.
