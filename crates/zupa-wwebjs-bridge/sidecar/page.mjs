@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { address, announced, digest, key } from './shape.mjs';
+import { address, announced, digest, key, serialized } from './shape.mjs';
 import { within } from './time.mjs';
 
 /** How long a look into the page may take. */
@@ -15,9 +15,15 @@ const MAX_ALIASES = 10_000;
 
 export class Page {
   client;
+  #library;
   #isReady = false;
   #others = new Map();
   #alone = new Map();
+
+  /** `library` is for what it makes itself of the parts of a message. */
+  constructor(library) {
+    this.#library = library;
+  }
 
   isReady() {
     return this.#isReady && this.client !== undefined;
@@ -51,13 +57,35 @@ export class Page {
   }
 
   /** Not limited in time: whoever waits for it is. */
-  async send(chat, text) {
-    return this.client.sendMessage(address(chat.id), text, {
+  async send(chat, what) {
+    const { Location } = this.#library;
+    const content = what.kind === 'location'
+      ? new Location(what.latitude, what.longitude, { name: what.name ?? undefined })
+      : what.text;
+    return this.client.sendMessage(address(chat.id), content, {
       waitUntilMsgSent: true,
       sendSeen: false,
       linkPreview: false,
-      parseVCards: false,
+      // A text that begins like a card is a text.
+      parseVCards: what.kind === 'card',
     });
+  }
+
+  /** Reacts to a message of a chat by its name here. False if the chat has no such message. */
+  async react(chat, to, emoji) {
+    const [id, fromMe, participant] = to.split('|');
+    if (!['true', 'false'].includes(fromMe)) return false;
+    const of = { id, from_me: fromMe, participant: participant || undefined };
+    const there = address(chat.id);
+    // A chat has two names, and its older messages may be under the other one.
+    for (const name of [there, this.#others.get(there)].filter((one) => one !== undefined)) {
+      const raw = await look(this.client.getMessageById(serialized({ ...of, chat: name })));
+      if (raw) {
+        await look(raw.react(emoji));
+        return true;
+      }
+    }
+    return false;
   }
 
   /** The state of the connection, or `HUNG`. */

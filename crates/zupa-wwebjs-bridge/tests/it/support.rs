@@ -336,6 +336,17 @@ impl Bridge {
         attempt: u32,
         text: &str,
     ) -> Result<SendReceipt> {
+        let content = Content::text(text);
+        self.carry(chat, delivery, attempt, content).await
+    }
+
+    pub async fn carry(
+        &self,
+        chat: &str,
+        delivery: DeliveryId,
+        attempt: u32,
+        content: Content,
+    ) -> Result<SendReceipt> {
         let message = Outgoing {
             delivery,
             to: Address {
@@ -343,7 +354,7 @@ impl Bridge {
                 channel: ChannelId::parse("phone").unwrap(),
                 alias: Alias::parse(chat).unwrap(),
             },
-            content: Content::text(text),
+            content,
             as_template: false,
             attempt,
             timeout: Duration::from_secs(3),
