@@ -4,7 +4,8 @@
 // While a send of a chat is at work its own messages are parked; once the send is known to
 // be one of them, the others are the human's.
 
-import { address, contentHash, message, name } from './shape.mjs';
+import { mark, markOf } from './say.mjs';
+import { address, message, name } from './shape.mjs';
 import { within } from './time.mjs';
 
 /** How far from the start of a command its message may be dated. */
@@ -46,6 +47,7 @@ export class Commands {
 
   /** Carries a command out, or says again what became of it. Never throws. */
   async answer(command) {
+    if (command.what.kind === 'reaction') return this.#react(command);
     const key = command.command;
     if (!this.#jobs.has(key)) this.#jobs.set(key, this.#begin(command));
     const job = this.#jobs.get(key);
@@ -56,6 +58,17 @@ export class Commands {
     // unless the page is still at it.
     if (answer !== late) this.#jobs.delete(key);
     return answer;
+  }
+
+  /** It is no message, and made twice it is the same: nothing is kept of it. */
+  async #react({ chat, what, timeout_ms: limit }) {
+    if (!this.#page.isReady()) return { result: 'failed', reason: 'not_ready', again: true };
+    const react = async () => {
+      const there = await this.#page.chat(chat);
+      if (there && (await this.#page.react(there, what.to, what.emoji))) return { result: 'sent' };
+      return { result: 'failed', reason: there ? 'no_message' : 'no_chat', again: false };
+    };
+    return within(limit, react(), { result: 'unknown', reason: 'page' });
   }
 
   /** A message of ours has appeared in a chat, or was found there. */
@@ -136,7 +149,7 @@ export class Commands {
       chat: address(asked.chat),
       // The page's own name of it, by which an echo comes.
       there: address(chat.id),
-      hash: contentHash(asked.text),
+      hash: mark(asked.what),
       at: this.#now(),
     };
     this.#journal.started(command, this.#now());
@@ -145,7 +158,7 @@ export class Commands {
     let shape;
     let answer;
     try {
-      const raw = await this.#page.send(chat, asked.text);
+      const raw = await this.#page.send(chat, asked.what);
       shape = message(raw);
       answer = raw ? undefined : { result: 'failed', reason: 'null', again: true };
     } catch {
@@ -239,7 +252,7 @@ export class Commands {
     if (this.#humans.has(known) || this.#isTold(`own|${known}`)) return false;
     const at = (shape.at ?? 0) * 1000;
     return this.#isIn(shape, command)
-      && contentHash(shape.body) === command.hash
+      && markOf(shape) === command.hash
       && at >= command.at - WINDOW_BEFORE
       && at <= command.at + WINDOW_AFTER;
   }

@@ -4,10 +4,10 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
-/** Its version, and a function that makes a client; throws if it is not installed. */
+/** Its version, a function that makes a client, and its places; throws if it is not installed. */
 export function load() {
-  const { Client, NoAuth, version } = require('whatsapp-web.js');
-  return { version, makeClient: (settings) => new Client(options(settings, new NoAuth())) };
+  const { Client, Location, NoAuth, version } = require('whatsapp-web.js');
+  return { version, Location, makeClient: (settings) => new Client(options(settings, new NoAuth())) };
 }
 
 function options(settings, authStrategy) {

@@ -1,7 +1,7 @@
 // The sidecar: frames in by standard input, frames out by standard output.
 //
-// Reading order: frames, lines, spool, told, journal (what is kept), shape (what the wire
-// carries), library and page (what is asked of the library), commands, catchup, client.
+// Reading order: frames, lines, spool, told, journal (what is kept), shape and say (what the
+// wire carries), library and page (what is asked of the library), commands, catchup, client.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -87,7 +87,7 @@ function start(settings) {
   const spool = new Spool(file('spool'), { events: settings.spool_events, bytes: settings.spool_bytes });
   const journal = new Journal(file('journal'), now());
   const accepted = new Told(file('told'));
-  const page = new Page();
+  const page = new Page(library);
   // What is on its way from an earlier life.
   let waiting = new Set();
   const isTold = (of) => waiting.has(of) || accepted.has(of);

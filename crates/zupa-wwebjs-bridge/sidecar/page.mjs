@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { address, key } from './shape.mjs';
+import { address, announced, digest, key, serialized } from './shape.mjs';
 import { within } from './time.mjs';
 
 /** How long a look into the page may take. */
@@ -15,9 +15,15 @@ const MAX_ALIASES = 10_000;
 
 export class Page {
   client;
+  #library;
   #isReady = false;
   #others = new Map();
   #alone = new Map();
+
+  /** `library` is for what it makes itself of the parts of a message. */
+  constructor(library) {
+    this.#library = library;
+  }
 
   isReady() {
     return this.#isReady && this.client !== undefined;
@@ -51,13 +57,35 @@ export class Page {
   }
 
   /** Not limited in time: whoever waits for it is. */
-  async send(chat, text) {
-    return this.client.sendMessage(address(chat.id), text, {
+  async send(chat, what) {
+    const { Location } = this.#library;
+    const content = what.kind === 'location'
+      ? new Location(what.latitude, what.longitude, { name: what.name ?? undefined })
+      : what.text;
+    return this.client.sendMessage(address(chat.id), content, {
       waitUntilMsgSent: true,
       sendSeen: false,
       linkPreview: false,
-      parseVCards: false,
+      // A text that begins like a card is a text.
+      parseVCards: what.kind === 'card',
     });
+  }
+
+  /** Reacts to a message of a chat by its name here. False if the chat has no such message. */
+  async react(chat, to, emoji) {
+    const [id, fromMe, participant] = to.split('|');
+    if (!['true', 'false'].includes(fromMe)) return false;
+    const of = { id, from_me: fromMe, participant: participant || undefined };
+    const there = address(chat.id);
+    // A chat has two names, and its older messages may be under the other one.
+    for (const name of [there, this.#others.get(there)].filter((one) => one !== undefined)) {
+      const raw = await look(this.client.getMessageById(serialized({ ...of, chat: name })));
+      if (raw) {
+        await look(raw.react(emoji));
+        return true;
+      }
+    }
+    return false;
   }
 
   /** The state of the connection, or `HUNG`. */
@@ -98,11 +126,16 @@ export class Page {
     if (!this.isReady()) return { reason: 'not_ready' };
     if (key(handle)?.chat === undefined) return { reason: 'gone' };
     const raw = await this.client.getMessageById(handle);
-    const media = raw?.hasMedia ? await raw.downloadMedia() : undefined;
+    if (!raw?.hasMedia) return { reason: 'gone' };
+    // The library has a file in memory as a whole, so what it says of itself is asked first.
+    const { bytes: size, sha256 } = announced(raw);
+    if (size > most) return { reason: 'too_large' };
+    const media = await raw.downloadMedia();
     if (typeof media?.data !== 'string') return { reason: 'gone' };
-    if (media.data.length > most * 1.4 + 4) return { reason: 'too_large' };
-    const file = path.join(folder, name);
-    fs.writeFileSync(file, Buffer.from(media.data, 'base64'), { mode: 0o600 });
+    const bytes = Buffer.from(media.data, 'base64');
+    if (bytes.length > most) return { reason: 'too_large' };
+    if (sha256 !== undefined && digest(bytes) !== sha256) return { reason: 'altered' };
+    fs.writeFileSync(path.join(folder, name), bytes, { mode: 0o600 });
     return { file: name, mime: String(media.mimetype) };
   }
 

@@ -107,7 +107,17 @@ function media(raw, of) {
     handle: serialized(of),
     mime: typeof data.mimetype === 'string' ? data.mimetype : 'application/octet-stream',
     filename: typeof data.filename === 'string' ? data.filename : undefined,
-    bytes: Number.isSafeInteger(data.size) ? data.size : undefined,
+    ...announced(raw),
+  };
+}
+
+/** What a message says of its file: its size, and its SHA-256 in hexadecimal. */
+export function announced(raw) {
+  const { size, filehash } = raw._data ?? {};
+  const digest = Buffer.from(typeof filehash === 'string' ? filehash : '', 'base64');
+  return {
+    bytes: Number.isSafeInteger(size) ? size : undefined,
+    sha256: digest.length === 32 ? digest.toString('hex') : undefined,
   };
 }
 
@@ -121,5 +131,10 @@ function place(location) {
 
 /** What says the same has the same hash. */
 export function contentHash(text) {
-  return createHash('sha256').update(String(text).trim(), 'utf8').digest('hex');
+  return digest(String(text).trim());
+}
+
+/** The SHA-256, in hexadecimal. */
+export function digest(what) {
+  return createHash('sha256').update(what).digest('hex');
 }

@@ -1,4 +1,4 @@
-//! The way out: one text is one command, under the delivery's key.
+//! The way out: one message is one command, under the delivery's key.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,18 +7,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 use zupa_core::{
-    Acknowledges, Address, Capabilities, Channel, ChannelId, Content, Deduplicates, Error,
-    ErrorKind, Hint, Media, Outcome, Outgoing, Pace, PlatformId, Result, Retry, SendReceipt,
-    TenantId, Timestamp, Voice,
+    Acknowledges, Address, Capabilities, Channel, ChannelId, Deduplicates, Error, ErrorKind, Hint,
+    Media, Outcome, Outgoing, Pace, PlatformId, Result, Retry, SendReceipt, TenantId, Timestamp,
+    Voice,
 };
 
 use crate::contacts::First;
 use crate::door::{Door, WwebjsBridge};
+use crate::say::{MAX_TEXT_CHARS, Say};
 use crate::status::{State, word};
 use crate::wire::{Answer, Fate, ToSidecar};
 
-/// More than anybody reads; beyond it WhatsApp cuts.
-const MAX_TEXT_CHARS: usize = 65_536;
 /// The part of a call that the sidecar may take.
 const INNER: f64 = 0.8;
 /// Before a message is tried again that may succeed the next time.
@@ -91,15 +90,7 @@ impl Channel for WwebjsBridge {
 
 impl Door {
     async fn say(&self, message: &Outgoing, certain: bool) -> Result<SendReceipt> {
-        let Content::Text { text } = &message.content else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "this phone sends text alone",
-            ));
-        };
-        if text.trim().is_empty() || text.chars().count() > MAX_TEXT_CHARS {
-            return Err(Error::invalid("a text that is empty or too long to send"));
-        }
+        let what = Say::read(&message.content)?;
         let Some(line) = self.line().filter(|_| self.standing() == State::Ready) else {
             return Err(self.not_ready(certain));
         };
@@ -115,7 +106,7 @@ impl Door {
             command: &command,
             attempt: message.attempt,
             chat: message.to.alias.as_str(),
-            text,
+            what,
             first: match first {
                 First::Allow => "allow",
                 First::Refuse => "refuse",
@@ -177,6 +168,9 @@ impl Door {
             return Err(match answer.reason.as_deref() {
                 Some("gone") => Error::new(ErrorKind::NotFound, "the phone has no such media"),
                 Some("too_large") => Error::new(ErrorKind::Full, "media are too large"),
+                Some("altered") => {
+                    Error::new(ErrorKind::Protocol, "the file is not what was announced")
+                }
                 Some("not_ready") => self.not_ready(true),
                 _ => late(),
             });
@@ -237,6 +231,7 @@ fn judge(answer: Answer, next_first: Option<Duration>) -> Result<SendReceipt> {
                     ErrorKind::Invalid,
                     "this person has never written, and is not written to first",
                 ),
+                "no_message" => (ErrorKind::NotFound, "the message is not in its chat"),
                 "no_chat" => (ErrorKind::NotFound, "WhatsApp knows nobody there"),
                 "refused" => (ErrorKind::Invalid, "WhatsApp did not take the message"),
                 _ => (ErrorKind::Unavailable, "the page could not send"),

@@ -5,7 +5,8 @@
 //! Reading order: `config` and `door` (what one phone is), `child` (the sidecar as a
 //! process) and `sidecar` (its files), `wire` (what is said between the two), `supervisor`
 //! (one life after another), `event` and `accept` (what is heard becomes inbounds and
-//! receipts), `channel` (the port that sends), `contacts` (who may be written to), `status`.
+//! receipts), `channel` (the port that sends), `say` (what can leave), `contacts` (who may be
+//! written to), `status`.
 
 mod accept;
 mod channel;
@@ -14,6 +15,7 @@ mod config;
 mod contacts;
 mod door;
 mod event;
+mod say;
 mod sidecar;
 mod status;
 mod supervisor;

@@ -14,7 +14,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 15] = files![
+const FILES: [(&str, &str); 16] = files![
     "package.json",
     "package-lock.json",
     "frames.mjs",
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 15] = files![
     "told.mjs",
     "journal.mjs",
     "shape.mjs",
+    "say.mjs",
     "library.mjs",
     "time.mjs",
     "page.mjs",

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::say::Say;
+
 /// The version of all that is said here. Both sides must have the same.
 pub(crate) const PROTOCOL: u32 = 1;
 /// No frame is longer, in either direction.
@@ -100,7 +102,7 @@ pub(crate) enum ToSidecar<'a> {
         command: &'a str,
         attempt: u32,
         chat: &'a str,
-        text: &'a str,
+        what: Say<'a>,
         /// `refuse` or `allow`: whether the person may be written to first.
         first: &'a str,
         timeout_ms: u64,

@@ -50,7 +50,7 @@ const ask = (change = {}) => ({
   command: 'k',
   attempt: 1,
   chat: ANA,
-  text: 'hello',
+  what: { kind: 'text', text: 'hello' },
   first: 'allow',
   timeout_ms: 50,
   ...change,

@@ -1,7 +1,7 @@
 //! What a message says, by its kind.
 
 use serde_json::Value;
-use zupa_core::Content;
+use zupa_core::{Content, Digest};
 
 use super::told::{Message, Place};
 
@@ -53,7 +53,7 @@ pub(super) fn read(message: &Message, event: &Value) -> Option<Content> {
                 caption: body(),
                 filename: media.filename.clone(),
                 bytes: media.bytes,
-                sha256: None,
+                sha256: media.sha256.clone().filter(|text| is_digest(text)),
             }
         }
         ("location", _) => match &message.location {
@@ -86,6 +86,11 @@ pub(super) fn read(message: &Message, event: &Value) -> Option<Content> {
         }
         _ => unsupported(message),
     })
+}
+
+/// As the runtime compares it.
+fn is_digest(text: &str) -> bool {
+    Digest::from_hex(text).is_some_and(|digest| digest.to_hex() == text)
 }
 
 fn unsupported(message: &Message) -> Content {

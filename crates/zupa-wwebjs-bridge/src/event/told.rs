@@ -83,6 +83,7 @@ pub(super) struct Media {
     pub(super) mime: String,
     pub(super) filename: Option<String>,
     pub(super) bytes: Option<u64>,
+    pub(super) sha256: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,15 +1,25 @@
 //! The true library and a true Chromium, without a network: it cannot become ready, says
-//! why, is not started in a storm, and leaves no browser behind. `ZUPA_BRIDGE_KILLS=50` is
-//! the whole of it.
+//! why, is not started in a storm, is idle, and leaves no browser behind. With
+//! `ZUPA_BRIDGE_KILLS=50` and `ZUPA_BRIDGE_IDLE_SECONDS=120` that is the whole of it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use zupa_wwebjs_bridge::{Pulse, State, WwebjsConfig};
 
 use crate::support::{Phone, Taken, eventually, has_node, variable};
+
+/// Set where this binary is a supervisor of its own; to where its phone is.
+const SWITCH: &str = "ZUPA_BRIDGE_SUPERVISOR";
+/// How soon after a kill of its supervisor a sidecar and its browser have ended, as the
+/// documentation says.
+const GONE: Duration = Duration::from_secs(15);
+/// The kernel's unit of processor time.
+const TICKS_PER_SECOND: u64 = 100;
 
 /// A binary's folder of its own below `target`.
 const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/sidecar-library");
@@ -172,6 +182,148 @@ async fn no_browser_outlives_a_sidecar_that_is_killed() {
         .await;
     }
     eprintln!("{kills} ends, no browser left");
+}
+
+/// Processor time of each process of a session, in ticks, by its id and its start.
+fn ticks(phone: &Phone) -> HashMap<(u32, u64), u64> {
+    let session = phone.path("session");
+    let profile = session.join("profile").display().to_string();
+    let mut found = HashMap::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|id| id.parse().ok()) else {
+            continue;
+        };
+        let here = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == session);
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if !here && !String::from_utf8_lossy(&line).contains(&profile) {
+            continue;
+        }
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // Behind the name, which may have anything in it.
+        let fields: Vec<u64> = stat
+            .rsplit_once(')')
+            .map(|(_, fields)| fields)
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(|field| field.parse().unwrap_or(0))
+            .collect();
+        if let [user, system] = fields.get(11..13).unwrap_or_default() {
+            found.insert((id, fields[19]), user + system);
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_network_it_is_idle() {
+    let Some(library) = library("without_a_network_it_is_idle") else {
+        return;
+    };
+    let seconds = variable("ZUPA_BRIDGE_IDLE_SECONDS").map_or(60, |count| count.parse().unwrap());
+    let phone = Phone::new();
+    let bridge = phone.bridge_with(config(&phone, &library), Taken::default());
+    let began = Instant::now();
+    let mut used = HashMap::new();
+    while began.elapsed() < Duration::from_secs(seconds) {
+        used.extend(ticks(&phone));
+        // What a process has used after it was looked at last is not seen.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ticks: u64 = used.values().sum();
+    let starts = bridge.bridge.status().borrow().starts;
+    eprintln!(
+        "{starts} starts, {} processes, {ticks} ticks in {seconds} s",
+        used.len()
+    );
+    bridge.close().await;
+    assert!(ticks > 0 && starts > 0);
+    assert!(
+        ticks * 100 < 5 * seconds * TICKS_PER_SECOND,
+        "{ticks} ticks"
+    );
+}
+
+/// A supervisor in a process of its own, over this phone.
+fn supervisor(phone: &Phone) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "browser::supervise", "--nocapture"])
+        .env(SWITCH, phone.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+#[ignore = "no test: the supervisor that another one kills"]
+async fn supervise() {
+    let Some(home) = variable(SWITCH) else {
+        return;
+    };
+    let phone = Phone::of(home.into());
+    let bridge = phone.bridge_with(config(&phone, Path::new(INSTALLED)), Taken::default());
+    bridge.until("killed", |_| false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_browser_outlives_a_supervisor_that_is_killed() {
+    if library("no_browser_outlives_a_supervisor_that_is_killed").is_none() {
+        return;
+    }
+    let kills: u32 = variable("ZUPA_BRIDGE_KILLS").map_or(3, |count| count.parse().unwrap());
+    let mut longest = Duration::ZERO;
+    for kill in 0..kills {
+        let phone = Phone::new();
+        let mut first = supervisor(&phone);
+        // Each time a little further in its start.
+        let worked = u64::from(kill % 4) * 20;
+        eventually("a browser runs", || {
+            let ticks: u64 = ticks(&phone).values().sum();
+            (ticks > worked && !browsers(&phone).is_empty()).then_some(())
+        })
+        .await;
+        // A browser that hears nothing, and a sidecar that ends without seeing to it: only
+        // the next start can.
+        let is_deaf = kill % 2 == 1;
+        let node = is_deaf.then(|| sidecar(&phone));
+        node.iter().for_each(|id| signal("STOP", *id));
+        let left = if is_deaf {
+            browsers(&phone)
+        } else {
+            Vec::new()
+        };
+        left.iter().for_each(|id| signal("STOP", *id));
+        first.kill().unwrap();
+        node.iter().for_each(|id| signal("KILL", *id));
+        first.wait().unwrap();
+        let killed = Instant::now();
+        if is_deaf {
+            assert!(!left.is_empty(), "there was nothing to end");
+            let mut second = supervisor(&phone);
+            eventually("a browser of the next start runs", || {
+                let now = browsers(&phone);
+                (!now.is_empty() && now.iter().all(|id| !left.contains(id))).then_some(())
+            })
+            .await;
+            second.kill().unwrap();
+            second.wait().unwrap();
+        }
+        eventually("no browser is left", || {
+            browsers(&phone).is_empty().then_some(())
+        })
+        .await;
+        if kill % 2 == 0 {
+            longest = longest.max(killed.elapsed());
+        }
+    }
+    eprintln!("{kills} kills, no browser left; at the latest after {longest:?}");
+    assert!(longest < GONE, "{longest:?}");
+}
+
+/// A process that has gone meanwhile is none to signal.
+fn signal(name: &str, process: u32) {
+    let done = format!("kill -{name} {process} 2>/dev/null || true");
+    Command::new("sh").args(["-c", &done]).status().unwrap();
 }
 
 /// The Node of this session.

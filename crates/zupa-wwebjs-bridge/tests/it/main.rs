@@ -6,6 +6,8 @@
 mod browser;
 mod contract;
 mod deaths;
+mod kinds;
+mod media;
 mod node;
 mod outage;
 mod phone;

@@ -67,14 +67,18 @@ pub fn now() -> Timestamp {
 
 /// A phone, before and beside any bridge.
 pub struct Phone {
-    home: TempDir,
+    home: PathBuf,
+    /// Deleted with this.
+    _made: Option<TempDir>,
 }
 
 impl Phone {
     /// One whose library is the stand-in.
     pub fn new() -> Self {
+        let made = tempfile::tempdir().unwrap();
         let phone = Self {
-            home: tempfile::tempdir().unwrap(),
+            home: made.path().to_owned(),
+            _made: Some(made),
         };
         fs::create_dir(phone.path("phone")).unwrap();
         let library = phone.path("sidecar/node_modules/whatsapp-web.js");
@@ -89,8 +93,13 @@ impl Phone {
         phone
     }
 
+    /// One that another process has made.
+    pub fn of(home: PathBuf) -> Self {
+        Self { home, _made: None }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        self.home.join(name)
     }
 
     /// How the client behaves from now on.
@@ -327,6 +336,17 @@ impl Bridge {
         attempt: u32,
         text: &str,
     ) -> Result<SendReceipt> {
+        let content = Content::text(text);
+        self.carry(chat, delivery, attempt, content).await
+    }
+
+    pub async fn carry(
+        &self,
+        chat: &str,
+        delivery: DeliveryId,
+        attempt: u32,
+        content: Content,
+    ) -> Result<SendReceipt> {
         let message = Outgoing {
             delivery,
             to: Address {
@@ -334,7 +354,7 @@ impl Bridge {
                 channel: ChannelId::parse("phone").unwrap(),
                 alias: Alias::parse(chat).unwrap(),
             },
-            content: Content::text(text),
+            content,
             as_template: false,
             attempt,
             timeout: Duration::from_secs(3),

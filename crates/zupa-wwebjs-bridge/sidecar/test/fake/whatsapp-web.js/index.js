@@ -120,15 +120,43 @@ function shown(line) {
     from: line.fromMe ? ME : line.chat,
     to: line.fromMe ? line.chat : ME,
     author: line.participant,
+    location: line.location,
+    vCards: line.vCards,
+    react: async (emoji) => {
+      if (mood().react === 'throws') throw new Error('detached Frame');
+      note('reactions', `${line.id} ${emoji}`);
+    },
     hasMedia: line.media !== undefined,
     latestEditSenderTimestampMs: line.edited,
     hasReaction: line.reactions !== undefined,
     getReactions: async () => [{ id: '+', senders: line.reactions.map(reaction) }],
     fromMe: line.fromMe,
-    _data: { isNewMsg: line.isNewMsg ?? true, mimetype: line.media?.mime },
-    downloadMedia: async () => line.media && { mimetype: line.media.mime, data: line.media.data },
+    _data: {
+      isNewMsg: line.isNewMsg ?? true,
+      mimetype: line.media?.mime,
+      size: line.media?.size,
+      filehash: line.media?.filehash,
+    },
+    downloadMedia: async () => {
+      note('downloaded', line.id);
+      return line.media.data && { mimetype: line.media.mime, data: line.media.data };
+    },
     ...line.forged,
   };
+}
+
+/** A place, with the library's own parts. */
+class Location {
+  constructor(latitude, longitude, options = {}) {
+    Object.assign(this, { latitude, longitude, name: options.name, description: options.name ?? '' });
+  }
+}
+
+/** What becomes of what is sent. */
+function sendable(content, options) {
+  if (content instanceof Location) return { type: 'location', body: '', location: content };
+  const isCard = options.parseVCards && content.startsWith('BEGIN:VCARD');
+  return isCard ? { type: 'vcard', body: content, vCards: [content] } : { body: content };
 }
 
 /** Messages of a chat as they are after all that was done to them. */
@@ -277,7 +305,8 @@ class Client extends EventEmitter {
 
   async getMessageById(id) {
     if (![3, 4].includes(id.split('_').length)) throw new Error('Invalid serialized message id specified');
-    const line = lines().find((one) => id.includes(one.id));
+    const line = lines().find((one) => one.event === undefined
+      && id === [one.fromMe, one.chat, one.id, one.participant].filter((part) => part !== undefined).join('_'));
     return line && shown(line);
   }
 
@@ -294,7 +323,7 @@ class Client extends EventEmitter {
       id: `3EB0${life}${Math.floor(chance() * 1e9)}`,
       chat,
       fromMe: true,
-      body,
+      ...sendable(body, options),
       t: Math.floor(Date.now() / 1000),
       ack: { pending: 0, refused: -1 }[send] ?? 1,
       lost: send === 'lost' || undefined,
@@ -324,4 +353,4 @@ class Client extends EventEmitter {
 
 class NoAuth {}
 
-module.exports = { Client, NoAuth, version: '1.34.7' };
+module.exports = { Client, Location, NoAuth, version: '1.34.7' };

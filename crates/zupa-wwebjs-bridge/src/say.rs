@@ -1,0 +1,182 @@
+//! What can leave: a content becomes what the sidecar is told to say, or is refused.
+
+use serde::Serialize;
+use zupa_core::{Content, Error, ErrorKind, Result};
+
+/// More than anybody reads; beyond it WhatsApp cuts.
+pub(crate) const MAX_TEXT_CHARS: usize = 65_536;
+/// The longest name of a place.
+const MAX_NAME_CHARS: usize = 1_000;
+/// The longest emoji: families have many parts.
+const MAX_EMOJI_CHARS: usize = 16;
+/// How a card begins.
+const CARD: &str = "BEGIN:VCARD";
+
+/// What the sidecar is told to say.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Say<'a> {
+    Text {
+        text: &'a str,
+    },
+    Location {
+        latitude: f64,
+        longitude: f64,
+        name: Option<&'a str>,
+    },
+    /// One person's vCard.
+    Card {
+        text: &'a str,
+    },
+    /// Sets what the bot thinks of a message; an empty emoji takes it back.
+    Reaction {
+        to: &'a str,
+        emoji: &'a str,
+    },
+}
+
+impl<'a> Say<'a> {
+    /// *Errors*: [`ErrorKind::Unsupported`] for what no phone can say or this door has no way
+    /// for, [`ErrorKind::Invalid`] for what breaks a limit.
+    pub(crate) fn read(content: &'a Content) -> Result<Self> {
+        match content {
+            Content::Text { text } => {
+                within(text, MAX_TEXT_CHARS, "a text")?;
+                Ok(Self::Text { text })
+            }
+            Content::Location {
+                latitude,
+                longitude,
+                name,
+            } => {
+                // NaN is in no range.
+                if !((-90.0..=90.0).contains(latitude) && (-180.0..=180.0).contains(longitude)) {
+                    return Err(Error::invalid("a place that is not on earth"));
+                }
+                let name = name.as_deref().filter(|name| !name.trim().is_empty());
+                if let Some(name) = name {
+                    within(name, MAX_NAME_CHARS, "the name of a place")?;
+                }
+                Ok(Self::Location {
+                    latitude: *latitude,
+                    longitude: *longitude,
+                    name,
+                })
+            }
+            Content::Contacts { cards } => match cards.as_slice() {
+                [card] => {
+                    let text = card.as_str().filter(|text| text.starts_with(CARD));
+                    let text = text.ok_or_else(|| Error::invalid("a card that is no vCard"))?;
+                    within(text, MAX_TEXT_CHARS, "a card")?;
+                    Ok(Self::Card { text })
+                }
+                _ => Err(Error::invalid("a message has one card")),
+            },
+            Content::Reaction { to, emoji } => {
+                let is_one = !emoji.chars().any(char::is_whitespace)
+                    && emoji.chars().count() <= MAX_EMOJI_CHARS;
+                match is_one && !to.is_empty() {
+                    true => Ok(Self::Reaction { to, emoji }),
+                    false => Err(Error::invalid("a reaction is one emoji to one message")),
+                }
+            }
+            other => Err(Error::new(
+                ErrorKind::Unsupported,
+                "this phone cannot send such a content",
+            )
+            .with("content", other.kind())),
+        }
+    }
+}
+
+fn within(text: &str, limit: usize, what: &'static str) -> Result<()> {
+    let chars = text.chars().count();
+    if text.trim().is_empty() || chars > limit {
+        return Err(Error::invalid("a text has the wrong length for WhatsApp")
+            .with("text", what)
+            .with("characters", chars)
+            .with("limit", limit));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn place(latitude: f64, name: Option<&str>) -> Content {
+        Content::Location {
+            latitude,
+            longitude: -46.6,
+            name: name.map(str::to_owned),
+        }
+    }
+
+    fn reaction(to: &str, emoji: &str) -> Content {
+        Content::Reaction {
+            to: to.to_owned(),
+            emoji: emoji.to_owned(),
+        }
+    }
+
+    fn cards(cards: &[&str]) -> Content {
+        Content::Contacts {
+            cards: cards.iter().map(|card| json!(card)).collect(),
+        }
+    }
+
+    #[test]
+    fn each_kind_is_told_with_its_parts() {
+        for (content, told) in [
+            (Content::text("hi"), json!({ "kind": "text", "text": "hi" })),
+            (
+                place(-23.5, Some("here")),
+                json!({ "kind": "location", "latitude": -23.5, "longitude": -46.6, "name": "here" }),
+            ),
+            (
+                cards(&["BEGIN:VCARD\nEND:VCARD"]),
+                json!({ "kind": "card", "text": "BEGIN:VCARD\nEND:VCARD" }),
+            ),
+            (
+                reaction("A1|false|", ""),
+                json!({ "kind": "reaction", "to": "A1|false|", "emoji": "" }),
+            ),
+        ] {
+            assert_eq!(
+                serde_json::to_value(Say::read(&content).unwrap()).unwrap(),
+                told
+            );
+        }
+    }
+
+    #[test]
+    fn what_breaks_a_limit_is_refused_and_not_quoted() {
+        let long = "\u{1F600}".repeat(MAX_TEXT_CHARS);
+        assert!(Say::read(&Content::text(&long)).is_ok());
+        for content in [
+            Content::text(long + "x"),
+            Content::text(" \n"),
+            place(90.1, None),
+            place(f64::NAN, None),
+            place(1.0, Some(&"canary".repeat(200))),
+            cards(&[]),
+            cards(&["canary"]),
+            cards(&["BEGIN:VCARD", "BEGIN:VCARD"]),
+            reaction("", "+"),
+            reaction("A1|false|", "can ary"),
+            reaction("A1|false|", &"\u{200d}".repeat(17)),
+        ] {
+            let error = Say::read(&content).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+            assert!(!error.to_string().contains("canary"));
+        }
+        let other = Content::Unsupported {
+            raw_kind: "canary".to_owned(),
+        };
+        let error = Say::read(&other).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(!error.to_string().contains("canary"));
+    }
+}
