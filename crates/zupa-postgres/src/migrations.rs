@@ -146,7 +146,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 12,
-                "e0787e832010217d2f9c4ba0277c7c4b9b49005dc96d3b7df8218413b73feeeb"
+                "1b5a18d7b0f90afe590992e4cf71606f94a9b9234b3476e8ee9be78dfa4344cf"
             )
         );
     }

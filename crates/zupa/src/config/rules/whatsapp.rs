@@ -7,7 +7,7 @@ use super::super::{Channel, ChannelKind, Origin, WindowClosed};
 use super::Rules;
 
 /// The keys of a channel that only a number has.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "phone_number_id",
     "graph_url",
     "access_token",
@@ -16,6 +16,7 @@ const KEYS: [&str; 10] = [
     "on_unknown",
     "messages_per_second",
     "window_closed",
+    "window_wait_hours",
     "template_name",
     "template_language",
 ];
