@@ -146,7 +146,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 12,
-                "1b5a18d7b0f90afe590992e4cf71606f94a9b9234b3476e8ee9be78dfa4344cf"
+                "5243e97cdee592d5372b29ed12465fd2b5d5b1df5a70eebffcb4829720e43492"
             )
         );
     }
