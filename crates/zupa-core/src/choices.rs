@@ -125,10 +125,12 @@ pub enum Shape {
 }
 
 impl ChoiceRoom {
-    /// How it is shown, whatever the question's length; none: it cannot be.
+    /// How it is shown, however long the question is; none: it cannot be, as where something
+    /// is blank that has to be words.
     pub fn shape(&self, asked: &Choices) -> Option<Shape> {
         let lines = asked.header.iter().chain(&asked.footer);
-        let is_sound = !asked.choices.is_empty()
+        let is_sound = !asked.text.trim().is_empty()
+            && !asked.choices.is_empty()
             && are_different(asked.choices.iter().map(|choice| &choice.id))
             && asked.choices.iter().all(|choice| {
                 let texts = [&choice.id, &choice.title].into_iter();
@@ -171,7 +173,7 @@ impl ChoiceRoom {
 }
 
 fn fits(text: &str, limit: usize) -> bool {
-    (1..=limit).contains(&text.chars().count())
+    !text.trim().is_empty() && text.chars().count() <= limit
 }
 
 fn are_different<'t>(texts: impl Iterator<Item = &'t String>) -> bool {
@@ -212,6 +214,20 @@ mod tests {
         let mut asked = asked(3);
         change(&mut asked);
         assert_eq!(ROOM.shape(&asked), shape);
+    }
+
+    #[test]
+    fn what_is_blank_is_not_shown() {
+        let blank = || " \n".to_owned();
+        check(None, |asked| asked.text = String::new());
+        check(None, |asked| asked.text = blank());
+        check(None, |asked| asked.header = Some(blank()));
+        check(None, |asked| asked.footer = Some(blank()));
+        check(None, |asked| asked.choices[1].title = blank());
+        check(None, |asked| {
+            asked.choices[1].description = Some("more".into());
+            asked.menu = Some(blank());
+        });
     }
 
     #[test]

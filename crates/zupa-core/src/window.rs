@@ -20,8 +20,11 @@ pub enum WhenClosed {
     /// It fails, and is shown to an operator as a dead letter.
     #[default]
     Review,
-    /// It waits until the person is heard.
-    Wait,
+    /// It waits until the person is heard; templates behind it need not.
+    Wait {
+        /// How long; then it is reviewed.
+        at_most: Duration,
+    },
     /// It is cancelled.
     Drop,
     /// Its words go into a template of the channel's, if they have at most so many

@@ -71,7 +71,8 @@ CREATE TYPE zupa.attempt_item AS (
     conversation uuid, number bigint, attempt integer, answer_by bigint,
     every bigint, burst integer, slack bigint,  -- of its door's pace; NULL: none
     open_for bigint,                 -- of its door's reply window; NULL: none
-    waits boolean                    -- where that is closed, until something is heard
+    closed text,                     -- where that is closed: stays, waits, failed or cancelled
+    at_most bigint                   -- of what waits
 );
 
 CREATE TYPE zupa.claim_item AS (

@@ -23,7 +23,8 @@ $$;
 -- the same new name at the same time waits here, and then finds it known. So are
 -- the platform's ids that one call may learn while another one asks for them, and the
 -- messages that one call may accept while another one brings an edit of them: those by
--- a few locks, which acceptances share.
+-- a few locks, which acceptances share. News of a message that is known, or comes with it,
+-- needs none: it finds its message, and must stop nobody while it waits for a row.
 CREATE FUNCTION zupa.lock(
     conversations uuid[], settlements zupa.settlement_item[], receipts zupa.receipt_item[],
     inbounds zupa.inbound_item[], names text[], channels text[], tenants text[]
@@ -55,8 +56,14 @@ BEGIN
     FROM (SELECT s.id, bool_or(s.is_news) AS is_news
           FROM (SELECT hashtext(platform_id) & 63 AS id, false AS is_news
                 FROM unnest(inbounds) WHERE scope = ''
-                UNION ALL SELECT hashtext(about) & 63, true FROM unnest(receipts)
-                WHERE news IN ('edit', 'revoke')) s
+                UNION ALL SELECT hashtext(r.about) & 63, true FROM unnest(receipts) AS r
+                WHERE r.news IN ('edit', 'revoke')
+                  AND NOT EXISTS (SELECT 1 FROM zupa.processed_events e
+                                  WHERE e.platform_id = r.about AND e.scope = ''
+                                    AND e.channel = r.channel AND e.tenant = r.tenant)
+                  AND NOT EXISTS (SELECT 1 FROM unnest(inbounds) AS i
+                                  WHERE i.platform_id = r.about AND i.scope = ''
+                                    AND i.channel = r.channel AND i.tenant = r.tenant)) s
           GROUP BY s.id ORDER BY s.id) p;
     IF cardinality(receipts) > 0 THEN
         found := found || ARRAY(

@@ -109,10 +109,12 @@ BEGIN
                max(n.silence) AS silence, max(n.max_wait) AS max_wait, max(n.max_count) AS max_count,
                (array_agg(n.alias ORDER BY least(n.platform_time, at_time) DESC, n.ordinality DESC)
                 FILTER (WHERE n.ended IS NULL))[1] AS alias,
-               max(least(n.platform_time, at_time)) FILTER (WHERE n.ended IS NULL) AS alias_at
+               max(least(n.platform_time, at_time)) FILTER (WHERE n.ended IS NULL) AS alias_at,
+               max(least(n.platform_time, at_time)) AS heard_at
         FROM numbered n GROUP BY n.conv
     ), windows AS (
-        SELECT g.conv, g.numbers, g.queued, g.alias, g.alias_at, coalesce(c.opened_at, at_time) AS opened,
+        SELECT g.conv, g.numbers, g.queued, g.alias, g.alias_at, g.heard_at,
+               coalesce(c.opened_at, at_time) AS opened,
                CASE WHEN g.silence = 0 OR c.pending + g.queued >= g.max_count THEN at_time
                     ELSE least(at_time + g.silence, coalesce(c.opened_at, at_time) + g.max_wait)
                END AS closes
@@ -127,7 +129,8 @@ BEGIN
             -- Replies go where the newest message came from.
             alias = CASE WHEN w.alias_at >= coalesce(c.alias_at, w.alias_at) THEN w.alias
                          ELSE c.alias END,
-            alias_at = greatest(c.alias_at, w.alias_at)
+            alias_at = greatest(c.alias_at, w.alias_at),
+            heard_at = greatest(c.heard_at, w.heard_at)
         FROM windows w WHERE c.id = w.conv
         RETURNING c.id, coalesce(c.due_at, w.closes) AS due
     )

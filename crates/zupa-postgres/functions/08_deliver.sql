@@ -28,15 +28,53 @@ BEGIN
 END
 $$;
 
--- Whether the person has not been heard for so long that nothing may be said freely. What an
--- operator had tried again stands at the end, so it is not just the last one that counts.
-CREATE FUNCTION zupa.is_closed(conv uuid, open_for bigint, at_time bigint) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT coalesce(at_time >= max(least(coalesce(h.platform_time, h.accepted_at), h.accepted_at))
-                    + open_for, true)
-    FROM (SELECT b.platform_time, b.accepted_at FROM zupa.inbounds b
-          WHERE b.conversation = conv AND b.origin = 'external'
-          ORDER BY b.number DESC LIMIT 8) h
+-- Whether a delivery waits for the person, and goes on doing so: nothing was heard since, and
+-- it has not waited for long enough.
+CREATE FUNCTION zupa.is_awaited(
+    state text, reason text, over bigint, since bigint, heard bigint, at_time bigint
+) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT state = 'retry' AND reason IS NOT DISTINCT FROM 'window_closed' AND over > at_time
+        AND coalesce(heard, 0) <= coalesce(since, 0)
+$$;
+
+-- What becomes of a delivery to a person who has not been heard for long: it ends without an
+-- attempt, or waits, or stays as it is. NULL: it is somebody else's by now.
+CREATE FUNCTION zupa.window_closed(
+    conv uuid, the_number bigint, tried integer, closed text, at_most bigint, heard bigint,
+    at_time bigint
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    o record;
+BEGIN
+    SELECT k.state, k.reason, k.not_before INTO o FROM zupa.outbox k
+    JOIN zupa.conversations c ON c.id = k.conversation
+    WHERE k.conversation = conv AND k.number = the_number AND k.attempts = tried
+      AND k.state IN ('queued', 'retry') AND c.hold_kind IS NULL
+      AND NOT (c.opted_out AND (k.lane = 'proactive' OR k.unasked));
+    IF NOT FOUND THEN
+        RETURN NULL;
+    ELSIF closed = 'stays' THEN
+        RETURN 'closed';
+    ELSIF closed = 'waits' THEN
+        IF o.state = 'queued' OR o.reason IS DISTINCT FROM 'window_closed' THEN
+            o.not_before := at_time + at_most;
+        END IF;
+        IF o.not_before > at_time THEN
+            UPDATE zupa.outbox k SET state = 'retry', reason = 'window_closed',
+                not_before = o.not_before, heard_at = heard
+            WHERE k.conversation = conv AND k.number = the_number;
+            RETURN 'closed';
+        END IF;
+        closed := 'failed';
+    END IF;
+    -- There is one way for deliveries to end, and it begins here.
+    UPDATE zupa.outbox k SET state = 'in_doubt'
+    WHERE k.conversation = conv AND k.number = the_number;
+    PERFORM zupa.settle(ARRAY[ROW(conv, the_number, tried, closed, false, NULL, 'window_closed',
+        NULL, CASE closed WHEN 'failed' THEN 'the channel did not take it' END,
+        0)::zupa.settlement_item], at_time, 0);
+    RETURN 'ended';
+END
 $$;
 
 -- Puts deliveries on record as being on the wire, if nobody did so before, no human has the
@@ -48,37 +86,29 @@ LANGUAGE plpgsql AS $$
 DECLARE
     answers json[] := '{}';
     item record;
-    refusal json;
+    heard bigint;
+    became text;
     until bigint;
-    why text;
     burst_from bigint;
     burst_count integer;
     lost boolean := false;
 BEGIN
     FOR item IN SELECT * FROM unnest(items) LOOP
-        refusal := NULL;
+        SELECT c.heard_at INTO heard FROM zupa.conversations c WHERE c.id = item.conversation;
+        IF coalesce(at_time >= heard + item.open_for, item.open_for IS NOT NULL) THEN
+            became := zupa.window_closed(item.conversation, item.number, item.attempt - 1,
+                item.closed, item.at_most, heard, at_time);
+            lost := lost OR became IS NULL;
+            answers := answers || coalesce(to_json(became), to_json(false));
+            CONTINUE;
+        END IF;
         until := NULL;
-        IF item.open_for IS NOT NULL
-           AND zupa.is_closed(item.conversation, item.open_for, at_time) THEN
-            refusal := '{"until": null}';
-            why := 'window_closed';
-            IF item.waits THEN
-                until := at_time;
-            END IF;
-        ELSIF item.every IS NOT NULL THEN
+        IF item.every IS NOT NULL THEN
             SELECT * INTO until, burst_from, burst_count
             FROM zupa.pace(item.conversation, item.every, item.burst, item.slack, at_time);
-            IF until IS NOT NULL THEN
-                refusal := json_build_object('until', until - ahead);
-                why := 'paced';
-            END IF;
         END IF;
-        IF refusal IS NOT NULL THEN
-            -- Where nothing is to be put off, the row stays as it is.
-            UPDATE zupa.outbox o SET
-                state = CASE WHEN until IS NULL THEN o.state ELSE 'retry' END,
-                not_before = coalesce(until, o.not_before),
-                reason = CASE WHEN until IS NULL THEN o.reason ELSE why END
+        IF until IS NOT NULL THEN
+            UPDATE zupa.outbox o SET state = 'retry', not_before = until, reason = 'paced'
             WHERE o.conversation = item.conversation AND o.number = item.number
               AND o.state IN ('queued', 'retry') AND o.attempts = item.attempt - 1
               AND NOT EXISTS (SELECT 1 FROM zupa.conversations c
@@ -86,7 +116,8 @@ BEGIN
                                 AND (c.hold_kind IS NOT NULL
                                      OR c.opted_out AND (o.lane = 'proactive' OR o.unasked)));
             lost := lost OR NOT FOUND;
-            answers := answers || CASE WHEN FOUND THEN refusal ELSE to_json(false) END;
+            answers := answers || CASE WHEN FOUND THEN json_build_object('until', until - ahead)
+                                       ELSE to_json(false) END;
             CONTINUE;
         END IF;
         UPDATE zupa.outbox o SET state = 'sending', open = true, attempts = item.attempt,

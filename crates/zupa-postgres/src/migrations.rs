@@ -146,7 +146,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 12,
-                "e0787e832010217d2f9c4ba0277c7c4b9b49005dc96d3b7df8218413b73feeeb"
+                "5243e97cdee592d5372b29ed12465fd2b5d5b1df5a70eebffcb4829720e43492"
             )
         );
     }

@@ -53,8 +53,17 @@ fn texts(text: String, door: Capabilities) -> Vec<Content> {
     }
 }
 
-/// As choices if the door has room for them, else as text with numbers.
-fn choices(asked: Choices, door: Capabilities) -> Vec<Content> {
+/// As choices if the door has room for them, else as text with numbers: also where there is no
+/// question, which no platform shows choices without.
+fn choices(mut asked: Choices, door: Capabilities) -> Vec<Content> {
+    let lines = [&mut asked.menu, &mut asked.header, &mut asked.footer];
+    let more = asked
+        .choices
+        .iter_mut()
+        .map(|choice| &mut choice.description);
+    for words in lines.into_iter().chain(more) {
+        words.take_if(|words| words.trim().is_empty());
+    }
     let Some(room) = door.choices.filter(|room| room.shape(&asked).is_some()) else {
         return texts(asked.as_text(), door);
     };
@@ -93,7 +102,7 @@ fn takes_words(mime: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use zupa_core::{Acknowledges, Choice, ChoiceRoom, Deduplicates, Lane};
+    use zupa_core::{Acknowledges, Choice, ChoiceRoom, Deduplicates, Lane, Shape};
 
     use super::*;
 
@@ -182,6 +191,27 @@ mod tests {
         let rest = "7. t6\n8. t7\n9. t8\n10. t9\n11. t10";
         let parts = [("text", rows), ("text", rest)];
         check(asked("", 11), phone(), &parts);
+    }
+
+    #[test]
+    fn blank_words_leave_out_no_choice() {
+        let rows = [("text", "1. t0\n2. t1")];
+        for blank in ["", " \n", &" ".repeat(13)] {
+            check(asked(blank, 2), phone(), &rows);
+            check(asked(blank, 2), web(), &rows);
+        }
+        let Content::Choices(mut asked) = asked("tea?", 2) else {
+            unreachable!("it asks");
+        };
+        let blank = || Some(" ".to_owned());
+        (asked.header, asked.footer, asked.menu) = (blank(), blank(), blank());
+        asked.choices[0].description = blank();
+        let parts = fit(vec![Outbound::choices(asked)], Some(phone()));
+        let Content::Choices(left) = &parts[0].content else {
+            panic!("there is room for it");
+        };
+        assert_eq!(parts.len(), 1);
+        assert_eq!(ROOM.shape(left), Some(Shape::Buttons));
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Channel for WhatsAppCloud {
                 open_for: WINDOW,
                 closed: match self.0.window_closed {
                     WindowClosed::Review => WhenClosed::Review,
-                    WindowClosed::Wait => WhenClosed::Wait,
+                    WindowClosed::Wait { at_most } => WhenClosed::Wait { at_most },
                     WindowClosed::Drop => WhenClosed::Drop,
                     WindowClosed::Template { .. } => WhenClosed::Template {
                         chars: MAX_TEMPLATE_CHARS,

@@ -50,7 +50,10 @@ pub enum WindowClosed {
     #[default]
     Review,
     /// It waits until they write.
-    Wait,
+    Wait {
+        /// How long; then it is shown to an operator.
+        at_most: Duration,
+    },
     /// It is cancelled.
     Drop,
     /// It goes into a template, if it is words, and not too many; else it is shown to an

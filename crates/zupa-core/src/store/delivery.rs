@@ -54,7 +54,8 @@ pub struct Attempt {
     pub answer_by: Timestamp,
     /// How fast the conversation may be sent to, if its door has a pace.
     pub pace: Option<PairPace>,
-    /// The door's reply window, of what may not leave when it is closed.
+    /// The door's reply window, of what may not leave when it is closed; what becomes of this
+    /// message then is in it.
     pub window: Option<ReplyWindow>,
 }
 
@@ -67,8 +68,12 @@ pub enum Attempted {
     Lost,
     /// The reply window is closed: do not send. It is no attempt. Where
     /// [`crate::WhenClosed::Wait`] is asked for, the delivery is due again once something was
-    /// heard; else it stays as it is.
+    /// heard, or when it has waited for long enough; where [`crate::WhenClosed::Template`] is,
+    /// it stays as it is.
     Closed,
+    /// The reply window is closed, and the delivery has ended with that: it has failed, or was
+    /// cancelled where [`crate::WhenClosed::Drop`] is asked for. Do not send; it was no attempt.
+    Ended,
     /// Too early: do not send. It is no attempt, and the delivery is due again then.
     Paced {
         /// When.

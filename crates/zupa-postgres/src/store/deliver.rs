@@ -19,11 +19,18 @@ item! {
         burst: Option<i32>,
         slack: Option<i64>,
         open_for: Option<i64>,
-        waits: bool,
+        closed: &'static str,
+        at_most: Option<i64>,
     }
 }
 
 pub(super) fn attempt(item: &Attempt) -> AttemptItem {
+    let (closed, at_most) = match item.window.map(|window| window.closed) {
+        None | Some(WhenClosed::Template { .. }) => ("stays", None),
+        Some(WhenClosed::Wait { at_most }) => ("waits", Some(micros(at_most))),
+        Some(WhenClosed::Review) => (DeliveryState::Failed.as_str(), None),
+        Some(WhenClosed::Drop) => (DeliveryState::Cancelled.as_str(), None),
+    };
     AttemptItem {
         conversation: item.conversation.0,
         number: item.number.0.cast_signed(),
@@ -33,9 +40,8 @@ pub(super) fn attempt(item: &Attempt) -> AttemptItem {
         burst: item.pace.map(|pace| integer(pace.burst)),
         slack: item.pace.map(|pace| micros(pace.slack)),
         open_for: item.window.map(|window| micros(window.open_for)),
-        waits: item
-            .window
-            .is_some_and(|window| window.closed == WhenClosed::Wait),
+        closed,
+        at_most,
     }
 }
 
@@ -44,10 +50,19 @@ pub(super) fn attempt(item: &Attempt) -> AttemptItem {
 #[serde(untagged)]
 pub(super) enum Answer {
     Granted(bool),
-    /// Too early, or, without a time, the window is closed.
-    Refused {
-        until: Option<i64>,
+    /// Too early.
+    Paced {
+        until: i64,
     },
+    Window(Window),
+}
+
+/// What a closed reply window has led to.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Window {
+    Closed,
+    Ended,
 }
 
 impl From<Answer> for Attempted {
@@ -55,10 +70,11 @@ impl From<Answer> for Attempted {
         match answer {
             Answer::Granted(true) => Self::Granted,
             Answer::Granted(false) => Self::Lost,
-            Answer::Refused { until: None } => Self::Closed,
-            Answer::Refused { until: Some(until) } => Self::Paced {
+            Answer::Paced { until } => Self::Paced {
                 until: Timestamp(until),
             },
+            Answer::Window(Window::Closed) => Self::Closed,
+            Answer::Window(Window::Ended) => Self::Ended,
         }
     }
 }

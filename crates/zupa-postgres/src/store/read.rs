@@ -73,15 +73,23 @@ pub(super) async fn due_deliveries(
                 CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at)
                      - ((SELECT zupa.now()) - $2) END, o.lane
          FROM zupa.outbox o JOIN zupa.conversations c ON c.id = o.conversation
-         WHERE o.open AND (o.state = 'queued' OR o.not_before <= (SELECT zupa.now()))
+         WHERE o.open
+           AND (o.state = 'queued' OR o.not_before <= (SELECT zupa.now())
+                -- It has waited for the person, who was heard since.
+                OR o.state = 'retry' AND o.reason = 'window_closed'
+                   AND c.heard_at > coalesce(o.heard_at, 0))
            AND (c.channel = ANY($3) OR (o.lane = 'reply' AND c.channel = ANY($4)))
-           -- What waits for the person waits until something is heard.
-           AND (o.state <> 'retry' OR o.reason IS DISTINCT FROM 'window_closed'
-                OR (SELECT b.accepted_at FROM zupa.inbounds b
-                    WHERE b.conversation = o.conversation AND b.origin = 'external'
-                    ORDER BY b.number DESC LIMIT 1) > o.not_before)
            AND NOT EXISTS (SELECT 1 FROM zupa.outbox e WHERE e.conversation = o.conversation
-                           AND e.lane = o.lane AND e.number < o.number AND e.open)
+                           AND e.lane = o.lane AND e.number < o.number AND e.open
+                           -- While the lane waits for the person, templates leave.
+                           AND NOT (o.content::json ->> 'kind' = 'template'
+                                    AND e.content::json ->> 'kind' <> 'template'
+                                    AND (SELECT zupa.is_awaited(h.state, h.reason, h.not_before,
+                                                    h.heard_at, c.heard_at, zupa.now())
+                                         FROM zupa.outbox h
+                                         WHERE h.conversation = o.conversation
+                                           AND h.lane = o.lane AND h.open
+                                         ORDER BY h.number LIMIT 1)))
          ORDER BY o.lane <> 'reply', o.committed_at LIMIT $1",
     )
     .bind(limit as i64)

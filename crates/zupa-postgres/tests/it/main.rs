@@ -8,6 +8,7 @@ mod hints;
 mod holds;
 mod links;
 mod migrating;
+mod news;
 mod outages;
 mod packed;
 mod path;

@@ -7,13 +7,14 @@ use zupa_core::{Capabilities, Channel, Content, PairPace, ReplyWindow, WhenClose
 
 use super::{Deliverer, Leave, Ready};
 use crate::resilience::GuardedChannel;
+use crate::telemetry;
 
 impl Deliverer {
     /// The next attempt of a delivery.
     pub(super) async fn attempt(&self, delivery: Delivery, door: &GuardedChannel, leave: Leave) {
         let can = door.capabilities();
         let pace = can.pace.and_then(|pace| pace.pair);
-        let window = can.reply_window.filter(|_| needs_window(&delivery.content));
+        let window = window_of(&delivery.content, can);
         let since = self.clock.monotonic();
         let ready = |delivery: Delivery, as_template| Ready {
             delivery: Delivery {
@@ -26,23 +27,21 @@ impl Deliverer {
         };
         match self.ask(&delivery, pace, window).await {
             Some(Attempted::Granted) => self.send(ready(delivery, false), leave).await,
-            Some(Attempted::Closed) => match instead(&delivery.content, can) {
-                // The store has put it off.
-                Instead::Wait => {}
-                Instead::Template => {
-                    if self.ask(&delivery, pace, None).await == Some(Attempted::Granted) {
-                        self.send(ready(delivery, true), leave).await;
-                    }
+            Some(Attempted::Closed) => {
+                let closed = window.map(|window| window.closed);
+                if matches!(closed, Some(WhenClosed::Template { .. }))
+                    && self.ask(&delivery, pace, None).await == Some(Attempted::Granted)
+                {
+                    self.send(ready(delivery, true), leave).await;
                 }
-                Instead::End(settlement) => {
-                    info!(delivery_id = %delivery.id, "the reply window is closed");
-                    // On record, as every end is that of an attempt; nothing leaves.
-                    if self.ask(&delivery, None, None).await == Some(Attempted::Granted) {
-                        let ended = ready(delivery, false).delivery;
-                        self.settle(&ended, settlement).await;
-                    }
-                }
-            },
+            }
+            Some(Attempted::Ended) => {
+                info!(delivery_id = %delivery.id, "the reply window is closed");
+                let kind = ReplyWindow::KIND;
+                let ended = Settlement::Failed { kind };
+                let ended = telemetry::settled(&delivery, &ended, self.clock.wall());
+                self.bus.emit(ended);
+            }
             Some(Attempted::Lost | Attempted::Paced { .. }) | None => {}
         }
     }
@@ -80,28 +79,18 @@ impl Deliverer {
     }
 }
 
-/// What is done with a message that may not leave as it is.
-enum Instead {
-    Wait,
-    Template,
-    End(Settlement),
-}
-
-fn instead(content: &Content, can: Capabilities) -> Instead {
-    let kind = ReplyWindow::KIND;
-    match can.reply_window.map(|window| window.closed) {
-        Some(WhenClosed::Wait) => Instead::Wait,
-        Some(WhenClosed::Drop) => Instead::End(Settlement::Cancelled { kind }),
-        Some(WhenClosed::Template { chars }) if goes_into(content, chars) => Instead::Template,
-        Some(WhenClosed::Template { .. } | WhenClosed::Review) | None => {
-            Instead::End(Settlement::Failed { kind })
-        }
+/// The door's reply window, as it is for this message: a template may leave at any time, and
+/// what goes into none is reviewed.
+fn window_of(content: &Content, can: Capabilities) -> Option<ReplyWindow> {
+    let window = can.reply_window?;
+    match window.closed {
+        _ if matches!(content, Content::Template { .. }) => None,
+        WhenClosed::Template { chars } if !goes_into(content, chars) => Some(ReplyWindow {
+            closed: WhenClosed::Review,
+            ..window
+        }),
+        _ => Some(window),
     }
-}
-
-/// Templates may leave at any time.
-fn needs_window(content: &Content) -> bool {
-    !matches!(content, Content::Template { .. })
 }
 
 /// Whether its words say all of it, and are not too many.

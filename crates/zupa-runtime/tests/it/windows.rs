@@ -29,6 +29,12 @@ async fn talk(_: &Nothing, cx: &mut Cx) -> Result<Move<Nothing>, Stop> {
     Ok(Move::end(Ending::Answer(said)))
 }
 
+fn wait(days: u64) -> WhenClosed {
+    WhenClosed::Wait {
+        at_most: secs(days * DAY),
+    }
+}
+
 async fn start(closed: WhenClosed) -> World {
     let window = ReplyWindow {
         open_for: secs(DAY),
@@ -89,6 +95,8 @@ async fn outside_of_it_an_operator_is_shown_what_was_to_be_said() {
     let closed = Some(ReplyWindow::REASON.to_owned());
     assert_eq!(states[0], (DeliveryState::Failed, closed));
     assert_eq!(states[1].0, DeliveryState::Cancelled, "a later part of it");
+    let attempts = world.view("hi").await.deliveries[0].attempts;
+    assert_eq!(attempts, 0, "it was never on the wire");
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,7 +115,7 @@ async fn it_may_be_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn it_may_wait_for_the_person() {
-    let world = start(WhenClosed::Wait).await;
+    let world = start(wait(30)).await;
     said(&world, "hi", DAY).await;
     pass(secs(2 * DAY)).await;
     assert_eq!(world.door().calls().len(), 0);
@@ -115,6 +123,31 @@ async fn it_may_wait_for_the_person() {
     said(&world, "back", 0).await;
     world.quiet().await;
     assert_eq!(world.visible(), ["hi: 1", "hi: 2", "back: 1", "back: 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_is_shown_what_has_waited_for_too_long() {
+    let world = start(wait(2)).await;
+    said(&world, "hi", DAY).await;
+    pass(secs(2 * DAY - 10)).await;
+    assert_eq!(letters(&world).await, [""; 0]);
+    pass(secs(20)).await;
+    assert_eq!(letters(&world).await, ["window_closed"]);
+    assert_eq!(world.door().calls().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_does_not_wait_behind_a_text() {
+    let world = start(wait(30)).await;
+    said(&world, "hi", DAY).await;
+    pass(secs(60)).await;
+    said(&world, "news", DAY).await;
+    pass(secs(60)).await;
+    assert_eq!(world.visible(), ["soup"]);
+    said(&world, "back", 0).await;
+    world.quiet().await;
+    let said = ["soup", "hi: 1", "hi: 2", "back: 1", "back: 2"];
+    assert_eq!(world.visible(), said);
 }
 
 #[tokio::test(start_paused = true)]

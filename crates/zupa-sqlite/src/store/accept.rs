@@ -179,11 +179,14 @@ fn enqueue(
         },
     )?;
     let number = line.last + 1;
+    // No later than it came.
+    let said_at = item.inbound.platform_time.map_or(now, |at| at.min(now));
     let place = Number(number.cast_unsigned());
     if state != InboundState::Queued {
         connection.run(
-            "UPDATE conversations SET last_number = ?2 WHERE id = ?1",
-            params![conversation.as_bytes(), number],
+            "UPDATE conversations SET last_number = ?2, heard_at = max(coalesce(heard_at, ?3), ?3)
+             WHERE id = ?1",
+            params![conversation.as_bytes(), number, said_at.0],
         )?;
         return Ok((place, now));
     }
@@ -204,7 +207,8 @@ fn enqueue(
         "UPDATE conversations SET last_number = ?2, pending = pending + 1, opened_at = ?3,
              closes_at = ?4, due_at = ?5,
              alias = CASE WHEN ?7 >= coalesce(alias_at, ?7) THEN ?6 ELSE alias END,
-             alias_at = max(coalesce(alias_at, ?7), ?7)
+             alias_at = max(coalesce(alias_at, ?7), ?7),
+             heard_at = max(coalesce(heard_at, ?7), ?7)
          WHERE id = ?1",
         params![
             conversation.as_bytes(),
@@ -213,7 +217,7 @@ fn enqueue(
             closes_at.0,
             due_at,
             item.inbound.address.alias.as_str(),
-            item.inbound.platform_time.map_or(now, |at| at.min(now)).0
+            said_at.0
         ],
     )?;
     Ok((place, Timestamp(due_at.unwrap_or(closes_at.0))))

@@ -6,6 +6,8 @@
 //! *If the process dies here*: an attempt on record without a result is in
 //! doubt at the next start.
 
+use std::time::Duration;
+
 use rusqlite::params;
 use zupa_core::store::{Attempt, Attempted, Settle, Settlement};
 use zupa_core::{
@@ -21,19 +23,9 @@ pub(super) fn attempt(
     item: &Attempt,
     now: Timestamp,
 ) -> Result<Attempted> {
-    if let Some(window) = item.window
-        && !window.is_open(heard_at(connection, item)?, now)
-    {
-        let is_there = match window.closed {
-            WhenClosed::Wait => put_off(connection, item, now, ReplyWindow::REASON)?,
-            WhenClosed::Review | WhenClosed::Drop | WhenClosed::Template { .. } => {
-                is_waiting(connection, item)?
-            }
-        };
-        return match is_there {
-            true => Ok(Attempted::Closed),
-            false => lost(connection, item, now),
-        };
+    let heard = heard_at(connection, item)?;
+    if let Some(window) = item.window.filter(|window| !window.is_open(heard, now)) {
+        return closed(connection, item, window.closed, heard, now);
     }
     let burst = match pace(connection, item, now)? {
         Ok(burst) => burst,
@@ -95,17 +87,78 @@ fn pace(
     Ok(pace.next(last, now).map(Some))
 }
 
-/// When the person said something last, by the platform's word. What an operator had tried
-/// again stands at the end, so it is not just the last one.
+/// When the person said something last, by the platform's word.
 fn heard_at(connection: &Prepared<'_>, item: &Attempt) -> Result<Option<Timestamp>> {
-    let heard: Option<i64> = connection.one(
-        "SELECT max(min(coalesce(platform_time, accepted_at), accepted_at))
-         FROM (SELECT platform_time, accepted_at FROM inbounds
-               WHERE conversation = ?1 AND origin = 'external' ORDER BY number DESC LIMIT 8)",
+    if item.window.is_none() {
+        return Ok(None);
+    }
+    let heard: Option<Option<i64>> = connection.maybe(
+        "SELECT heard_at FROM conversations WHERE id = ?1",
         [item.conversation.as_bytes()],
         one,
     )?;
-    Ok(heard.map(Timestamp))
+    Ok(heard.flatten().map(Timestamp))
+}
+
+/// What becomes of a delivery to a person who has not been heard for long: it ends without
+/// an attempt, or waits, or stays as it is.
+fn closed(
+    connection: &Prepared<'_>,
+    item: &Attempt,
+    closed: WhenClosed,
+    heard: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Attempted> {
+    if !is_waiting(connection, item)? {
+        return lost(connection, item, now);
+    }
+    let kind = ReplyWindow::KIND;
+    let settlement = match closed {
+        WhenClosed::Template { .. } => return Ok(Attempted::Closed),
+        WhenClosed::Wait { at_most } if waits_on(connection, item, at_most, heard, now)? => {
+            return Ok(Attempted::Closed);
+        }
+        WhenClosed::Wait { .. } | WhenClosed::Review => Settlement::Failed { kind },
+        WhenClosed::Drop => Settlement::Cancelled { kind },
+    };
+    // There is one way for deliveries to end, and it begins here.
+    connection.run(
+        "UPDATE outbox SET state = 'in_doubt' WHERE conversation = ?1 AND number = ?2",
+        params![item.conversation.as_bytes(), item.number.0.cast_signed()],
+    )?;
+    let end = Settle {
+        conversation: item.conversation,
+        number: item.number,
+        attempt: item.attempt.saturating_sub(1),
+        settlement,
+    };
+    settle(connection, &end, now)?;
+    Ok(Attempted::Ended)
+}
+
+/// Has the delivery wait for the person, if it has not done so for long enough; true if so.
+fn waits_on(
+    connection: &Prepared<'_>,
+    item: &Attempt,
+    at_most: Duration,
+    heard: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool> {
+    let put_off = connection.run(
+        "UPDATE outbox SET state = 'retry', reason = ?3, heard_at = ?4,
+             not_before = CASE WHEN state = 'retry' AND reason IS ?3 THEN not_before ELSE ?5 END
+         WHERE conversation = ?1 AND number = ?2
+           AND (state <> 'retry' OR reason IS NOT ?3 OR not_before > ?6)",
+        params![
+            item.conversation.as_bytes(),
+            item.number.0.cast_signed(),
+            ReplyWindow::REASON,
+            heard.map(|at| at.0),
+            now.plus(at_most).0,
+            now.0
+        ],
+    )?;
+    Ok(put_off == 1)
 }
 
 /// Whether the delivery waits for this attempt, no human has its conversation, and the person

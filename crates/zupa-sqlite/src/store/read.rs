@@ -52,16 +52,25 @@ pub(super) async fn due_deliveries(
                 c.tenant, c.channel, c.alias,
                 CASE WHEN o.attempts > 0 THEN coalesce(o.tried_at, o.committed_at) END, o.lane
          FROM outbox o INDEXED BY outbox_open JOIN conversations c ON c.id = o.conversation
-         WHERE o.open = 1 AND (o.state = 'queued' OR o.not_before <= $1)
+         WHERE o.open = 1
+           AND (o.state = 'queued' OR o.not_before <= $1
+                -- It has waited for the person, who was heard since.
+                OR o.state = 'retry' AND o.reason = 'window_closed'
+                   AND c.heard_at > coalesce(o.heard_at, 0))
            AND (c.channel IN (SELECT value FROM json_each($3))
                 OR (o.lane = 'reply' AND c.channel IN (SELECT value FROM json_each($4))))
-           -- What waits for the person waits until something is heard.
-           AND (o.state <> 'retry' OR o.reason IS NOT 'window_closed'
-                OR (SELECT b.accepted_at FROM inbounds b
-                    WHERE b.conversation = o.conversation AND b.origin = 'external'
-                    ORDER BY b.number DESC LIMIT 1) > o.not_before)
            AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.conversation = o.conversation
-                           AND e.lane = o.lane AND e.number < o.number AND e.open = 1)
+                           AND e.lane = o.lane AND e.number < o.number AND e.open = 1
+                           -- While the lane waits for the person, templates leave.
+                           AND NOT (json_extract(o.content, '$.kind') = 'template'
+                                    AND json_extract(e.content, '$.kind') <> 'template'
+                                    AND (SELECT h.state = 'retry' AND h.reason IS 'window_closed'
+                                             AND h.not_before > $1
+                                             AND coalesce(c.heard_at, 0) <= coalesce(h.heard_at, 0)
+                                         FROM outbox h
+                                         WHERE h.conversation = o.conversation
+                                           AND h.lane = o.lane AND h.open = 1
+                                         ORDER BY h.number LIMIT 1)))
          ORDER BY o.lane <> 'reply', o.committed_at LIMIT $2",
     )
     .bind(now.0)

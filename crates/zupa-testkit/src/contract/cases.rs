@@ -225,6 +225,10 @@ macro_rules! each {
                 it_closes_to_the_second
                 the_platforms_time_counts_and_the_newest_word
                 what_waits_for_the_person_is_left_alone_until_something_is_heard
+                what_has_waited_for_long_enough_fails
+                templates_leave_from_behind_what_waits
+                what_may_not_leave_ends_without_an_attempt
+                whoever_is_heard_is_written_to_whatever_stands_at_the_end
                 what_is_dropped_is_no_dead_letter
             }
             settle {

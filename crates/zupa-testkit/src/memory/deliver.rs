@@ -6,10 +6,12 @@
 //! *If the process dies here*: an attempt on record without a result is in
 //! doubt at the next start.
 
+use std::time::Duration;
+
 use zupa_core::store::{Attempt, Attempted, Delivery, OpenDoors, Settle, Settlement};
 use zupa_core::{
-    DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Lane, Number, PairPace, ReceiptLevel,
-    ReplyWindow, Timestamp, WhenClosed,
+    Content, DeadAttempt, DeadLetterId, DeliveryId, DeliveryState, Lane, Number, PairPace,
+    ReceiptLevel, ReplyWindow, Timestamp, WhenClosed,
 };
 
 use super::planted::Planted;
@@ -41,10 +43,24 @@ impl State {
                     && row.attempts + 1 == attempt.attempt =>
             {
                 if let Some(window) = closed {
-                    if window.closed == WhenClosed::Wait {
-                        row.put_off(now, ReplyWindow::REASON);
-                    }
-                    return Attempted::Closed;
+                    let kind = ReplyWindow::KIND;
+                    let settlement = match window.closed {
+                        WhenClosed::Template { .. } => return Attempted::Closed,
+                        WhenClosed::Wait { at_most } if row.waits_on(at_most, heard_at, now) => {
+                            return Attempted::Closed;
+                        }
+                        WhenClosed::Wait { .. } | WhenClosed::Review => Settlement::Failed { kind },
+                        WhenClosed::Drop => Settlement::Cancelled { kind },
+                    };
+                    row.state = DeliveryState::InDoubt;
+                    let end = Settle {
+                        conversation: attempt.conversation,
+                        number: attempt.number,
+                        attempt: row.attempts,
+                        settlement,
+                    };
+                    self.settle(end, now);
+                    return Attempted::Ended;
                 }
                 if let Some(Err(until)) = paced {
                     row.put_off(until, PairPace::REASON);
@@ -120,7 +136,7 @@ impl State {
             .values()
             .flat_map(|conversation| {
                 conversation
-                    .heads(lanes_wait)
+                    .heads(lanes_wait, now)
                     .filter_map(move |(number, row)| conversation.delivery(number, row, now))
             })
             .filter(|(_, delivery)| is_wanted(delivery))
@@ -167,35 +183,46 @@ fn failure_of(
 }
 
 impl Conversation {
-    /// The first open row of each lane; with the planted defect, of all.
-    fn heads(&self, lanes_wait: bool) -> impl Iterator<Item = (Number, &DeliveryRow)> {
-        let mut lanes = Vec::new();
+    /// The first open row of each lane; with the planted defect, of all. Behind one that waits
+    /// for the person, the first template.
+    fn heads(
+        &self,
+        lanes_wait: bool,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (Number, &DeliveryRow)> {
+        // What a lane waits for: the person, or what is to leave before.
+        let mut lanes: Vec<(Option<Lane>, bool)> = Vec::new();
         self.outbox
             .iter()
             .filter(|(_, row)| row.state.is_open())
             .filter(move |(_, row)| {
                 let lane = (!lanes_wait).then_some(row.lane);
-                let is_head = !lanes.contains(&lane);
-                lanes.push(lane);
-                is_head
+                match lanes.iter_mut().find(|(known, _)| *known == lane) {
+                    None => {
+                        lanes.push((lane, self.is_awaited(row, now)));
+                        true
+                    }
+                    Some((_, awaits))
+                        if *awaits && matches!(row.content, Content::Template { .. }) =>
+                    {
+                        *awaits = false;
+                        true
+                    }
+                    Some(_) => false,
+                }
             })
             .map(|(number, row)| (*number, row))
     }
 
-    /// What people said, latest first.
-    fn heard(&self) -> impl Iterator<Item = &InboundRow> {
-        let heard = self.inbounds.values().rev();
-        heard.filter(|row| row.origin == Origin::External)
-    }
-
     /// When the person said something last, by the platform's word.
     fn heard_at(&self) -> Option<Timestamp> {
+        let heard = self.inbounds.values();
+        let heard = heard.filter(|row| row.origin == Origin::External);
         let said_at = |row: &InboundRow| {
             let said = row.platform_time.unwrap_or(row.accepted_at);
             said.min(row.accepted_at)
         };
-        // What an operator had tried again stands at the end.
-        self.heard().take(8).map(said_at).max()
+        heard.map(said_at).max()
     }
 
     fn delivery(
@@ -207,7 +234,7 @@ impl Conversation {
         let its_time = row.until.is_none_or(|until| until <= now);
         let state = match row.state {
             DeliveryState::Queued => DeliveryState::Queued,
-            DeliveryState::Retry if its_time && !self.is_awaited(row) => DeliveryState::Retry,
+            DeliveryState::Retry if its_time || self.is_heard_since(row) => DeliveryState::Retry,
             DeliveryState::InDoubt | DeliveryState::Sending if its_time => DeliveryState::InDoubt,
             _ => return None,
         };
@@ -225,10 +252,15 @@ impl Conversation {
         Some((row.committed_at, delivery))
     }
 
-    /// Whether it waits for the person, who has not been heard since.
-    fn is_awaited(&self, row: &DeliveryRow) -> bool {
-        let heard = self.heard().next().map(|heard| heard.accepted_at);
-        row.reason.as_deref() == Some(ReplyWindow::REASON) && heard <= row.until
+    /// Whether it waits for the person, and goes on doing so.
+    fn is_awaited(&self, row: &DeliveryRow, now: Timestamp) -> bool {
+        let its_time = row.until.is_none_or(|until| until <= now);
+        row.waits_for_person() && !its_time && !self.is_heard_since(row)
+    }
+
+    /// Whether it has waited for the person, who was heard since.
+    fn is_heard_since(&self, row: &DeliveryRow) -> bool {
+        row.waits_for_person() && self.heard_at() > row.heard_at
     }
 
     /// A reply without its beginning is worse than none.
@@ -268,6 +300,24 @@ impl DeliveryRow {
     fn awaits_answer_to(&self, attempt: u32) -> bool {
         matches!(self.state, DeliveryState::Sending | DeliveryState::InDoubt)
             && self.attempts == attempt
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.state == DeliveryState::Retry && self.reason.as_deref() == Some(ReplyWindow::REASON)
+    }
+
+    /// Has it wait for the person, if it has not done so for long enough; true if so.
+    fn waits_on(&mut self, at_most: Duration, heard: Option<Timestamp>, now: Timestamp) -> bool {
+        let over = match self.until {
+            Some(over) if self.waits_for_person() => over,
+            _ => now.plus(at_most),
+        };
+        if over <= now {
+            return false;
+        }
+        self.heard_at = heard;
+        self.put_off(over, ReplyWindow::REASON);
+        true
     }
 
     fn put_off(&mut self, until: Timestamp, reason: &str) {

@@ -202,6 +202,7 @@ impl Conversation {
                 committed_at: now,
                 settled_at: sent.then_some(now),
                 late: false,
+                heard_at: None,
                 unasked: false,
                 taken_over: false,
             };

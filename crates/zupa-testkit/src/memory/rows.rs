@@ -242,6 +242,8 @@ pub(super) struct DeliveryRow {
     pub settled_at: Option<Timestamp>,
     /// An operator has had it sent again.
     pub late: bool,
+    /// Of what waits for the person: when they had been heard last.
+    pub heard_at: Option<Timestamp>,
     /// Nobody had asked for it before it was late.
     pub unasked: bool,
     /// It was on the wire, or in doubt, when a human took over.

@@ -79,6 +79,9 @@ pub struct Channel {
     /// What becomes of a message to somebody who has not written for 24 hours. Default
     /// `review`.
     pub window_closed: WindowClosed,
+    /// Hours that a message waits with `window_closed = "wait"`; then an operator decides.
+    /// Default 168, a week.
+    pub window_wait_hours: u32,
     /// The template that such a message goes into. Unset by default; `window_closed =
     /// "template"` needs one.
     pub template_name: Option<String>,
@@ -127,6 +130,7 @@ impl Default for Channel {
             on_unknown: OnUnknown::Review,
             messages_per_second: 80,
             window_closed: WindowClosed::Review,
+            window_wait_hours: 168,
             template_name: None,
             template_language: "en".to_owned(),
             session_dir: None,

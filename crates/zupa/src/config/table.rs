@@ -124,6 +124,7 @@ pub const TABLE: &[Key] = &[
     key("channel[].on_unknown", Choice(&["review", "resend"]), Str("review"), "what becomes of a send of which nobody knows whether it left: an operator decides, or it is sent again and may be doubled"),
     key("channel[].messages_per_second", Integer(1, 1_000), Int(80), "messages a second in all that the number may send, by each process; Meta allows 80 at first, and 20 where the number is also on a phone"),
     key("channel[].window_closed", Choice(&["review", "wait", "drop", "template"]), Str("review"), "what becomes of a message to somebody who has not written for 24 hours: an operator decides, it waits until they write, it is cancelled, or it goes into the template"),
+    key("channel[].window_wait_hours", Integer(1, 8_760), Int(168), "hours that a message waits with window_closed = \"wait\"; then an operator decides"),
     key("channel[].template_name", Text(512), Unset, "the approved template whose body leaves one thing open, the text; window_closed = \"template\" needs one"),
     key("channel[].template_language", Text(16), Str("en"), "the template's language as Meta has it, `pt_BR` for example"),
     key("channel[].session_dir", Text(4096), Unset, "the browser's profile, and what is kept between lives; wwebjs-bridge needs one, and this and what follows is for wwebjs-bridge alone"),

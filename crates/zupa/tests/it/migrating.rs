@@ -137,6 +137,7 @@ const BACK_TO_1: &str = "DROP TABLE waits; DROP TABLE states; DROP TABLE facts; 
      ALTER TABLE conversations DROP COLUMN opted_at; \
      DROP INDEX outbox_late; \
      ALTER TABLE outbox DROP COLUMN late; ALTER TABLE outbox DROP COLUMN unasked; \
+     ALTER TABLE outbox DROP COLUMN heard_at; ALTER TABLE conversations DROP COLUMN heard_at; \
      ALTER TABLE outbox DROP COLUMN tried_at; \
      ALTER TABLE outbox DROP COLUMN doubled; \
      DROP INDEX outbox_said; DROP INDEX conversations_held; DROP INDEX conversations_wake; \

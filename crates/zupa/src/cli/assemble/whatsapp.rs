@@ -48,12 +48,16 @@ pub use built_in::number;
 
 #[cfg(feature = "whatsapp-cloud")]
 mod built_in {
+    use std::time::Duration;
+
     use zupa::config::{Channel, Config, OnUnknown, WindowClosed};
     use zupa_core::{ChannelId, Error, TenantId};
     use zupa_whatsapp_cloud::{WhatsAppCloud, WhatsAppCloudConfig};
 
     use super::super::secret;
     use crate::cli::failure::Failure;
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
 
     /// One number of the configuration.
     pub async fn number(
@@ -100,7 +104,9 @@ mod built_in {
         use zupa_whatsapp_cloud::WindowClosed as Closed;
 
         match (channel.window_closed, &channel.template_name) {
-            (WindowClosed::Wait, _) => Closed::Wait,
+            (WindowClosed::Wait, _) => Closed::Wait {
+                at_most: HOUR * channel.window_wait_hours,
+            },
             (WindowClosed::Drop, _) => Closed::Drop,
             (WindowClosed::Template, Some(name)) => Closed::Template {
                 name: name.clone(),

@@ -20,6 +20,7 @@ pub(super) const NUMBER: Kind = Kind {
         "on_unknown",
         "messages_per_second",
         "window_closed",
+        "window_wait_hours",
         "template_name",
         "template_language",
     ],

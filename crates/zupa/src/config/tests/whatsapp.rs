@@ -27,7 +27,8 @@ fn check(text: &str, expected: &[&str]) {
 fn a_number_is_read_and_its_secrets_are_not_shown() {
     let text = format!(
         "{NUMBER}app_secrets = ['canary-one', 'file:/run/old']\nverify_token = 'canary-two'\n\
-         on_unknown = 'resend'\nmessages_per_second = 20\nwindow_closed = 'wait'\ngraph_url = 'http://127.0.0.1:1/v9'\n"
+         on_unknown = 'resend'\nmessages_per_second = 20\nwindow_closed = 'wait'\n\
+         window_wait_hours = 48\ngraph_url = 'http://127.0.0.1:1/v9'\n"
     );
     let config = file(&text).unwrap();
     let number = &config.channels[0];
@@ -35,6 +36,7 @@ fn a_number_is_read_and_its_secrets_are_not_shown() {
     assert_eq!(number.on_unknown, OnUnknown::Resend);
     assert_eq!(number.messages_per_second, 20);
     assert_eq!(number.window_closed, WindowClosed::Wait);
+    assert_eq!(number.window_wait_hours, 48);
     assert_eq!(number.app_secrets.len(), 2);
     let listed: Vec<_> = config.secrets().into_iter().map(|(path, _)| path).collect();
     assert_eq!(
