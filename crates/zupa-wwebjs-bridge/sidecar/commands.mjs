@@ -131,7 +131,9 @@ export class Commands {
     const failed = (reason, again) => job.resolve({ result: 'failed', reason, again });
     if (!this.#page.isReady()) return failed('not_ready', true);
     let chat;
+    let content;
     try {
+      content = this.#page.content(asked.what);
       chat = await this.#page.chat(asked.chat);
       if (!chat) return failed('no_chat', false);
       if (asked.first === 'refuse' && !(await this.#page.hasSpoken(chat))) {
@@ -158,7 +160,7 @@ export class Commands {
     let shape;
     let answer;
     try {
-      const raw = await this.#page.send(chat, asked.what);
+      const raw = await this.#page.send(chat, content);
       shape = message(raw);
       answer = raw ? undefined : { result: 'failed', reason: 'null', again: true };
     } catch {

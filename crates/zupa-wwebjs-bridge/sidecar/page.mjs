@@ -8,6 +8,8 @@ import { within } from './time.mjs';
 
 /** How long a look into the page may take. */
 const LOOK_MS = 15_000;
+/** What phones show as a voice message. */
+const VOICE = 'audio/ogg; codecs=opus';
 /** How long nobody asks again for the other name of somebody who has none. */
 const ALONE_MS = 10 * 60_000;
 /** Pairs of names that are remembered. */
@@ -16,13 +18,15 @@ const MAX_ALIASES = 10_000;
 export class Page {
   client;
   #library;
+  #outgoing;
   #isReady = false;
   #others = new Map();
   #alone = new Map();
 
-  /** `library` is for what it makes itself of the parts of a message. */
-  constructor(library) {
+  /** `library` makes parts of messages; `outgoing` is the folder of files that leave. */
+  constructor(library, outgoing) {
     this.#library = library;
+    this.#outgoing = outgoing;
   }
 
   isReady() {
@@ -56,19 +60,35 @@ export class Page {
     return (await look(chat.fetchMessages({ limit: 1, fromMe: false }))).length > 0;
   }
 
-  /** Not limited in time: whoever waits for it is. */
-  async send(chat, what) {
-    const { Location } = this.#library;
-    const content = what.kind === 'location'
-      ? new Location(what.latitude, what.longitude, { name: what.name ?? undefined })
-      : what.text;
+  /** What `content` made of it. Not limited in time: whoever waits for it is. */
+  async send(chat, { content, options }) {
     return this.client.sendMessage(address(chat.id), content, {
       waitUntilMsgSent: true,
       sendSeen: false,
       linkPreview: false,
       // A text that begins like a card is a text.
-      parseVCards: what.kind === 'card',
+      parseVCards: false,
+      ...options,
     });
+  }
+
+  /** What `send` takes, of what is to be said. Throws if its file is not there. */
+  content(what) {
+    const { Location, MessageMedia } = this.#library;
+    switch (what.kind) {
+      case 'location': {
+        const { latitude, longitude, name } = what;
+        return { content: new Location(latitude, longitude, { name: name ?? undefined }) };
+      }
+      case 'card':
+        return { content: what.text, options: { parseVCards: true } };
+      case 'voice': {
+        const data = fs.readFileSync(path.join(this.#outgoing, what.file), 'base64');
+        return { content: new MessageMedia(VOICE, data), options: { sendAudioAsVoice: true } };
+      }
+      default:
+        return { content: what.text };
+    }
   }
 
   /** Reacts to a message of a chat by its name here. False if the chat has no such message. */

@@ -1,7 +1,11 @@
 //! What can leave: a content becomes what the sidecar is told to say, or is refused.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
-use zupa_core::{Content, Error, ErrorKind, Result};
+use zupa_core::{Content, Digest, Error, ErrorKind, Result};
 
 /// More than anybody reads; beyond it WhatsApp cuts.
 pub(crate) const MAX_TEXT_CHARS: usize = 65_536;
@@ -11,9 +15,11 @@ const MAX_NAME_CHARS: usize = 1_000;
 const MAX_EMOJI_CHARS: usize = 16;
 /// How a card begins.
 const CARD: &str = "BEGIN:VCARD";
+/// Where an Ogg file says what it holds: behind the first page's head.
+const CODEC: std::ops::Range<usize> = 28..36;
 
 /// What the sidecar is told to say.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Say<'a> {
     Text {
@@ -28,6 +34,14 @@ pub(crate) enum Say<'a> {
     Card {
         text: &'a str,
     },
+    /// Opus in Ogg. Too long for a frame, so it is in a file.
+    Voice {
+        #[serde(skip)]
+        bytes: &'a [u8],
+        /// In the folder of what leaves.
+        file: String,
+        sha256: String,
+    },
     /// Sets what the bot thinks of a message; an empty emoji takes it back.
     Reaction {
         to: &'a str,
@@ -36,9 +50,11 @@ pub(crate) enum Say<'a> {
 }
 
 impl<'a> Say<'a> {
+    /// `command` is what the file of a voice message is called by.
+    ///
     /// *Errors*: [`ErrorKind::Unsupported`] for what no phone can say or this door has no way
     /// for, [`ErrorKind::Invalid`] for what breaks a limit.
-    pub(crate) fn read(content: &'a Content) -> Result<Self> {
+    pub(crate) fn read(content: &'a Content, command: &str) -> Result<Self> {
         match content {
             Content::Text { text } => {
                 within(text, MAX_TEXT_CHARS, "a text")?;
@@ -62,6 +78,16 @@ impl<'a> Say<'a> {
                     longitude: *longitude,
                     name,
                 })
+            }
+            Content::Voice { audio, .. } if is_opus(&audio.bytes) => Ok(Self::Voice {
+                bytes: &audio.bytes,
+                file: Digest::of(command.as_bytes()).to_hex(),
+                sha256: Digest::of(&audio.bytes).to_hex(),
+            }),
+            // No phone plays anything else as a voice message, and the words are at hand.
+            Content::Voice { transcript, .. } => {
+                within(transcript, MAX_TEXT_CHARS, "a text")?;
+                Ok(Self::Text { text: transcript })
             }
             Content::Contacts { cards } => match cards.as_slice() {
                 [card] => {
@@ -87,6 +113,37 @@ impl<'a> Say<'a> {
             .with("content", other.kind())),
         }
     }
+}
+
+/// A file on its way out, deleted with this.
+#[derive(Debug)]
+pub(crate) struct Leaving(PathBuf);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // What stays is deleted when the session is taken the next time.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Say<'_> {
+    /// Puts what does not fit into a frame where the sidecar reads it.
+    pub(crate) fn lay_out(&self, folder: &Path) -> io::Result<Option<Leaving>> {
+        use std::os::unix::fs::OpenOptionsExt;
+
+        let Self::Voice { bytes, file, .. } = self else {
+            return Ok(None);
+        };
+        let leaving = Leaving(folder.join(file));
+        let mut options = File::options();
+        options.create(true).write(true).truncate(true).mode(0o600);
+        options.open(&leaving.0)?.write_all(bytes)?;
+        Ok(Some(leaving))
+    }
+}
+
+fn is_opus(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"OggS") && bytes.get(CODEC) == Some(b"OpusHead".as_slice())
 }
 
 fn within(text: &str, limit: usize, what: &'static str) -> Result<()> {
@@ -145,7 +202,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                serde_json::to_value(Say::read(&content).unwrap()).unwrap(),
+                serde_json::to_value(Say::read(&content, "k").unwrap()).unwrap(),
                 told
             );
         }
@@ -154,7 +211,7 @@ mod tests {
     #[test]
     fn what_breaks_a_limit_is_refused_and_not_quoted() {
         let long = "\u{1F600}".repeat(MAX_TEXT_CHARS);
-        assert!(Say::read(&Content::text(&long)).is_ok());
+        assert!(Say::read(&Content::text(&long), "k").is_ok());
         for content in [
             Content::text(long + "x"),
             Content::text(" \n"),
@@ -168,14 +225,14 @@ mod tests {
             reaction("A1|false|", "can ary"),
             reaction("A1|false|", &"\u{200d}".repeat(17)),
         ] {
-            let error = Say::read(&content).unwrap_err();
+            let error = Say::read(&content, "k").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
             assert!(!error.to_string().contains("canary"));
         }
         let other = Content::Unsupported {
             raw_kind: "canary".to_owned(),
         };
-        let error = Say::read(&other).unwrap_err();
+        let error = Say::read(&other, "k").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(!error.to_string().contains("canary"));
     }

@@ -1,7 +1,7 @@
-//! What leaves beside texts: places, cards and reactions.
+//! What leaves beside texts: places, cards, voice messages and reactions.
 
 use serde_json::{Value, json};
-use zupa_core::{Content, ErrorKind, Outcome};
+use zupa_core::{Audio, Channel, Content, ErrorKind, Outcome, Voice};
 
 use crate::support::{ANA, Bridge, Phone, Taken, delivery, has_node};
 
@@ -28,6 +28,17 @@ fn place() -> Content {
 fn card() -> Content {
     Content::Contacts {
         cards: vec![json!(CARD)],
+    }
+}
+
+/// What begins as Opus in Ogg does, or as something else.
+fn voice(begins: &[u8]) -> Content {
+    let mut bytes = begins.to_vec();
+    bytes.resize(28, 0);
+    bytes.extend(b"OpusHead, two soups");
+    Content::Voice {
+        audio: Audio::new("audio/ogg; codecs=opus", bytes),
+        transcript: "two soups".to_owned(),
     }
 }
 
@@ -83,11 +94,11 @@ async fn a_place_and_a_card_leave_once_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_place_and_a_card_are_found_however_the_page_ends() {
-    if !has_node("a_place_and_a_card_are_found_however_the_page_ends") {
+async fn each_kind_is_found_however_the_page_ends() {
+    if !has_node("each_kind_is_found_however_the_page_ends") {
         return;
     }
-    for content in [place(), card()] {
+    for content in [place(), card(), voice(b"OggS")] {
         for mood in ["throws_after", "null_after"] {
             let (phone, bridge) = with(json!({ "send": mood })).await;
             let kind = content.kind();
@@ -97,6 +108,33 @@ async fn a_place_and_a_card_are_found_however_the_page_ends() {
             bridge.close().await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_message_leaves_once_and_its_file_is_deleted() {
+    if !has_node("a_voice_message_leaves_once_and_its_file_is_deleted") {
+        return;
+    }
+    let (phone, bridge) = with(json!({})).await;
+    assert_eq!(bridge.bridge.voice(), Voice::Sends);
+    for attempt in 1..=2 {
+        let sent = bridge
+            .carry(ANA, delivery(1), attempt, voice(b"OggS"))
+            .await;
+        assert!(sent.unwrap().platform_id.is_some());
+    }
+    assert_eq!(phone.sent().len(), 1);
+    let sent = last(&phone);
+    assert_eq!(sent["type"], "ptt");
+    assert_eq!(sent["media"]["mime"], "audio/ogg; codecs=opus");
+    assert_eq!(sent["media"]["size"], 28 + 19);
+    let left = std::fs::read_dir(phone.path("session/outgoing")).unwrap();
+    assert_eq!(left.count(), 0);
+    // No phone plays anything else as a voice message.
+    let other = voice(b"RIFF");
+    bridge.carry(ANA, delivery(2), 1, other).await.unwrap();
+    assert_eq!(last(&phone)["body"], "two soups");
+    bridge.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
