@@ -1,17 +1,18 @@
 // What can be said, and how it is known again in a chat.
 //
 // `{ kind: 'text', text }`, `{ kind: 'location', latitude, longitude, name }`,
-// `{ kind: 'card', text }`, `{ kind: 'voice', file, sha256 }`, `{ kind: 'reaction', to, emoji }`.
+// `{ kind: 'card', text }`, `{ kind: 'voice', file }`, `{ kind: 'file', handle, is_shown, caption }`,
+// `{ kind: 'reaction', to, emoji }`.
 
 import { contentHash } from './shape.mjs';
 
 /** Degrees behind the point: a metre. */
 const DIGITS = 5;
 
-/** What a message has in common with the one that it becomes. */
-export function mark(what) {
+/** What a message has in common with the one that it becomes; `sha256` is its file's, if it has one. */
+export function mark(what, sha256) {
   if (what.kind === 'location') return markOfPlace(what);
-  return what.kind === 'voice' ? markOfFile(what) : contentHash(what.text);
+  return sha256 === undefined ? contentHash(what.text) : markOfFile({ sha256 });
 }
 
 /** The same of a message of ours in a chat. */

@@ -14,7 +14,7 @@ use zupa_core::{
 
 use crate::contacts::First;
 use crate::door::{Door, WwebjsBridge};
-use crate::say::{MAX_TEXT_CHARS, Say};
+use crate::say::{MAX_CAPTION_CHARS, MAX_TEXT_CHARS, Say};
 use crate::status::{State, word};
 use crate::wire::{Answer, Fate, ToSidecar};
 
@@ -47,6 +47,7 @@ impl Channel for WwebjsBridge {
                 pair: None,
             }),
             text_chars: Some(MAX_TEXT_CHARS),
+            caption_chars: Some(MAX_CAPTION_CHARS),
             ..Capabilities::new(Acknowledges::OnSend, Deduplicates::ByKey)
         }
     }
@@ -235,6 +236,7 @@ fn judge(answer: Answer, next_first: Option<Duration>) -> Result<SendReceipt> {
                     ErrorKind::Invalid,
                     "this person has never written, and is not written to first",
                 ),
+                "no_media" => (ErrorKind::NotFound, "the phone has no such file"),
                 "no_message" => (ErrorKind::NotFound, "the message is not in its chat"),
                 "no_chat" => (ErrorKind::NotFound, "WhatsApp knows nobody there"),
                 "refused" => (ErrorKind::Invalid, "WhatsApp did not take the message"),

@@ -9,6 +9,10 @@ use zupa_core::{Content, Digest, Error, ErrorKind, Result};
 
 /// More than anybody reads; beyond it WhatsApp cuts.
 pub(crate) const MAX_TEXT_CHARS: usize = 65_536;
+/// The longest words under a file.
+pub(crate) const MAX_CAPTION_CHARS: usize = 1_024;
+/// How the library's names of messages begin, and so the handles of their files.
+const HANDLES: [&str; 2] = ["true_", "false_"];
 /// The longest name of a place.
 const MAX_NAME_CHARS: usize = 1_000;
 /// The longest emoji: families have many parts.
@@ -40,7 +44,13 @@ pub(crate) enum Say<'a> {
         bytes: &'a [u8],
         /// In the folder of what leaves.
         file: String,
-        sha256: String,
+    },
+    /// A file that came to this phone, by the handle it came with.
+    File {
+        handle: &'a str,
+        /// A picture or a film is shown as one, anything else is a document.
+        is_shown: bool,
+        caption: Option<&'a str>,
     },
     /// Sets what the bot thinks of a message; an empty emoji takes it back.
     Reaction {
@@ -82,12 +92,37 @@ impl<'a> Say<'a> {
             Content::Voice { audio, .. } if is_opus(&audio.bytes) => Ok(Self::Voice {
                 bytes: &audio.bytes,
                 file: Digest::of(command.as_bytes()).to_hex(),
-                sha256: Digest::of(&audio.bytes).to_hex(),
             }),
             // No phone plays anything else as a voice message, and the words are at hand.
             Content::Voice { transcript, .. } => {
                 within(transcript, MAX_TEXT_CHARS, "a text")?;
                 Ok(Self::Text { text: transcript })
+            }
+            Content::Media {
+                mime,
+                handle,
+                caption,
+                ..
+            } => {
+                if !HANDLES.iter().any(|begins| handle.starts_with(begins)) {
+                    return Err(Error::new(
+                        ErrorKind::Unsupported,
+                        "only files that came to this phone can be sent",
+                    ));
+                }
+                let caption = caption.as_deref().filter(|words| !words.trim().is_empty());
+                if let Some(words) = caption {
+                    if mime.starts_with("audio/") || mime == "image/webp" {
+                        return Err(Error::invalid("no words go under such a file"));
+                    }
+                    within(words, MAX_CAPTION_CHARS, "a caption")?;
+                }
+                let shown = ["image/", "video/", "audio/"];
+                Ok(Self::File {
+                    handle,
+                    is_shown: shown.iter().any(|kind| mime.starts_with(kind)),
+                    caption,
+                })
             }
             Content::Contacts { cards } => match cards.as_slice() {
                 [card] => {
@@ -171,6 +206,17 @@ mod tests {
         }
     }
 
+    fn file(caption: &str) -> Content {
+        Content::Media {
+            mime: "image/png".to_owned(),
+            handle: "false_15550001111@c.us_A1".to_owned(),
+            caption: Some(caption.to_owned()),
+            filename: None,
+            bytes: None,
+            sha256: None,
+        }
+    }
+
     fn reaction(to: &str, emoji: &str) -> Content {
         Content::Reaction {
             to: to.to_owned(),
@@ -193,6 +239,11 @@ mod tests {
                 json!({ "kind": "location", "latitude": -23.5, "longitude": -46.6, "name": "here" }),
             ),
             (
+                file("look"),
+                json!({ "kind": "file", "handle": "false_15550001111@c.us_A1",
+                    "is_shown": true, "caption": "look" }),
+            ),
+            (
                 cards(&["BEGIN:VCARD\nEND:VCARD"]),
                 json!({ "kind": "card", "text": "BEGIN:VCARD\nEND:VCARD" }),
             ),
@@ -213,6 +264,7 @@ mod tests {
         let long = "\u{1F600}".repeat(MAX_TEXT_CHARS);
         assert!(Say::read(&Content::text(&long), "k").is_ok());
         for content in [
+            file(&"x".repeat(MAX_CAPTION_CHARS + 1)),
             Content::text(long + "x"),
             Content::text(" \n"),
             place(90.1, None),

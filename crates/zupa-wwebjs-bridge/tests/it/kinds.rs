@@ -1,9 +1,9 @@
-//! What leaves beside texts: places, cards, voice messages and reactions.
+//! What leaves beside texts: places, cards, voice messages, files of this phone, reactions.
 
 use serde_json::{Value, json};
 use zupa_core::{Audio, Channel, Content, ErrorKind, Outcome, Voice};
 
-use crate::support::{ANA, Bridge, Phone, Taken, delivery, has_node};
+use crate::support::{ANA, Bridge, Phone, Taken, delivery, eventually, has_node};
 
 const CARD: &str = "BEGIN:VCARD\nVERSION:3.0\nFN:Kitchen\nEND:VCARD";
 
@@ -39,6 +39,18 @@ fn voice(begins: &[u8]) -> Content {
     Content::Voice {
         audio: Audio::new("audio/ogg; codecs=opus", bytes),
         transcript: "two soups".to_owned(),
+    }
+}
+
+/// A file that somebody has sent to this phone.
+fn file(handle: &str) -> Content {
+    Content::Media {
+        mime: "image/png".to_owned(),
+        handle: handle.to_owned(),
+        caption: None,
+        filename: None,
+        bytes: None,
+        sha256: None,
     }
 }
 
@@ -134,6 +146,70 @@ async fn a_voice_message_leaves_once_and_its_file_is_deleted() {
     let other = voice(b"RIFF");
     bridge.carry(ANA, delivery(2), 1, other).await.unwrap();
     assert_eq!(last(&phone)["body"], "two soups");
+    bridge.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_came_to_this_phone_leaves_again() {
+    if !has_node("a_file_that_came_to_this_phone_leaves_again") {
+        return;
+    }
+    for (mood, mime, kind) in [
+        (json!({}), "image/png", "image"),
+        (json!({ "send": "throws_after" }), "image/png", "image"),
+        (json!({}), "application/pdf", "document"),
+    ] {
+        let (phone, bridge) = with(mood).await;
+        phone.shows(
+            json!({ "id": "A2", "chat": ANA, "fromMe": false, "body": "",
+            "type": kind, "media": { "mime": mime, "data": "dHdvIHNvdXBz", "size": 9 } }),
+        );
+        eventually("it is accepted", || {
+            bridge.taken.handed_in("A2|false|").pop()
+        })
+        .await;
+        let inbound = bridge.taken.handed_in("A2|false|").remove(0);
+        let mut again = inbound.content;
+        if let Content::Media { caption, .. } = &mut again {
+            *caption = Some("as you asked".to_owned());
+        }
+        for attempt in 1..=2 {
+            let content = again.clone();
+            let sent = bridge.carry(ANA, delivery(1), attempt, content).await;
+            assert!(sent.unwrap().platform_id.is_some());
+        }
+        assert_eq!(phone.sent().len(), 1);
+        let sent = last(&phone);
+        assert_eq!(
+            (&sent["type"], &sent["body"]),
+            (&json!(kind), &json!("as you asked"))
+        );
+        assert_eq!(sent["media"]["data"], "dHdvIHNvdXBz");
+        bridge.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_on_this_phone_does_not_leave() {
+    if !has_node("a_file_that_is_not_on_this_phone_does_not_leave") {
+        return;
+    }
+    let (phone, bridge) = with(json!({})).await;
+    for (number, handle, kind) in [
+        (1, format!("false_{ANA}_A1"), ErrorKind::NotFound),
+        (2, format!("false_{ANA}_A9"), ErrorKind::NotFound),
+        (
+            3,
+            "https://example.com/menu.pdf".to_owned(),
+            ErrorKind::Unsupported,
+        ),
+    ] {
+        let refused = bridge.carry(ANA, delivery(number), 1, file(&handle)).await;
+        let refused = refused.unwrap_err();
+        let found = (refused.kind(), refused.outcome(), refused.is_terminal());
+        assert_eq!(found, (kind, Outcome::NotApplied, true));
+    }
+    assert!(phone.sent().is_empty());
     bridge.close().await;
 }
 

@@ -165,7 +165,9 @@ function sendable(content, options) {
     const bytes = Buffer.from(content.data, 'base64');
     const filehash = createHash('sha256').update(bytes).digest('base64');
     const media = { mime: content.mimetype, data: content.data, size: bytes.length, filehash };
-    return { type: options.sendAudioAsVoice ? 'ptt' : 'audio', body: '', media };
+    const [kind] = content.mimetype.split('/');
+    const type = options.sendMediaAsDocument ? 'document' : kind;
+    return { type: options.sendAudioAsVoice ? 'ptt' : type, body: options.caption ?? '', media };
   }
   if (content instanceof Location) return { type: 'location', body: '', location: content };
   const isCard = options.parseVCards && content.startsWith('BEGIN:VCARD');
