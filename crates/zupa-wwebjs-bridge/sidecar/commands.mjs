@@ -131,12 +131,15 @@ export class Commands {
     const failed = (reason, again) => job.resolve({ result: 'failed', reason, again });
     if (!this.#page.isReady()) return failed('not_ready', true);
     let chat;
+    let made;
     try {
       chat = await this.#page.chat(asked.chat);
       if (!chat) return failed('no_chat', false);
       if (asked.first === 'refuse' && !(await this.#page.hasSpoken(chat))) {
         return failed('first_contact', false);
       }
+      made = await this.#page.content(asked.what);
+      if (made === undefined) return failed('no_media', false);
     } catch {
       // Nothing was asked of the page but to look.
       return failed('page', true);
@@ -149,7 +152,7 @@ export class Commands {
       chat: address(asked.chat),
       // The page's own name of it, by which an echo comes.
       there: address(chat.id),
-      hash: mark(asked.what),
+      hash: mark(asked.what, made.sha256),
       at: this.#now(),
     };
     this.#journal.started(command, this.#now());
@@ -158,7 +161,7 @@ export class Commands {
     let shape;
     let answer;
     try {
-      const raw = await this.#page.send(chat, asked.what);
+      const raw = await this.#page.send(chat, made);
       shape = message(raw);
       answer = raw ? undefined : { result: 'failed', reason: 'null', again: true };
     } catch {

@@ -4,10 +4,11 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
-/** Its version, a function that makes a client, and its places; throws if it is not installed. */
+/** Its version, a function that makes a client, and parts of messages; throws if it is not installed. */
 export function load() {
-  const { Client, Location, NoAuth, version } = require('whatsapp-web.js');
-  return { version, Location, makeClient: (settings) => new Client(options(settings, new NoAuth())) };
+  const { Client, Location, MessageMedia, NoAuth, version } = require('whatsapp-web.js');
+  const makeClient = (settings) => new Client(options(settings, new NoAuth()));
+  return { version, Location, MessageMedia, makeClient };
 }
 
 function options(settings, authStrategy) {

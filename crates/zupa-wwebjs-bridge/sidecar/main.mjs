@@ -87,7 +87,7 @@ function start(settings) {
   const spool = new Spool(file('spool'), { events: settings.spool_events, bytes: settings.spool_bytes });
   const journal = new Journal(file('journal'), now());
   const accepted = new Told(file('told'));
-  const page = new Page(library);
+  const page = new Page(library, file('outgoing'));
   // What is on its way from an earlier life.
   let waiting = new Set();
   const isTold = (of) => waiting.has(of) || accepted.has(of);

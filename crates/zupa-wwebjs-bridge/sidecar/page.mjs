@@ -8,6 +8,11 @@ import { within } from './time.mjs';
 
 /** How long a look into the page may take. */
 const LOOK_MS = 15_000;
+/** What phones show as a voice message. */
+const VOICE = 'audio/ogg; codecs=opus';
+/** The largest file that is sent again, and how long it may take to get it. */
+const MAX_FILE_BYTES = 64 << 20;
+const FETCH_MS = 60_000;
 /** How long nobody asks again for the other name of somebody who has none. */
 const ALONE_MS = 10 * 60_000;
 /** Pairs of names that are remembered. */
@@ -16,13 +21,15 @@ const MAX_ALIASES = 10_000;
 export class Page {
   client;
   #library;
+  #outgoing;
   #isReady = false;
   #others = new Map();
   #alone = new Map();
 
-  /** `library` is for what it makes itself of the parts of a message. */
-  constructor(library) {
+  /** `library` makes parts of messages; `outgoing` is the folder of files that leave. */
+  constructor(library, outgoing) {
     this.#library = library;
+    this.#outgoing = outgoing;
   }
 
   isReady() {
@@ -56,19 +63,43 @@ export class Page {
     return (await look(chat.fetchMessages({ limit: 1, fromMe: false }))).length > 0;
   }
 
-  /** Not limited in time: whoever waits for it is. */
-  async send(chat, what) {
-    const { Location } = this.#library;
-    const content = what.kind === 'location'
-      ? new Location(what.latitude, what.longitude, { name: what.name ?? undefined })
-      : what.text;
+  /** What `content` made of it. Not limited in time: whoever waits for it is. */
+  async send(chat, { content, options }) {
     return this.client.sendMessage(address(chat.id), content, {
       waitUntilMsgSent: true,
       sendSeen: false,
       linkPreview: false,
       // A text that begins like a card is a text.
-      parseVCards: what.kind === 'card',
+      parseVCards: false,
+      ...options,
     });
+  }
+
+  /** What `send` takes, of what is to be said; none if its file is gone, or is another one. */
+  async content(what) {
+    const { Location, MessageMedia } = this.#library;
+    switch (what.kind) {
+      case 'location': {
+        const { latitude, longitude, name } = what;
+        return { content: new Location(latitude, longitude, { name: name ?? undefined }) };
+      }
+      case 'card':
+        return { content: what.text, options: { parseVCards: true } };
+      case 'voice': {
+        const bytes = fs.readFileSync(path.join(this.#outgoing, what.file));
+        const content = new MessageMedia(VOICE, bytes.toString('base64'));
+        return { content, options: { sendAudioAsVoice: true }, sha256: digest(bytes) };
+      }
+      case 'file': {
+        const { bytes, mime, filename } = await look(this.#fetch(what.handle, MAX_FILE_BYTES), FETCH_MS);
+        if (bytes === undefined) return undefined;
+        const content = new MessageMedia(mime, bytes.toString('base64'), filename);
+        const options = { caption: what.caption ?? undefined, sendMediaAsDocument: !what.is_shown };
+        return { content, options, sha256: digest(bytes) };
+      }
+      default:
+        return { content: what.text };
+    }
   }
 
   /** Reacts to a message of a chat by its name here. False if the chat has no such message. */
@@ -124,6 +155,14 @@ export class Page {
 
   async #media(handle, folder, name, most) {
     if (!this.isReady()) return { reason: 'not_ready' };
+    const { bytes, mime, reason } = await this.#fetch(handle, most);
+    if (bytes === undefined) return { reason };
+    fs.writeFileSync(path.join(folder, name), bytes, { mode: 0o600 });
+    return { file: name, mime };
+  }
+
+  /** The bytes of a received file, its type and its name; or the reason why there are none. */
+  async #fetch(handle, most) {
     if (key(handle)?.chat === undefined) return { reason: 'gone' };
     const raw = await this.client.getMessageById(handle);
     if (!raw?.hasMedia) return { reason: 'gone' };
@@ -135,8 +174,7 @@ export class Page {
     const bytes = Buffer.from(media.data, 'base64');
     if (bytes.length > most) return { reason: 'too_large' };
     if (sha256 !== undefined && digest(bytes) !== sha256) return { reason: 'altered' };
-    fs.writeFileSync(path.join(folder, name), bytes, { mode: 0o600 });
-    return { file: name, mime: String(media.mimetype) };
+    return { bytes, mime: String(media.mimetype), filename: media.filename ?? undefined };
   }
 
   async #ask(id) {

@@ -1,21 +1,29 @@
 // What can be said, and how it is known again in a chat.
 //
 // `{ kind: 'text', text }`, `{ kind: 'location', latitude, longitude, name }`,
-// `{ kind: 'card', text }`, `{ kind: 'reaction', to, emoji }`.
+// `{ kind: 'card', text }`, `{ kind: 'voice', file }`, `{ kind: 'file', handle, is_shown, caption }`,
+// `{ kind: 'reaction', to, emoji }`.
 
 import { contentHash } from './shape.mjs';
 
 /** Degrees behind the point: a metre. */
 const DIGITS = 5;
 
-/** What a message has in common with the one that it becomes. */
-export function mark(what) {
-  return what.kind === 'location' ? markOfPlace(what) : contentHash(what.text);
+/** What a message has in common with the one that it becomes; `sha256` is its file's, if it has one. */
+export function mark(what, sha256) {
+  if (what.kind === 'location') return markOfPlace(what);
+  return sha256 === undefined ? contentHash(what.text) : markOfFile({ sha256 });
 }
 
 /** The same of a message of ours in a chat. */
 export function markOf(shape) {
-  return shape.kind === 'location' && shape.location ? markOfPlace(shape.location) : contentHash(shape.body);
+  if (shape.kind === 'location' && shape.location) return markOfPlace(shape.location);
+  return shape.media ? markOfFile(shape.media) : contentHash(shape.body);
+}
+
+/** A file without a hash is like no other. */
+function markOfFile({ sha256 }) {
+  return sha256 && contentHash(`file|${sha256}`);
 }
 
 function markOfPlace({ latitude, longitude }) {

@@ -14,7 +14,7 @@ use zupa_core::{
 
 use crate::contacts::First;
 use crate::door::{Door, WwebjsBridge};
-use crate::say::{MAX_TEXT_CHARS, Say};
+use crate::say::{MAX_CAPTION_CHARS, MAX_TEXT_CHARS, Say};
 use crate::status::{State, word};
 use crate::wire::{Answer, Fate, ToSidecar};
 
@@ -47,6 +47,7 @@ impl Channel for WwebjsBridge {
                 pair: None,
             }),
             text_chars: Some(MAX_TEXT_CHARS),
+            caption_chars: Some(MAX_CAPTION_CHARS),
             ..Capabilities::new(Acknowledges::OnSend, Deduplicates::ByKey)
         }
     }
@@ -71,7 +72,7 @@ impl Channel for WwebjsBridge {
     }
 
     fn voice(&self) -> Voice {
-        Voice::TextOnly
+        Voice::Sends
     }
 
     async fn media(&self, handle: &str, max_bytes: u64, limit: Duration) -> Result<Media> {
@@ -90,7 +91,8 @@ impl Channel for WwebjsBridge {
 
 impl Door {
     async fn say(&self, message: &Outgoing, certain: bool) -> Result<SendReceipt> {
-        let what = Say::read(&message.content)?;
+        let command = message.delivery.to_string();
+        let what = Say::read(&message.content, &command)?;
         let Some(line) = self.line().filter(|_| self.standing() == State::Ready) else {
             return Err(self.not_ready(certain));
         };
@@ -100,13 +102,19 @@ impl Door {
             true => self.with_contacts(|contacts| contacts.first(now, &message.to.alias)),
             false => First::Refuse,
         };
-        let command = message.delivery.to_string();
+        let outgoing = self.config.session_dir.join("outgoing");
+        let _until_answered = what.lay_out(&outgoing).map_err(|source| {
+            Error::new(ErrorKind::Unavailable, "write down a voice message")
+                .with_source(source)
+                .with_retry(Retry::After(AGAIN))
+                .with_outcome(left_perhaps(certain))
+        })?;
         let answer = self.expect(command.clone());
         let said = line.say(&ToSidecar::Send {
             command: &command,
             attempt: message.attempt,
             chat: message.to.alias.as_str(),
-            what,
+            what: &what,
             first: match first {
                 First::Allow => "allow",
                 First::Refuse => "refuse",
@@ -135,10 +143,7 @@ impl Door {
         let mut error = Error::new(ErrorKind::Unavailable, "the phone is not ready")
             .with("state", state.as_str())
             .with_retry(Retry::After(AWAY))
-            .with_outcome(match certain {
-                true => Outcome::NotApplied,
-                false => Outcome::Unknown,
-            });
+            .with_outcome(left_perhaps(certain));
         if let Some(reason) = state.reason() {
             error = error.with("reason", reason);
         }
@@ -231,6 +236,7 @@ fn judge(answer: Answer, next_first: Option<Duration>) -> Result<SendReceipt> {
                     ErrorKind::Invalid,
                     "this person has never written, and is not written to first",
                 ),
+                "no_media" => (ErrorKind::NotFound, "the phone has no such file"),
                 "no_message" => (ErrorKind::NotFound, "the message is not in its chat"),
                 "no_chat" => (ErrorKind::NotFound, "WhatsApp knows nobody there"),
                 "refused" => (ErrorKind::Invalid, "WhatsApp did not take the message"),
@@ -246,6 +252,14 @@ fn judge(answer: Answer, next_first: Option<Duration>) -> Result<SendReceipt> {
                 .with_retry(retry)
                 .with_outcome(Outcome::NotApplied))
         }
+    }
+}
+
+/// The outcome of an attempt that was not begun.
+fn left_perhaps(certain: bool) -> Outcome {
+    match certain {
+        true => Outcome::NotApplied,
+        false => Outcome::Unknown,
     }
 }
 

@@ -53,7 +53,7 @@ impl Session {
             .mode(0o600)
             .open(folder.join("lock"))?;
         lock.try_lock().map_err(io::Error::from)?;
-        for inner in ["media", "tmp"] {
+        for inner in ["media", "outgoing", "tmp"] {
             let inner = folder.join(inner);
             // What a request before us has not taken, nobody will.
             match fs::remove_dir_all(&inner) {

@@ -1,19 +1,29 @@
 //! What can leave: a content becomes what the sidecar is told to say, or is refused.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
-use zupa_core::{Content, Error, ErrorKind, Result};
+use zupa_core::{Content, Digest, Error, ErrorKind, Result};
 
 /// More than anybody reads; beyond it WhatsApp cuts.
 pub(crate) const MAX_TEXT_CHARS: usize = 65_536;
+/// The longest words under a file.
+pub(crate) const MAX_CAPTION_CHARS: usize = 1_024;
+/// How the library's names of messages begin, and so the handles of their files.
+const HANDLES: [&str; 2] = ["true_", "false_"];
 /// The longest name of a place.
 const MAX_NAME_CHARS: usize = 1_000;
 /// The longest emoji: families have many parts.
 const MAX_EMOJI_CHARS: usize = 16;
 /// How a card begins.
 const CARD: &str = "BEGIN:VCARD";
+/// Where an Ogg file says what it holds: behind the first page's head.
+const CODEC: std::ops::Range<usize> = 28..36;
 
 /// What the sidecar is told to say.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Say<'a> {
     Text {
@@ -28,6 +38,20 @@ pub(crate) enum Say<'a> {
     Card {
         text: &'a str,
     },
+    /// Opus in Ogg. Too long for a frame, so it is in a file.
+    Voice {
+        #[serde(skip)]
+        bytes: &'a [u8],
+        /// In the folder of what leaves.
+        file: String,
+    },
+    /// A file that came to this phone, by the handle it came with.
+    File {
+        handle: &'a str,
+        /// A picture or a film is shown as one, anything else is a document.
+        is_shown: bool,
+        caption: Option<&'a str>,
+    },
     /// Sets what the bot thinks of a message; an empty emoji takes it back.
     Reaction {
         to: &'a str,
@@ -36,9 +60,11 @@ pub(crate) enum Say<'a> {
 }
 
 impl<'a> Say<'a> {
+    /// `command` is what the file of a voice message is called by.
+    ///
     /// *Errors*: [`ErrorKind::Unsupported`] for what no phone can say or this door has no way
     /// for, [`ErrorKind::Invalid`] for what breaks a limit.
-    pub(crate) fn read(content: &'a Content) -> Result<Self> {
+    pub(crate) fn read(content: &'a Content, command: &str) -> Result<Self> {
         match content {
             Content::Text { text } => {
                 within(text, MAX_TEXT_CHARS, "a text")?;
@@ -61,6 +87,41 @@ impl<'a> Say<'a> {
                     latitude: *latitude,
                     longitude: *longitude,
                     name,
+                })
+            }
+            Content::Voice { audio, .. } if is_opus(&audio.bytes) => Ok(Self::Voice {
+                bytes: &audio.bytes,
+                file: Digest::of(command.as_bytes()).to_hex(),
+            }),
+            // No phone plays anything else as a voice message, and the words are at hand.
+            Content::Voice { transcript, .. } => {
+                within(transcript, MAX_TEXT_CHARS, "a text")?;
+                Ok(Self::Text { text: transcript })
+            }
+            Content::Media {
+                mime,
+                handle,
+                caption,
+                ..
+            } => {
+                if !HANDLES.iter().any(|begins| handle.starts_with(begins)) {
+                    return Err(Error::new(
+                        ErrorKind::Unsupported,
+                        "only files that came to this phone can be sent",
+                    ));
+                }
+                let caption = caption.as_deref().filter(|words| !words.trim().is_empty());
+                if let Some(words) = caption {
+                    if mime.starts_with("audio/") || mime == "image/webp" {
+                        return Err(Error::invalid("no words go under such a file"));
+                    }
+                    within(words, MAX_CAPTION_CHARS, "a caption")?;
+                }
+                let shown = ["image/", "video/", "audio/"];
+                Ok(Self::File {
+                    handle,
+                    is_shown: shown.iter().any(|kind| mime.starts_with(kind)),
+                    caption,
                 })
             }
             Content::Contacts { cards } => match cards.as_slice() {
@@ -89,6 +150,37 @@ impl<'a> Say<'a> {
     }
 }
 
+/// A file on its way out, deleted with this.
+#[derive(Debug)]
+pub(crate) struct Leaving(PathBuf);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // What stays is deleted when the session is taken the next time.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Say<'_> {
+    /// Puts what does not fit into a frame where the sidecar reads it.
+    pub(crate) fn lay_out(&self, folder: &Path) -> io::Result<Option<Leaving>> {
+        use std::os::unix::fs::OpenOptionsExt;
+
+        let Self::Voice { bytes, file, .. } = self else {
+            return Ok(None);
+        };
+        let leaving = Leaving(folder.join(file));
+        let mut options = File::options();
+        options.create(true).write(true).truncate(true).mode(0o600);
+        options.open(&leaving.0)?.write_all(bytes)?;
+        Ok(Some(leaving))
+    }
+}
+
+fn is_opus(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"OggS") && bytes.get(CODEC) == Some(b"OpusHead".as_slice())
+}
+
 fn within(text: &str, limit: usize, what: &'static str) -> Result<()> {
     let chars = text.chars().count();
     if text.trim().is_empty() || chars > limit {
@@ -114,6 +206,17 @@ mod tests {
         }
     }
 
+    fn file(caption: &str) -> Content {
+        Content::Media {
+            mime: "image/png".to_owned(),
+            handle: "false_15550001111@c.us_A1".to_owned(),
+            caption: Some(caption.to_owned()),
+            filename: None,
+            bytes: None,
+            sha256: None,
+        }
+    }
+
     fn reaction(to: &str, emoji: &str) -> Content {
         Content::Reaction {
             to: to.to_owned(),
@@ -136,6 +239,11 @@ mod tests {
                 json!({ "kind": "location", "latitude": -23.5, "longitude": -46.6, "name": "here" }),
             ),
             (
+                file("look"),
+                json!({ "kind": "file", "handle": "false_15550001111@c.us_A1",
+                    "is_shown": true, "caption": "look" }),
+            ),
+            (
                 cards(&["BEGIN:VCARD\nEND:VCARD"]),
                 json!({ "kind": "card", "text": "BEGIN:VCARD\nEND:VCARD" }),
             ),
@@ -145,7 +253,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                serde_json::to_value(Say::read(&content).unwrap()).unwrap(),
+                serde_json::to_value(Say::read(&content, "k").unwrap()).unwrap(),
                 told
             );
         }
@@ -154,8 +262,9 @@ mod tests {
     #[test]
     fn what_breaks_a_limit_is_refused_and_not_quoted() {
         let long = "\u{1F600}".repeat(MAX_TEXT_CHARS);
-        assert!(Say::read(&Content::text(&long)).is_ok());
+        assert!(Say::read(&Content::text(&long), "k").is_ok());
         for content in [
+            file(&"x".repeat(MAX_CAPTION_CHARS + 1)),
             Content::text(long + "x"),
             Content::text(" \n"),
             place(90.1, None),
@@ -168,14 +277,14 @@ mod tests {
             reaction("A1|false|", "can ary"),
             reaction("A1|false|", &"\u{200d}".repeat(17)),
         ] {
-            let error = Say::read(&content).unwrap_err();
+            let error = Say::read(&content, "k").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
             assert!(!error.to_string().contains("canary"));
         }
         let other = Content::Unsupported {
             raw_kind: "canary".to_owned(),
         };
-        let error = Say::read(&other).unwrap_err();
+        let error = Say::read(&other, "k").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(!error.to_string().contains("canary"));
     }

@@ -102,7 +102,7 @@ pub(crate) enum ToSidecar<'a> {
         command: &'a str,
         attempt: u32,
         chat: &'a str,
-        what: Say<'a>,
+        what: &'a Say<'a>,
         /// `refuse` or `allow`: whether the person may be written to first.
         first: &'a str,
         timeout_ms: u64,

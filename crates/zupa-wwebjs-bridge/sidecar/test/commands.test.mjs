@@ -35,6 +35,7 @@ function over(page = {}, file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 
     told: (_, level, command) => told.push([command, level]),
     page: {
       isReady: () => true,
+      content: async () => ({}),
       chat: async (id) => ({ id }),
       fetch: async () => [],
       hasSpoken: async () => true,

@@ -1,9 +1,9 @@
-//! What leaves beside texts: places, cards and reactions.
+//! What leaves beside texts: places, cards, voice messages, files of this phone, reactions.
 
 use serde_json::{Value, json};
-use zupa_core::{Content, ErrorKind, Outcome};
+use zupa_core::{Audio, Channel, Content, ErrorKind, Outcome, Voice};
 
-use crate::support::{ANA, Bridge, Phone, Taken, delivery, has_node};
+use crate::support::{ANA, Bridge, Phone, Taken, delivery, eventually, has_node};
 
 const CARD: &str = "BEGIN:VCARD\nVERSION:3.0\nFN:Kitchen\nEND:VCARD";
 
@@ -28,6 +28,29 @@ fn place() -> Content {
 fn card() -> Content {
     Content::Contacts {
         cards: vec![json!(CARD)],
+    }
+}
+
+/// What begins as Opus in Ogg does, or as something else.
+fn voice(begins: &[u8]) -> Content {
+    let mut bytes = begins.to_vec();
+    bytes.resize(28, 0);
+    bytes.extend(b"OpusHead, two soups");
+    Content::Voice {
+        audio: Audio::new("audio/ogg; codecs=opus", bytes),
+        transcript: "two soups".to_owned(),
+    }
+}
+
+/// A file that somebody has sent to this phone.
+fn file(handle: &str) -> Content {
+    Content::Media {
+        mime: "image/png".to_owned(),
+        handle: handle.to_owned(),
+        caption: None,
+        filename: None,
+        bytes: None,
+        sha256: None,
     }
 }
 
@@ -83,11 +106,11 @@ async fn a_place_and_a_card_leave_once_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_place_and_a_card_are_found_however_the_page_ends() {
-    if !has_node("a_place_and_a_card_are_found_however_the_page_ends") {
+async fn each_kind_is_found_however_the_page_ends() {
+    if !has_node("each_kind_is_found_however_the_page_ends") {
         return;
     }
-    for content in [place(), card()] {
+    for content in [place(), card(), voice(b"OggS")] {
         for mood in ["throws_after", "null_after"] {
             let (phone, bridge) = with(json!({ "send": mood })).await;
             let kind = content.kind();
@@ -97,6 +120,97 @@ async fn a_place_and_a_card_are_found_however_the_page_ends() {
             bridge.close().await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_message_leaves_once_and_its_file_is_deleted() {
+    if !has_node("a_voice_message_leaves_once_and_its_file_is_deleted") {
+        return;
+    }
+    let (phone, bridge) = with(json!({})).await;
+    assert_eq!(bridge.bridge.voice(), Voice::Sends);
+    for attempt in 1..=2 {
+        let sent = bridge
+            .carry(ANA, delivery(1), attempt, voice(b"OggS"))
+            .await;
+        assert!(sent.unwrap().platform_id.is_some());
+    }
+    assert_eq!(phone.sent().len(), 1);
+    let sent = last(&phone);
+    assert_eq!(sent["type"], "ptt");
+    assert_eq!(sent["media"]["mime"], "audio/ogg; codecs=opus");
+    assert_eq!(sent["media"]["size"], 28 + 19);
+    let left = std::fs::read_dir(phone.path("session/outgoing")).unwrap();
+    assert_eq!(left.count(), 0);
+    // No phone plays anything else as a voice message.
+    let other = voice(b"RIFF");
+    bridge.carry(ANA, delivery(2), 1, other).await.unwrap();
+    assert_eq!(last(&phone)["body"], "two soups");
+    bridge.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_came_to_this_phone_leaves_again() {
+    if !has_node("a_file_that_came_to_this_phone_leaves_again") {
+        return;
+    }
+    for (mood, mime, kind) in [
+        (json!({}), "image/png", "image"),
+        (json!({ "send": "throws_after" }), "image/png", "image"),
+        (json!({}), "application/pdf", "document"),
+    ] {
+        let (phone, bridge) = with(mood).await;
+        phone.shows(
+            json!({ "id": "A2", "chat": ANA, "fromMe": false, "body": "",
+            "type": kind, "media": { "mime": mime, "data": "dHdvIHNvdXBz", "size": 9 } }),
+        );
+        eventually("it is accepted", || {
+            bridge.taken.handed_in("A2|false|").pop()
+        })
+        .await;
+        let inbound = bridge.taken.handed_in("A2|false|").remove(0);
+        let mut again = inbound.content;
+        if let Content::Media { caption, .. } = &mut again {
+            *caption = Some("as you asked".to_owned());
+        }
+        for attempt in 1..=2 {
+            let content = again.clone();
+            let sent = bridge.carry(ANA, delivery(1), attempt, content).await;
+            assert!(sent.unwrap().platform_id.is_some());
+        }
+        assert_eq!(phone.sent().len(), 1);
+        let sent = last(&phone);
+        assert_eq!(
+            (&sent["type"], &sent["body"]),
+            (&json!(kind), &json!("as you asked"))
+        );
+        assert_eq!(sent["media"]["data"], "dHdvIHNvdXBz");
+        bridge.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_on_this_phone_does_not_leave() {
+    if !has_node("a_file_that_is_not_on_this_phone_does_not_leave") {
+        return;
+    }
+    let (phone, bridge) = with(json!({})).await;
+    for (number, handle, kind) in [
+        (1, format!("false_{ANA}_A1"), ErrorKind::NotFound),
+        (2, format!("false_{ANA}_A9"), ErrorKind::NotFound),
+        (
+            3,
+            "https://example.com/menu.pdf".to_owned(),
+            ErrorKind::Unsupported,
+        ),
+    ] {
+        let refused = bridge.carry(ANA, delivery(number), 1, file(&handle)).await;
+        let refused = refused.unwrap_err();
+        let found = (refused.kind(), refused.outcome(), refused.is_terminal());
+        assert_eq!(found, (kind, Outcome::NotApplied, true));
+    }
+    assert!(phone.sent().is_empty());
+    bridge.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 
 'use strict';
 
+const { createHash } = require('node:crypto');
 const { EventEmitter } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -152,8 +153,22 @@ class Location {
   }
 }
 
+class MessageMedia {
+  constructor(mimetype, data) {
+    Object.assign(this, { mimetype, data });
+  }
+}
+
 /** What becomes of what is sent. */
 function sendable(content, options) {
+  if (content instanceof MessageMedia) {
+    const bytes = Buffer.from(content.data, 'base64');
+    const filehash = createHash('sha256').update(bytes).digest('base64');
+    const media = { mime: content.mimetype, data: content.data, size: bytes.length, filehash };
+    const [kind] = content.mimetype.split('/');
+    const type = options.sendMediaAsDocument ? 'document' : kind;
+    return { type: options.sendAudioAsVoice ? 'ptt' : type, body: options.caption ?? '', media };
+  }
   if (content instanceof Location) return { type: 'location', body: '', location: content };
   const isCard = options.parseVCards && content.startsWith('BEGIN:VCARD');
   return isCard ? { type: 'vcard', body: content, vCards: [content] } : { body: content };
@@ -353,4 +368,4 @@ class Client extends EventEmitter {
 
 class NoAuth {}
 
-module.exports = { Client, Location, NoAuth, version: '1.34.7' };
+module.exports = { Client, Location, MessageMedia, NoAuth, version: '1.34.7' };
