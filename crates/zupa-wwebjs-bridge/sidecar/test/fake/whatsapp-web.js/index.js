@@ -226,7 +226,7 @@ class Client extends EventEmitter {
     this.begin();
   }
 
-  begin() {
+  async begin() {
     const { start } = mood();
     mayDie();
     this.known = lines().length;
