@@ -10,6 +10,8 @@ import { namesOf } from './told.mjs';
 const MINUTE = 60_000;
 /** What was said shortly before the last sign of life is looked for again. */
 const OVERLAP = 10 * MINUTE;
+/** No clock is further ahead. */
+const MAX_AHEAD = 24 * 60 * MINUTE;
 const MAX_SEEN = 20_000;
 /** Characters; as many as fit into a frame however they are written. */
 const MAX_EDIT = 150_000;
@@ -28,6 +30,7 @@ export class ClientLife {
   #isOver = false;
   #isDue = false;
   #isBehind = false;
+  #ahead;
   #probing;
 
   /**
@@ -83,6 +86,7 @@ export class ClientLife {
     on('change_state', (state) => this.#changed(state));
     on('disconnected', (reason) => this.#disconnected(reason));
     inOrder('message', (raw) => this.#inChat(message(raw), async (shape) => {
+      this.#compare(shape);
       this.#emit(...(await this.#said(shape, 'live')));
     }));
     inOrder('message_create', (raw) => this.#inChat(message(raw), (shape) => this.#own(shape)));
@@ -151,9 +155,24 @@ export class ClientLife {
     if (this.#isOver || this.#state[0] === 'blocked') return;
     // What could not be read is looked for again in the next life.
     this.#isBehind ||= unread > 0;
-    if (!this.#isBehind) mark.write(began);
+    if (!this.#isBehind) this.#isWhole(began);
     this.#to('ready');
     this.#probing ??= this.#each(this.#of.settings.probe_ms, () => this.#probe());
+  }
+
+  /** Everything was told up to this time of ours, which is written down in WhatsApp's. */
+  #isWhole(at) {
+    this.#of.mark.write(at - (this.#ahead ?? 0));
+  }
+
+  /**
+   * How far our clock is ahead of WhatsApp's, at most: by as much as the message is old that
+   * came with the least delay. Too much costs nothing but a longer look back.
+   */
+  #compare(shape) {
+    if (shape.at === undefined) return;
+    const ahead = Math.max(0, this.#of.now() - (shape.at + 1) * 1000);
+    this.#ahead = Math.min(this.#ahead ?? MAX_AHEAD, ahead);
   }
 
   async #flush(chat) {
@@ -164,14 +183,14 @@ export class ClientLife {
   }
 
   async #probe() {
-    const { page, mark, now } = this.#of;
+    const { page, now } = this.#of;
     const began = now();
     const state = await page.state();
     if (this.#isOver) return;
     if (state === 'HUNG') this.#end('page_hung');
     else if (state === 'CONNECTED') {
       const isWhole = this.#waiting === undefined && !this.#isDue && !this.#isBehind;
-      if (this.#state[0] === 'ready' && isWhole) mark.write(began);
+      if (this.#state[0] === 'ready' && isWhole) this.#isWhole(began);
       else this.#changed(state);
     } else this.#changed(state);
   }

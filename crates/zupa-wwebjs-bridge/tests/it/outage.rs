@@ -188,6 +188,38 @@ async fn a_clock_of_ours_that_is_behind_costs_no_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_of_ours_that_is_ahead_costs_no_message() {
+    if !has_node("a_clock_of_ours_that_is_ahead_costs_no_message") {
+        return;
+    }
+    let phone = Phone::new();
+    let taken = Taken::default();
+    // By WhatsApp's clock, whatever is said is said 15 minutes ago.
+    let says = |id: &str| {
+        phone.shows(json!({ "id": id, "chat": ANA, "fromMe": false, "body": id,
+            "t": seconds() - 900 }));
+    };
+    let bridge = phone.bridge_with(phone.config(), taken.clone());
+    bridge.ready().await;
+    says("A1");
+    eventually("it is accepted", || taken.inbounds().pop()).await;
+    let before = std::fs::read_to_string(phone.path("session/caught-up")).unwrap();
+    eventually("the connection is looked at", || {
+        let now = std::fs::read_to_string(phone.path("session/caught-up"));
+        (now.ok()? != before).then_some(())
+    })
+    .await;
+    bridge.kill().await;
+    says("A2");
+    let bridge = phone.bridge_with(phone.config(), taken.clone());
+    eventually("what was missed is accepted", || {
+        taken.handed_in("A2|false|").pop()
+    })
+    .await;
+    bridge.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_to_messages_meanwhile_is_told_once() {
     if !has_node("what_was_done_to_messages_meanwhile_is_told_once") {
         return;
