@@ -10,7 +10,8 @@ mod attempt;
 mod doubt;
 mod line;
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::settings::Settings;
 use crate::telemetry;
 use crate::writer::Writer;
 use doubt::Doubt;
-pub(crate) use line::Lines;
+pub(crate) use line::{LineEnd, Lines};
 
 /// Deliveries that one look lists.
 const PAGE: usize = 256;
@@ -81,29 +82,43 @@ pub(crate) struct Hands {
 }
 
 #[derive(Debug, Default)]
-struct Held {
-    deliveries: HashSet<(ConversationId, Number)>,
-    /// Conversations with a row behind the one at work: look when it is settled.
-    waiting: HashSet<ConversationId>,
+struct Held(HashMap<ConversationId, OfOne>);
+
+/// What is in hand of one conversation.
+#[derive(Debug, Default)]
+struct OfOne {
+    deliveries: HashSet<Number>,
+    /// Whether a row waits behind: look when one of these is settled.
+    is_awaited: bool,
 }
 
 impl Hands {
     /// Takes a delivery; false when it is in hand already.
-    fn take(&self, key: (ConversationId, Number)) -> bool {
-        self.lock().deliveries.insert(key)
+    fn take(&self, (conversation, number): (ConversationId, Number)) -> bool {
+        let mut held = self.lock();
+        let of_one = held.0.entry(conversation).or_default();
+        of_one.deliveries.insert(number)
     }
 
     /// Lets a delivery go, and looks for what waited behind it.
-    fn let_go(&self, key: (ConversationId, Number)) {
+    fn let_go(&self, (conversation, number): (ConversationId, Number)) {
         let mut held = self.lock();
-        held.deliveries.remove(&key);
-        if held.waiting.remove(&key.0) {
+        let Entry::Occupied(mut of_one) = held.0.entry(conversation) else {
+            return;
+        };
+        of_one.get_mut().deliveries.remove(&number);
+        if std::mem::take(&mut of_one.get_mut().is_awaited) {
             self.look.notify_one();
+        }
+        if of_one.get().deliveries.is_empty() {
+            of_one.remove();
         }
     }
 
     fn wait_behind(&self, conversation: ConversationId) {
-        self.lock().waiting.insert(conversation);
+        if let Some(of_one) = self.lock().0.get_mut(&conversation) {
+            of_one.is_awaited = true;
+        }
         self.look.notify_one();
     }
 
@@ -218,7 +233,10 @@ impl Deliverer {
                     false => doubt.settle(),
                 };
                 info!(delivery_id = %delivery.id, ?settlement, "settling a send in doubt");
-                self.settle(&delivery, settlement).await;
+                if !self.settle(&delivery, settlement).await {
+                    // In hand, so that it is not tried as fast as it fails.
+                    tokio::time::sleep(self.settings.poll).await;
+                }
                 self.hands.wait_behind(delivery.conversation);
             }
             (DeliveryState::Sending, Some(since)) => {
@@ -287,7 +305,12 @@ impl Deliverer {
             Ok(receipt) => Settlement::Sent {
                 platform_id: receipt.platform_id,
             },
-            Err(error) => self.judge(&delivery, door.capabilities().deduplicates, error),
+            Err(error) => {
+                if error.outcome() == Outcome::NotApplied {
+                    self.lines.give_back(door.id());
+                }
+                self.judge(&delivery, door.capabilities().deduplicates, error)
+            }
         };
         self.settle(&delivery, settlement).await;
     }
@@ -322,15 +345,16 @@ impl Deliverer {
     /// looked for where a door takes messages, here or in another process. If somebody else
     /// went past it meanwhile, the row is theirs and stays so.
     async fn put_off(&self, delivery: &Delivery, kind: ErrorKind) {
+        self.lines.give_back(&delivery.to.channel);
         let not_before = self.clock.wall();
         let settlement = Settlement::Retry { not_before, kind };
         self.settle(delivery, settlement).await;
         self.hands.wait_behind(delivery.conversation);
     }
 
-    /// Hands a settlement in; again, after a failure that may pass, because
-    /// without it the send is in doubt.
-    async fn settle(&self, delivery: &Delivery, settlement: Settlement) {
+    /// Hands a settlement in; again, after a failure that may pass, because without it the
+    /// send is in doubt. Room on a disk may be made. True if it is written.
+    async fn settle(&self, delivery: &Delivery, settlement: Settlement) -> bool {
         let settle = Settle {
             conversation: delivery.conversation,
             number: delivery.number,
@@ -341,9 +365,10 @@ impl Deliverer {
         let (began, mut pauses) = (self.clock.monotonic(), Pauses::default());
         while let Err(error) = self.writer.settle(settle.clone()).await {
             let tried = self.clock.monotonic().saturating_sub(began);
-            if !may_pass(&error) || tried > self.settings.doubt {
+            let passes = may_pass(&error) || error.kind() == ErrorKind::Full;
+            if !passes || tried > self.settings.doubt {
                 warn!(delivery_id = %delivery.id, %error, "could not settle; the send is in doubt");
-                return;
+                return false;
             }
             let pause = pauses.next();
             self.bus
@@ -352,5 +377,6 @@ impl Deliverer {
         }
         let settled = telemetry::settled(delivery, &settle.settlement, settled_at);
         self.bus.emit(settled);
+        true
     }
 }

@@ -17,12 +17,15 @@ use zupa_core::{Clock, EventBus, Intake, Model, ProcessId, Result, Store};
 
 use crate::agent::Agent;
 use crate::claim::{Hiring, InFlight};
+use crate::deliver::LineEnd;
 use crate::resilience::{Breaker, Guards};
 use crate::writer::Health;
 
 pub use self::builder::Builder;
 
-/// How long a shutdown waits for the last events to be handed out.
+/// How long a shutdown waits for replies that stand in a line when the last turn has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long it waits for the last events to be handed out.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
 
 /// The running path.
@@ -42,6 +45,7 @@ pub struct Runtime {
     guards: Arc<Guards>,
     intake_stop: CancellationToken,
     turns_stop: CancellationToken,
+    line_end: LineEnd,
     last_stop: CancellationToken,
     workers: TaskTracker,
     sends: TaskTracker,
@@ -138,6 +142,9 @@ impl Runtime {
         let finish = async {
             self.workers.wait().await;
             self.sends.close();
+            // What has just been said leaves, if it leaves soon. Cancel safe.
+            let _ = tokio::time::timeout(LAST_WORDS, self.sends.wait()).await;
+            self.line_end.all.cancel();
             self.sends.wait().await;
         };
         if tokio::time::timeout(deadline, finish).await.is_err() {
@@ -147,6 +154,7 @@ impl Runtime {
             );
             drained = Drained::CutShort;
         }
+        self.line_end.all.cancel();
         self.last_stop.cancel();
         for task in self.tasks {
             // A worker cut short goes with the process; its claim stays written.

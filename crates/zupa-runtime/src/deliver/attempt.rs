@@ -33,16 +33,21 @@ impl Deliverer {
                     && self.ask(&delivery, pace, None).await == Some(Attempted::Granted)
                 {
                     self.send(ready(delivery, true), leave).await;
+                } else {
+                    self.lines.give_back(door.id());
                 }
             }
             Some(Attempted::Ended) => {
+                self.lines.give_back(door.id());
                 info!(delivery_id = %delivery.id, "the reply window is closed");
                 let kind = ReplyWindow::KIND;
                 let ended = Settlement::Failed { kind };
                 let ended = telemetry::settled(&delivery, &ended, self.clock.wall());
                 self.bus.emit(ended);
             }
-            Some(Attempted::Lost | Attempted::Paced { .. }) | None => {}
+            Some(Attempted::Lost | Attempted::Paced { .. }) | None => {
+                self.lines.give_back(door.id());
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use zupa_core::store::OpenDoors;
 use zupa_core::{Channel, ChannelId, Clock, Lane, Pace, Timestamp};
 
@@ -16,45 +17,64 @@ use crate::doors::Doors;
 use crate::resilience::GuardedChannel;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-/// Deliveries of a lane that may stand in a line; the others wait in the store.
+/// The longest that anything stands in a line: what waits for longer waits in the store, and
+/// is read anew when its time has come.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Most deliveries of a lane that stand in one.
 const LINE: usize = 128;
 
 /// The lines of this process's doors.
 #[derive(Debug)]
-pub(crate) struct Lines(HashMap<ChannelId, Line>);
+pub(crate) struct Lines {
+    lines: HashMap<ChannelId, Line>,
+    end: LineEnd,
+}
+
+/// How lines end with their process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LineEnd {
+    /// From here on nothing leaves that nobody has asked for.
+    pub news: CancellationToken,
+    /// From here on nothing is begun.
+    pub all: CancellationToken,
+}
 
 impl Lines {
-    pub(crate) fn of(doors: &Doors) -> Self {
+    pub(crate) fn of(doors: &Doors, end: LineEnd) -> Self {
         let paced = doors.all().filter_map(|door| {
             let pace = door.capabilities().pace?;
             Some((door.id().clone(), Line::new(pace)))
         });
-        Self(paced.collect())
+        Self {
+            lines: paced.collect(),
+            end,
+        }
     }
 
     /// What is wanted `now` of the doors that take a message, and how much of that stands in
     /// their lines already.
     pub(super) fn wanted(&self, doors: &Doors, now: Timestamp) -> (OpenDoors, usize) {
         let (mut wanted, mut in_line) = (OpenDoors::default(), 0);
-        for door in doors.open() {
-            let line = self.0.get(door.id());
-            let standing = line.map(Line::standing).unwrap_or_default();
-            if standing.replies >= LINE {
+        for door in doors.open().filter(|_| !self.end.all.is_cancelled()) {
+            let line = self.lines.get(door.id());
+            let room = line.map_or_else(Room::whole, Line::room);
+            let Some(replies) = room.replies else {
                 continue;
-            }
-            in_line += standing.replies;
-            if standing.others >= LINE || door.is_quiet(now) {
-                wanted.replies.push(door.id().clone());
-            } else {
-                in_line += standing.others;
-                wanted.all.push(door.id().clone());
+            };
+            in_line += replies;
+            match room.others {
+                Some(others) if !door.is_quiet(now) && !self.end.news.is_cancelled() => {
+                    in_line += others;
+                    wanted.all.push(door.id().clone());
+                }
+                _ => wanted.replies.push(door.id().clone()),
             }
         }
         (wanted, in_line)
     }
 
-    /// Waits until the door may be sent to; false if it takes no such message any more.
-    /// `random` spreads the gaps. Cancel safe.
+    /// Waits until the door may be sent to; false if it takes no such message soon, and then
+    /// no place is taken. `random` spreads the gaps. Cancel safe.
     pub(super) async fn pass(
         &self,
         door: &GuardedChannel,
@@ -62,11 +82,24 @@ impl Lines {
         clock: &dyn Clock,
         random: u64,
     ) -> bool {
-        let is_quiet = || lane != Lane::Reply && door.is_quiet(clock.wall());
-        let takes_it = || door.admits() && !is_quiet();
-        match self.0.get(door.id()) {
-            Some(line) => line.pass(lane, random, takes_it).await,
-            None => takes_it(),
+        let (end, is_reply) = (&self.end, lane == Lane::Reply);
+        let stop = if is_reply { &end.all } else { &end.news };
+        let is_quiet = || !is_reply && door.is_quiet(clock.wall());
+        let takes_it = || door.admits() && !is_quiet() && !stop.is_cancelled();
+        let Some(line) = self.lines.get(door.id()) else {
+            return takes_it();
+        };
+        // Cancel safe, both.
+        tokio::select! {
+            passed = line.pass(is_reply, random, takes_it) => passed,
+            () = stop.cancelled() => false,
+        }
+    }
+
+    /// A place was taken, and certainly nothing has left.
+    pub(super) fn give_back(&self, door: &ChannelId) {
+        if let Some(line) = self.lines.get(door) {
+            line.lock().left.pop_back();
         }
     }
 }
@@ -84,7 +117,7 @@ struct Line {
 #[derive(Debug)]
 struct Next {
     /// Nothing leaves before.
-    at: Instant,
+    after: Instant,
     /// When the messages of the last hour left; kept where they are counted.
     left: VecDeque<Instant>,
     standing: Standing,
@@ -97,6 +130,22 @@ struct Standing {
     others: usize,
 }
 
+/// How many stand in the line, where there is room for one more.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    replies: Option<usize>,
+    others: Option<usize>,
+}
+
+impl Room {
+    fn whole() -> Self {
+        Self {
+            replies: Some(0),
+            others: Some(0),
+        }
+    }
+}
+
 impl Line {
     fn new(pace: Pace) -> Self {
         Self {
@@ -104,23 +153,33 @@ impl Line {
             replies: tokio::sync::Mutex::default(),
             others: tokio::sync::Mutex::default(),
             next: Mutex::new(Next {
-                at: Instant::now() + pace.gap,
+                after: Instant::now() + pace.gap,
                 left: VecDeque::new(),
                 standing: Standing::default(),
             }),
         }
     }
 
-    fn standing(&self) -> Standing {
-        self.lock().standing
+    fn room(&self) -> Room {
+        let in_time = PATIENCE.as_nanos() / self.pace.gap.as_nanos().max(1);
+        let most = usize::try_from(in_time).unwrap_or(LINE).clamp(1, LINE);
+        let soon = Instant::now() + PATIENCE;
+        let mut next = self.lock();
+        let standing = next.standing;
+        let mut has_room =
+            |is_reply, count| count < most && self.opens(&mut next, is_reply) <= soon;
+        Room {
+            replies: has_room(true, standing.replies).then_some(standing.replies),
+            others: has_room(false, standing.others).then_some(standing.others),
+        }
     }
 
     /// Waits for its turn. No message that nobody has asked for leaves while a reply waits.
-    /// False, and no place is taken, if the door is closed when its turn comes.
+    /// False, and no place is taken, if the door is closed when its turn comes, or the turn
+    /// does not come soon.
     ///
     /// *Cancel safety*: whoever goes away leaves the line.
-    async fn pass(&self, lane: Lane, random: u64, is_open: impl Fn() -> bool) -> bool {
-        let is_reply = lane == Lane::Reply;
+    async fn pass(&self, is_reply: bool, random: u64, is_open: impl Fn() -> bool) -> bool {
         let _counted = Counted::new(self, is_reply);
         let _in_front = match is_reply {
             true => self.replies.lock().await,
@@ -129,6 +188,7 @@ impl Line {
         while is_open() {
             match self.take(is_reply, random) {
                 Ok(()) => return true,
+                Err(again) if again > Instant::now() + PATIENCE => return false,
                 Err(again) => tokio::time::sleep_until(again).await,
             }
         }
@@ -139,21 +199,34 @@ impl Line {
     fn take(&self, is_reply: bool, random: u64) -> Result<(), Instant> {
         let now = Instant::now();
         let mut next = self.lock();
-        if now < next.at {
-            return Err(next.at);
+        let opens = self.opens(&mut next, is_reply);
+        if now < opens {
+            return Err(opens);
         }
         if !is_reply && next.standing.replies > 0 {
-            return Err(now + self.pace.gap);
+            return Err(now + self.pace.gap.max(Duration::from_millis(1)));
         }
-        next.at = now + self.gap(random);
-        if let Some(most) = self.pace.per_hour {
+        next.after = now + self.gap(random);
+        if self.pace.per_hour.is_some() {
             next.left.push_back(now);
-            if next.left.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
-                let first = next.left.pop_front().unwrap_or(now);
-                next.at = next.at.max(first + HOUR);
-            }
         }
         Ok(())
+    }
+
+    /// When the next may leave. Half of an hour's messages are kept for replies.
+    fn opens(&self, next: &mut Next, is_reply: bool) -> Instant {
+        let Some(most) = self.pace.per_hour else {
+            return next.after;
+        };
+        let now = Instant::now();
+        while next.left.front().is_some_and(|left| *left + HOUR <= now) {
+            next.left.pop_front();
+        }
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let most = if is_reply { most } else { most.div_ceil(2) };
+        let full = next.left.len().checked_sub(most.max(1));
+        let first = full.and_then(|place| next.left.get(place));
+        first.map_or(next.after, |first| next.after.max(*first + HOUR))
     }
 
     /// The low bits are random in every kind of id.
@@ -208,7 +281,7 @@ mod tests {
     }
 
     async fn pass(line: &Line, lane: Lane) -> bool {
-        line.pass(lane, 0, || true).await
+        line.pass(lane == Lane::Reply, 0, || true).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -275,19 +348,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_hour_has_so_many_messages_and_not_one_more() {
+    async fn an_hour_has_so_many_messages_and_keeps_half_for_replies() {
         let line = Line::new(Pace {
             gap: Duration::from_secs(10),
-            per_hour: Some(3),
+            per_hour: Some(4),
             ..Pace::per_second(1)
         });
         let began = Instant::now();
         let mut passed = Vec::new();
-        for _ in 0..7 {
-            assert!(pass(&line, Lane::Reply).await);
+        for lane in [Lane::Proactive, Lane::Late, Lane::Reply, Lane::Reply] {
+            assert!(pass(&line, lane).await);
             passed.push(began.elapsed().as_secs());
         }
-        assert_eq!(passed, [10, 20, 30, 3_610, 3_620, 3_630, 7_210]);
+        assert_eq!(passed, [10, 20, 30, 40]);
+        // Whoever would stand for an hour does not stand.
+        for (lane, at) in [
+            (Lane::Reply, 3_590),
+            (Lane::Proactive, 3_590),
+            (Lane::Reply, 3_590),
+            (Lane::Proactive, 3_600),
+        ] {
+            tokio::time::sleep_until(began + Duration::from_secs(at)).await;
+            passed.push(u64::from(pass(&line, lane).await));
+        }
+        assert_eq!(passed[4..], [0, 0, 0, 0]);
+        tokio::time::sleep_until(began + Duration::from_secs(3_605)).await;
+        assert!(pass(&line, Lane::Reply).await);
+        assert_eq!(began.elapsed().as_secs(), 3_610);
+        assert!(line.room().replies.is_some() && line.room().others.is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -301,7 +389,7 @@ mod tests {
         let mut gaps = Vec::new();
         let mut before = Instant::now();
         for _ in 0..30 {
-            assert!(line.pass(Lane::Reply, ids.random(), || true).await);
+            assert!(line.pass(true, ids.random(), || true).await);
             gaps.push(before.elapsed());
             before = Instant::now();
         }
@@ -316,7 +404,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_finds_the_door_closed_takes_no_place() {
         let line = line(10);
-        assert!(!line.pass(Lane::Reply, 0, || false).await);
+        assert!(!line.pass(true, 0, || false).await);
         let began = Instant::now();
         assert!(pass(&line, Lane::Reply).await);
         assert_eq!(began.elapsed().as_millis(), 110);

@@ -21,7 +21,7 @@ use crate::admission::{Admission, Watchman};
 use crate::agent::Parts;
 use crate::claim::{Dispatcher, Hiring, InFlight, Limits, Quarantine, Tenants, Worker};
 use crate::commit::Committer;
-use crate::deliver::{Deliverer, DeliveryQueue, Hands, Lines};
+use crate::deliver::{Deliverer, DeliveryQueue, Hands, LineEnd, Lines};
 use crate::doors::Doors;
 use crate::graph::Engine;
 use crate::housekeeping::Housekeeper;
@@ -88,6 +88,10 @@ impl Builder {
             CancellationToken::new(),
             CancellationToken::new(),
         );
+        let line_end = LineEnd {
+            news: turns_stop.clone(),
+            ..LineEnd::default()
+        };
         let (workers, sends) = (TaskTracker::new(), TaskTracker::new());
         let in_flight = InFlight::new(clock.clone(), settings.claim_expiry);
         let memory = Arc::new(Memory::new(agent.history));
@@ -204,7 +208,7 @@ impl Builder {
             writer: writer.clone(),
             clock: clock.clone(),
             ids,
-            lines: Lines::of(&doors),
+            lines: Lines::of(&doors, line_end.clone()),
             doors,
             settings: settings.clone(),
             sends: sends.clone(),
@@ -256,6 +260,7 @@ impl Builder {
             guards,
             intake_stop,
             turns_stop,
+            line_end,
             last_stop,
             workers,
             sends,

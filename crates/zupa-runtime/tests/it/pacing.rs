@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use zupa_core::{ChannelId, Clock, Deduplicates, Outbound, Pace, PairPace, Timestamp};
-use zupa_runtime::{Cx, Ending, Graph, Move, QuietHours, State, Stop, ends};
-use zupa_testkit::Call;
+use zupa_core::{
+    ChannelId, Clock, Deduplicates, DeliveryState, ErrorKind, Outbound, Outcome, Pace, PairPace,
+    Timestamp,
+};
+use zupa_runtime::{Cx, Drained, Ending, Graph, Move, QuietHours, State, Stop, ends};
+use zupa_testkit::{Answer, Call, Fault};
 
-use crate::support::{DOOR, Setup, World, door, inbound, life, pass, secs};
+use crate::support::{DOOR, Setup, World, door, error, inbound, life, pass, secs};
 
 const PER_SECOND: u32 = 20;
 const PAIR: PairPace = PairPace {
@@ -296,4 +299,94 @@ async fn what_stands_in_line_when_night_falls_stays() {
     pass(secs(60)).await;
     let left = world.visible().len();
     assert!(left <= 11, "{left}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ends_waits_for_no_line_and_leaves_no_doubt() {
+    let setup = platform();
+    let mut world = start(&setup).await;
+    for number in 0..400 {
+        let who = format!("p{number}");
+        world.say(&who, &format!("{who}: 1 news")).await;
+    }
+    world.door().called(10).await;
+    world.say("zoe", "zoe: 1 reply").await;
+    let began = Instant::now();
+    assert_eq!(world.shutdown(secs(10)).await.unwrap(), Drained::Whole);
+    assert!(began.elapsed() < secs(3), "{:?}", began.elapsed());
+    let visible = world.visible();
+    assert!(
+        visible.contains(&"zoe: 1".to_owned()),
+        "who has asked is answered"
+    );
+    assert!(visible.len() < 20, "{}", visible.len());
+    drop(world);
+
+    let world = start(&setup).await;
+    let in_doubt = world.accounting().await.deliveries;
+    assert_eq!(in_doubt.get(DeliveryState::InDoubt.as_str()), None);
+    world.quiet().await;
+    assert_eq!(world.visible().len(), 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_takes_no_place_of_the_hour() {
+    let hourly = Pace {
+        per_hour: Some(6),
+        ..Pace::per_second(PER_SECOND)
+    };
+    let setup = Setup::with(door(DOOR, Deduplicates::ByKey).with_pace(hourly));
+    let refused = error(ErrorKind::Invalid).with_outcome(Outcome::NotApplied);
+    setup.door().answer(vec![Answer::Fail(refused); 20]);
+    let world = start(&setup).await;
+    for number in 0..23 {
+        let who = format!("p{number}");
+        world.say(&who, &format!("{who}: 1 news")).await;
+    }
+    pass(secs(60)).await;
+    assert_eq!(world.door().calls().len(), 23);
+    assert_eq!(world.visible().len(), 3, "half of an hour is kept");
+    world.say("ana", "ana: 1 news").await;
+    world.say("bia", "bia: 1 reply").await;
+    pass(secs(60)).await;
+    assert_eq!(world.visible().len(), 4);
+    assert_eq!(world.visible()[3], "bia: 1");
+    pass(secs(60 * 60)).await;
+    assert_eq!(world.visible().len(), 5);
+}
+
+/// A world in which a message has left, and the disk is full since.
+async fn full_disk() -> World {
+    let setup = Setup::phone(Deduplicates::Never);
+    setup
+        .door()
+        .answer([Answer::After(secs(1), Box::new(Answer::Ok))]);
+    let world = start(&setup).await;
+    world.say("ana", "ana: 1 reply").await;
+    world.door().called(1).await;
+    let full = Fault::Fail(error(ErrorKind::Full));
+    world.store.always(Call::Write, full);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_door_has_answered_is_kept_until_a_disk_has_room() {
+    let world = full_disk().await;
+    pass(secs(20)).await;
+    world.store.heal();
+    world.quiet().await;
+    let view = world.view("ana: 1 reply").await;
+    assert_eq!(view.deliveries[0].state, DeliveryState::Sent);
+    assert_eq!(world.door().calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_without_room_is_asked_no_faster_than_it_may_have_some() {
+    let world = full_disk().await;
+    // Longer than evidence is waited for.
+    pass(secs(1_000)).await;
+    let before = world.store.calls_of(Call::Write);
+    pass(secs(100)).await;
+    let asked = world.store.calls_of(Call::Write) - before;
+    assert!(asked < 300, "{asked}");
 }
