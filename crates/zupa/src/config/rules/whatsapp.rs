@@ -7,7 +7,7 @@ use super::super::{Channel, ChannelKind, Origin, WindowClosed};
 use super::Rules;
 
 /// The keys of a channel that only a number has.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "phone_number_id",
     "graph_url",
     "access_token",
@@ -18,6 +18,7 @@ const KEYS: [&str; 10] = [
     "window_closed",
     "template_name",
     "template_language",
+    "typing",
 ];
 
 impl Rules<'_> {
