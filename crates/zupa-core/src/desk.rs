@@ -273,6 +273,8 @@ pub struct ConversationView {
     pub due_at: Option<Timestamp>,
     /// When the agent is woken if nobody says anything before.
     pub wake_at: Option<Timestamp>,
+    /// Since when the person wants nothing that they have not asked for.
+    pub opted_out: Option<Timestamp>,
     /// What the agent keeps of it. Customer text.
     pub state: Option<StoredState>,
 }

@@ -45,7 +45,8 @@ pub trait Webhook: Debug + Send + Sync + 'static {
     /// Reads a request: headers by name in lower case, each as often as it came, and the
     /// body to the bit.
     ///
-    /// *Behaviour*: pure. Nothing of the body is parsed before its signature is proved. One
+    /// *Behaviour*: no IO, and nothing is kept of it but what passing signs need
+    /// ([`crate::Hint`]). Nothing of the body is parsed before its signature is proved. One
     /// item that cannot be read costs no other.
     /// *Errors*: [`crate::ErrorKind::Unauthorized`] for a body that is not proved to be the
     /// platform's, and nothing else: what is proved is always taken.

@@ -72,6 +72,9 @@ pub struct Conversation {
     pub due_at: Option<String>,
     /// When the agent is woken if nobody says anything before, as RFC 3339.
     pub wake_at: Option<String>,
+    /// Since when the person wants nothing that they have not asked for, as RFC 3339.
+    #[serde(default)]
+    pub opted_out: Option<String>,
     /// The newest session, where an agent keeps it as the default one does.
     pub session: Option<Session>,
     /// Where the talk stands, where an agent keeps it so.
@@ -128,6 +131,7 @@ impl Conversation {
             open_turn: view.open_turn,
             due_at: view.due_at.map(|at| at.to_string()),
             wake_at: view.wake_at.map(|at| at.to_string()),
+            opted_out: view.opted_out.map(|at| at.to_string()),
             session: kept.session,
             talk: kept.talk,
             passages: kept.passages,

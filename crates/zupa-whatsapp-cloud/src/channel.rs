@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::runtime::Handle;
 use zupa_core::{
     Acknowledges, Address, Capabilities, Channel, ChannelId, Content, Deduplicates, Hint, Media,
     Outgoing, Pace, PairPace, ReplyWindow, Result, SendReceipt, TenantId, Timestamp, Voice,
@@ -80,7 +81,10 @@ impl Channel for WhatsAppCloud {
     }
 
     async fn send(&self, message: Outgoing) -> Result<SendReceipt> {
-        self.0.graph.send(self.dressed(message)).await
+        let to = message.to.alias.clone();
+        let sent = self.0.graph.send(self.dressed(message)).await;
+        self.0.signs.sent(&to);
+        sent
     }
 
     /// Nobody tells when Meta has posted all that it had to say, so hearing nothing of a
@@ -102,7 +106,21 @@ impl Channel for WhatsAppCloud {
         self.0.files.fetch(handle, max_bytes, timeout).await
     }
 
-    /// Typing is shown for a message that was received, by its id, which a hint does not
-    /// know.
-    fn hint(&self, _to: &Address, _hint: Hint) {}
+    /// Typing marks what the person wrote as read, too: Meta knows both together alone.
+    fn hint(&self, to: &Address, hint: Hint) {
+        let (Hint::Typing, true) = (hint, self.0.typing) else {
+            return;
+        };
+        // Nobody drives a request outside a runtime.
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if let Some((sign, room)) = self.0.signs.due(&to.alias) {
+            let door = self.0.clone();
+            runtime.spawn(async move {
+                door.graph.show(&sign).await;
+                drop(room);
+            });
+        }
+    }
 }

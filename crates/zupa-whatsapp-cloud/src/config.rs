@@ -36,6 +36,9 @@ pub struct WhatsAppCloudConfig {
     /// What becomes of a message to somebody who has not written for 24 hours. Default
     /// `Review`; `window_closed`.
     pub window_closed: WindowClosed,
+    /// Whether people see that the agent is at work, and that their message was read. Default
+    /// true; `typing`.
+    pub typing: bool,
     /// For the connection, TLS included. Default 5 s.
     pub connect_timeout: Duration,
     /// The longest text of one message, in bytes; what is longer is counted and left out,
@@ -85,6 +88,7 @@ impl WhatsAppCloudConfig {
             on_unknown: OnUnknown::Review,
             messages_per_second: 80,
             window_closed: WindowClosed::Review,
+            typing: true,
             connect_timeout: Duration::from_secs(5),
             payload_bytes: 65_536,
         }

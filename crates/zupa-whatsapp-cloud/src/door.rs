@@ -9,6 +9,7 @@ use crate::config::{WhatsAppCloudConfig, WindowClosed};
 use crate::media::Files;
 use crate::send::Graph;
 use crate::signature::{AppSecrets, VerifyToken};
+use crate::signs::Signs;
 
 /// One number of the Cloud API: a [`zupa_core::Channel`], and what is posted to it by
 /// [`crate::webhooks()`]. Cheap to clone.
@@ -25,6 +26,8 @@ pub(crate) struct Door {
     pub(crate) messages_per_second: u32,
     pub(crate) window_closed: WindowClosed,
     pub(crate) payload_bytes: usize,
+    pub(crate) typing: bool,
+    pub(crate) signs: Signs,
     pub(crate) graph: Graph,
     pub(crate) files: Files,
 }
@@ -49,6 +52,8 @@ impl WhatsAppCloud {
             messages_per_second: config.messages_per_second,
             window_closed: config.window_closed,
             payload_bytes: config.payload_bytes,
+            typing: config.typing,
+            signs: Signs::new(),
         })))
     }
 }

@@ -16,6 +16,7 @@ mod media;
 mod open;
 mod send;
 mod signature;
+mod signs;
 mod webhook;
 
 pub use config::{WhatsAppCloudConfig, WindowClosed};

@@ -20,6 +20,7 @@ use self::failure::Failure;
 pub(crate) use self::request::{CHOICES, MAX_CAPTION_CHARS, MAX_TEMPLATE_CHARS, MAX_TEXT_CHARS};
 use crate::config::WhatsAppCloudConfig;
 use crate::http;
+use crate::signs::DEADLINE;
 
 /// More than any answer of the Graph API to a send.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -47,6 +48,15 @@ impl Graph {
             messages,
             media,
         })
+    }
+
+    /// Shows a passing sign. What becomes of it is nobody's concern.
+    pub(crate) async fn show(&self, sign: &Value) {
+        let shown = self.client.post(self.messages.clone()).timeout(DEADLINE);
+        if let Ok(response) = shown.json(sign).send().await {
+            // Read, so that the connection can be used again.
+            let _ = read(response).await;
+        }
     }
 
     /// As [`zupa_core::Channel::send`].

@@ -27,9 +27,10 @@ async function act(what) {
   if (!answer.ok) throw new Error(`answered ${answer.status}`);
 }
 
-function line(chat, { from, id, text, ticks, choices }) {
+function line(chat, { from, id, text, ticks, choices, speaker }) {
   const made = make('div', `line ${from}`);
   made.dataset.id = id;
+  if (speaker) made.append(make('small', 'speaker', named(chat, speaker)));
   made.append(make('p', 'text', text));
   if (choices?.length) {
     const list = make('div', 'choices');
@@ -51,12 +52,31 @@ function line(chat, { from, id, text, ticks, choices }) {
   return made;
 }
 
+function named(chat, phone) {
+  return chat.members.find((member) => member.phone === phone)?.name ?? phone;
+}
+
+// Whoever wrote last goes on writing, as long as they are in the group.
+function speakers(chat) {
+  const select = element('speaker');
+  const members = chat?.members ?? [];
+  select.hidden = members.length === 0;
+  const before = select.value;
+  select.replaceChildren(...members.map(({ phone, name }) => {
+    const option = make('option', '', name);
+    option.value = phone;
+    return option;
+  }));
+  if (members.some(({ phone }) => phone === before)) select.value = before;
+}
+
 function person(chat, several) {
   const item = make('li', '');
   const button = make('button', 'contact', chat.name);
   button.type = 'button';
   button.setAttribute('aria-current', String(key(chat) === open));
-  const about = several ? `${chat.phone}, to ${chat.number}` : chat.phone;
+  const who = chat.members.length ? `${chat.members.length} people` : chat.phone;
+  const about = several ? `${who}, to ${chat.number}` : who;
   button.append(make('small', '', about));
   button.addEventListener('click', () => {
     open = key(chat);
@@ -73,6 +93,7 @@ function draw() {
   element('people').replaceChildren(...state.chats.map((chat) => person(chat, several)));
   const chat = current();
   element('name').textContent = chat?.name ?? 'Nobody';
+  speakers(chat);
   const lines = element('lines');
   const follows = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 60;
   const drawn = (chat?.lines ?? []).map((one) => line(chat, one));
@@ -92,7 +113,8 @@ element('form').addEventListener('submit', async (event) => {
   const text = element('text').value;
   if (!chat || !text.trim()) return;
   element('text').value = '';
-  await act({ act: 'write', number: chat.number, phone: chat.phone, text });
+  const speaker = chat.members.length ? element('speaker').value : undefined;
+  await act({ act: 'write', number: chat.number, phone: chat.phone, text, speaker });
 });
 
 element('meet').addEventListener('submit', async (event) => {
@@ -100,6 +122,13 @@ element('meet').addEventListener('submit', async (event) => {
   const phone = element('phone').value;
   element('phone').value = '';
   await act({ act: 'meet', phone, name: `Somebody …${phone.slice(-4)}` });
+});
+
+element('found').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const members = element('members').value.split(',').map((one) => one.trim());
+  element('members').value = '';
+  await act({ act: 'found', name: `Group of ${members.length}`, members });
 });
 
 element('switches').addEventListener('change', () => {

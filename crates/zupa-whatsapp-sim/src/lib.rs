@@ -2,7 +2,7 @@
 //!
 //! ---
 //!
-//! Reading order: `options` (the plan), `simulator` and `phone` (what a test holds),
+//! Reading order: `options` (the plan), `simulator`, `phone` and `group` (what a test holds),
 //! `world` and `person` (what Meta knows), `graph` (what a business asks), `rates`, `fate`
 //! (what becomes of a send), `webhook` (what a business is told), `record` (for judges), `page` (for a person's eyes).
 
@@ -10,6 +10,7 @@ mod clock;
 mod dice;
 mod fate;
 mod graph;
+mod group;
 mod options;
 mod page;
 mod person;
@@ -22,6 +23,7 @@ mod webhook;
 mod world;
 
 pub use fate::Fate;
+pub use group::Group;
 pub use options::{Faults, Limits, Number, Options, Posting};
 pub use person::{Identity, Level, Said, Seen};
 pub use phone::{Phone, Written};

@@ -132,6 +132,8 @@ pub struct Said {
 #[derive(Debug, Default)]
 pub(crate) struct Person {
     pub(crate) identity: Identity,
+    /// Of a group, whose chat this then is: the phone numbers of who is in it.
+    pub(crate) members: Option<Vec<String>>,
     pub(crate) seen: Vec<Seen>,
     pub(crate) said: Vec<Said>,
     /// When they wrote last, by number.

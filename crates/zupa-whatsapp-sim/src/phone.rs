@@ -113,7 +113,7 @@ impl Phone {
         Some(self.post(event))
     }
 
-    fn post(&self, mut event: Event) -> Written {
+    pub(crate) fn post(&self, mut event: Event) -> Written {
         let (sender, acknowledged) = oneshot::channel();
         event.acknowledged = Some(sender);
         let wamid = event.wamid.clone();

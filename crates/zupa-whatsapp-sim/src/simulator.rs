@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::fate::Fate;
 use crate::graph;
+use crate::group::Group;
 use crate::options::{Faults, Number, Options};
 use crate::person::Identity;
 use crate::phone::Phone;
@@ -136,9 +137,21 @@ impl Simulator {
         Phone::new(self.0.clone(), line.unwrap_or(0), phone.into())
     }
 
+    /// A new group of these people, by their phone numbers, and the first of the business's
+    /// numbers.
+    pub fn group(&self, name: &str, members: &[&str]) -> Group {
+        let members = members.iter().map(|&member| member.to_owned());
+        let id = self.0.world().found(name, members.collect());
+        self.0.change();
+        Group::new(self.0.clone(), 0, id)
+    }
+
     /// The phone numbers of everybody so far.
     pub fn people(&self) -> Vec<String> {
-        self.0.world().people.keys().cloned().collect()
+        let world = self.0.world();
+        let people = world.people.iter();
+        let people = people.filter(|(_, person)| person.members.is_none());
+        people.map(|(phone, _)| phone.clone()).collect()
     }
 
     /// All that happened so far.

@@ -95,9 +95,22 @@ impl World {
         wamid: String,
         mut message: Value,
     ) -> Event {
+        let identity = self.person(phone).identity.clone();
+        identity.sign(&mut message);
+        self.put(line, phone, wamid, message, identity.contact())
+    }
+
+    /// A signed message is in a chat; what is told of it.
+    pub(crate) fn put(
+        &mut self,
+        line: usize,
+        chat: &str,
+        wamid: String,
+        mut message: Value,
+        contact: Value,
+    ) -> Event {
         let number = self.lines[line].number.phone_number_id.clone();
-        let person = self.person(phone);
-        person.identity.sign(&mut message);
+        let person = self.person(chat);
         message["id"] = wamid.as_str().into();
         if message.get("timestamp").is_none() {
             message["timestamp"] = unix_seconds().into();
@@ -111,8 +124,7 @@ impl World {
             acknowledged: 0,
             read: false,
         });
-        let contact = person.identity.contact();
-        Event::new(message, Kind::Message { contact }, phone, wamid)
+        Event::new(message, Kind::Message { contact }, chat, wamid)
     }
 
     /// The same message of somebody to the same number once more.
@@ -164,7 +176,10 @@ impl World {
         if let Some(key) = key {
             status["biz_opaque_callback_data"] = key.into();
         }
-        if let Some(person) = self.people.get(phone) {
+        if self.is_group(phone) {
+            status["recipient_id"] = phone.into();
+            status["recipient_type"] = "group".into();
+        } else if let Some(person) = self.people.get(phone) {
             person.identity.receive(&mut status);
         }
         status

@@ -32,6 +32,7 @@ fn view(number: u128) -> ConversationView {
         open_turn: None,
         due_at: None,
         wake_at: None,
+        opted_out: None,
         state: None,
     }
 }
@@ -110,6 +111,7 @@ async fn a_conversation_shows_who_has_it_and_no_number() {
         ConversationView {
             state: kept("needs_human", false),
             wake_at: Some(Timestamp(5_000_000)),
+            opted_out: Some(Timestamp(6_000_000)),
             ..view(2)
         },
         view(1),
@@ -123,6 +125,7 @@ async fn a_conversation_shows_who_has_it_and_no_number() {
         json!({
             "id": id(3), "tenant": "default", "channel": "main", "alias": "+55*****1234",
             "state": "human", "pending": 0, "open_turn": null, "due_at": null, "wake_at": null,
+            "opted_out": null,
             "hold": {
                 "kind": "operator", "by": "ana", "since": "1970-01-01T00:00:01Z",
                 "human_at": null,
@@ -133,6 +136,7 @@ async fn a_conversation_shows_who_has_it_and_no_number() {
     );
     assert_eq!(all[1]["state"], "waiting");
     assert_eq!(all[1]["wake_at"], "1970-01-01T00:00:05Z");
+    assert_eq!(all[1]["opted_out"], "1970-01-01T00:00:06Z");
     assert_eq!(
         (&all[2]["state"], &all[2]["session"], &all[2]["talk"]),
         (&json!("bot"), &Value::Null, &Value::Null)

@@ -167,6 +167,7 @@ async fn the_lives_of_turns_reach_the_phone_by_the_bus() {
             open_turn: None,
             due_at: None,
             wake_at: None,
+            opted_out: None,
             state: None,
         };
         app.desk.conversations.lock().unwrap().push(view);

@@ -44,6 +44,7 @@ fn app() -> App {
         open_turn: None,
         due_at: None,
         wake_at: None,
+        opted_out: None,
         state: None,
     };
     let views = [1, 2].map(view);

@@ -49,6 +49,7 @@ fn app() -> App {
             open_turn: None,
             due_at: None,
             wake_at: None,
+            opted_out: None,
             state: None,
         });
     app

@@ -20,7 +20,8 @@ macro_rules! select {
     ($which:literal) => {
         concat!(
             "SELECT c.id, c.tenant, c.channel, c.alias, c.pending, c.open_turn, c.due_at, c.wake_at,
-                    c.hold_kind, c.hold_by, c.held_at, c.human_at, c.state_version, c.state
+                    c.hold_kind, c.hold_by, c.held_at, c.human_at, c.state_version, c.state,
+                    CASE WHEN c.opted_out THEN c.opted_at END
              FROM zupa.conversations c ",
             $which
         )
@@ -71,6 +72,7 @@ fn view(row: &PgRow) -> Result<ConversationView> {
         open_turn: decode::maybe_uuid(row, 5)?.map(TurnId),
         due_at: decode::maybe_time(row, 6)?,
         wake_at: decode::maybe_time(row, 7)?,
+        opted_out: decode::maybe_time(row, 14)?,
         state: state.map(|(version, json)| StoredState { version, json }),
     })
 }

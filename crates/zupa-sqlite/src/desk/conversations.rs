@@ -18,7 +18,7 @@ macro_rules! select {
         concat!(
             "SELECT c.id, c.tenant, c.channel, c.alias, c.hold_kind, c.hold_by, c.held_at,
                     c.human_at, c.pending, c.open_turn, c.due_at, c.wake_at, c.state_version,
-                    s.state
+                    iif(c.opted_out = 1, c.opted_at, NULL) AS opted_out, s.state
              FROM conversations c LEFT JOIN states s ON s.conversation = c.id ",
             $what
         )
@@ -82,6 +82,7 @@ fn view(row: &SqliteRow) -> Result<ConversationView> {
             .transpose()?,
         due_at: time("due_at")?,
         wake_at: time("wake_at")?,
+        opted_out: time("opted_out")?,
         state: version
             .zip(state.map(packed::unpack).transpose()?)
             .map(|(version, json)| StoredState { version, json }),

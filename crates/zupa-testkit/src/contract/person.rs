@@ -309,6 +309,7 @@ pub async fn what_nobody_wants_to_hear_is_cancelled(harness: &dyn Harness) {
     world.pass(10 * SECOND);
     world.hears(wish("ana", Wish::Nothing, world.now)).await;
     world.hears(wish("ana", Wish::Anything, began)).await;
+    assert_eq!(world.shown(id).await.opted_out, Some(world.now));
     assert_eq!(world.tries(&talk).await, [Granted, Lost]);
     let view = world.delivery(&talk, 1).await;
     assert_eq!(view.state, DeliveryState::Cancelled);
@@ -329,6 +330,7 @@ pub async fn what_nobody_wants_to_hear_is_cancelled(harness: &dyn Harness) {
         ("person", "conversation.opted_in"),
     ];
     assert_eq!(world.told(id).await, words(&wishes));
+    assert_eq!(world.shown(id).await.opted_out, None);
     // A wish before the first word is kept, too.
     let cyd = world.two_kinds("cyd").await;
     assert_eq!(world.tries(&cyd).await, [Granted, Lost]);

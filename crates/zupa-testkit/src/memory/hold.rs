@@ -7,7 +7,7 @@
 use zupa_core::desk::{ConversationView, Holding, NewHold, Releasing};
 use zupa_core::{
     AuditEntry, Content, ConversationId, DeliveryState, EffectClass, EventId, Hold, InboundState,
-    Number, Result, Timestamp, TurnId, TurnState, WaitKind, WaitState, Wake,
+    Number, Result, Timestamp, TurnId, TurnState, WaitKind, WaitState, Wake, Wish,
 };
 
 use super::planted::Planted;
@@ -192,6 +192,7 @@ impl Conversation {
             open_turn: self.open,
             due_at: self.due_at(),
             wake_at: self.wake_at,
+            opted_out: self.wished_at.filter(|_| self.wish == Wish::Nothing),
             state: self.state.clone(),
         }
     }

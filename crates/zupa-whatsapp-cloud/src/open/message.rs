@@ -45,14 +45,20 @@ pub(super) fn read(door: &Door, raw: &RawValue, contacts: &Contacts, opened: &mu
         return opened.skip(TOO_LARGE);
     }
     match said {
-        Said::Message(content) => opened.batch.inbounds.push(Inbound {
-            also: head.also,
-            speaker: head.speaker,
-            platform_id: Some(head.id),
-            platform_time: head.at,
-            raw: Some(bytes.to_vec()),
-            ..Inbound::new(head.address, content)
-        }),
+        Said::Message(content) => {
+            // Meta shows no signs in groups.
+            if head.speaker.is_none() {
+                door.signs.heard(&head.address.alias, &head.id, head.at);
+            }
+            opened.batch.inbounds.push(Inbound {
+                also: head.also,
+                speaker: head.speaker,
+                platform_id: Some(head.id),
+                platform_time: head.at,
+                raw: Some(bytes.to_vec()),
+                ..Inbound::new(head.address, content)
+            })
+        }
         Said::News(about, news) => opened.batch.receipts.push(head.receipt(about, news)),
     }
 }

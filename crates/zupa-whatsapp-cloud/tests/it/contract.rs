@@ -28,13 +28,13 @@ const SOMEBODY: &str = "15550001111";
 
 /// All that was handed in.
 #[derive(Debug, Default)]
-struct Heard {
-    inbounds: Vec<Inbound>,
-    receipts: Vec<Receipt>,
+pub struct Heard {
+    pub inbounds: Vec<Inbound>,
+    pub receipts: Vec<Receipt>,
 }
 
 /// Listens for what Meta posts; where.
-async fn listen(webhook: Arc<dyn Webhook>, heard: watch::Sender<Heard>) -> String {
+pub async fn listen(webhook: Arc<dyn Webhook>, heard: watch::Sender<Heard>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = format!("http://{}/webhooks/wa", listener.local_addr().unwrap());
     tokio::spawn(async move {

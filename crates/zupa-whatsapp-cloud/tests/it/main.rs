@@ -12,5 +12,6 @@ mod messages;
 mod people;
 mod send;
 mod signatures;
+mod signs;
 mod statuses;
 mod support;

@@ -154,9 +154,15 @@ impl World {
         Ok(outcome)
     }
 
-    /// The phone number of whoever it goes to; `to` wins over `recipient`.
+    /// The phone number of whoever it goes to, or the id of a group; `to` wins over
+    /// `recipient`.
     fn recipient(&self, body: &Value) -> Result<String, Refusal> {
         let spelled = |field: &str| body.get(field).and_then(Value::as_str);
+        if spelled("recipient_type") == Some("group") {
+            let group = spelled("to").filter(|id| self.is_group(id));
+            let unknown = || Refusal::new(131_026, "there is no group with this id");
+            return group.map(str::to_owned).ok_or_else(unknown);
+        }
         if let Some(to) = spelled("to") {
             let digits = to.strip_prefix('+').unwrap_or(to);
             let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());

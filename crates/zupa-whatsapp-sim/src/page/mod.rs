@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use self::state::state;
 use crate::graph::Answer;
+use crate::group::Group;
 use crate::options::Faults;
 use crate::person::Identity;
 use crate::phone::Phone;
@@ -100,6 +101,8 @@ enum Act {
         number: String,
         phone: String,
         text: String,
+        /// Who of them writes, where `phone` is the id of a group.
+        speaker: Option<String>,
     },
     /// A person presses a button or chooses a row.
     Choose {
@@ -108,6 +111,8 @@ enum Act {
         wamid: String,
         id: String,
     },
+    /// These are a group.
+    Found { name: String, members: Vec<String> },
     /// There is somebody else.
     Meet { phone: String, name: String },
     /// These go wrong from now on, and nothing else.
@@ -133,13 +138,27 @@ fn act(shared: &Arc<Shared>, body: &[u8]) -> Answer {
         Some(Phone::new(shared.clone(), line(number)?, phone))
     };
     match act {
+        Act::Write { text, .. } if text.trim().is_empty() => return wrong("a text is needed"),
+        Act::Write {
+            number,
+            phone: id,
+            text,
+            speaker: Some(speaker),
+        } => {
+            let is_known = is_phone(&speaker) && shared.world().is_group(&id);
+            match line(&number).filter(|_| is_known) {
+                Some(line) => drop(Group::new(shared.clone(), line, id).writes(&speaker, &text)),
+                None => return wrong("a group, a number and somebody in it are needed"),
+            }
+        }
         Act::Write {
             number,
             phone: from,
             text,
+            speaker: None,
         } => match phone(&number, from) {
-            Some(phone) if !text.trim().is_empty() => drop(phone.writes(&text)),
-            _ => return wrong("somebody, a number and a text are needed"),
+            Some(phone) => drop(phone.writes(&text)),
+            None => return wrong("somebody and a number are needed"),
         },
         Act::Choose {
             number,
@@ -151,6 +170,16 @@ fn act(shared: &Arc<Shared>, body: &[u8]) -> Answer {
             if chosen.is_none() {
                 return wrong("there is nothing to choose");
             }
+        }
+        Act::Found { name, members } => {
+            if name.trim().is_empty()
+                || members.is_empty()
+                || !members.iter().all(|it| is_phone(it))
+            {
+                return wrong("a name and phone numbers of 5 to 15 digits are needed");
+            }
+            shared.world().found(&name, members);
+            shared.change();
         }
         Act::Meet { phone, name } => {
             if !is_phone(&phone) {

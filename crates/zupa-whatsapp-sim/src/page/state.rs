@@ -17,7 +17,7 @@ pub(super) fn state(shared: &Shared, revision: u64) -> Value {
         world
             .people
             .values()
-            .map(move |person| chat(number, person))
+            .map(|person| chat(&world, number, person))
     });
     let posted = &world.record.posted;
     json!({
@@ -40,18 +40,24 @@ fn webhook(world: &World) -> Option<&str> {
     world.lines.first()?.number.webhook.as_deref()
 }
 
-fn chat(number: &str, person: &Person) -> Value {
+fn chat(world: &World, number: &str, person: &Person) -> Value {
     let said = person.said.iter().filter(|it| it.phone_number_id == number);
     let seen = person.seen.iter().filter(|it| it.phone_number_id == number);
     let mut lines: Vec<(u64, Value)> = said.map(|said| (said.at, written(said))).collect();
     lines.extend(seen.map(|seen| (seen.at, shown(seen))));
     lines.sort_by_key(|(at, _)| *at);
     let typing = person.typing.get(number);
+    let named = |phone: &String| {
+        let member = world.people.get(phone);
+        json!({ "phone": phone, "name": member.map_or(phone, |it| &it.identity.name) })
+    };
+    let members = person.members.iter().flatten().map(named);
     json!({
         "number": number,
         "phone": person.identity.phone,
         "name": person.identity.name,
         "typing": typing.is_some_and(|until| Instant::now() < *until),
+        "members": members.collect::<Vec<_>>(),
         "lines": lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>(),
     })
 }
@@ -68,7 +74,11 @@ fn written(said: &Said) -> Value {
         (false, 0) => "waiting",
         (false, _) => "delivered",
     };
-    json!({ "from": "person", "id": said.wamid, "at": said.at, "text": text, "ticks": ticks })
+    let speaker = at("/group_id").and(at("/from"));
+    json!({
+        "from": "person", "id": said.wamid, "at": said.at, "text": text, "ticks": ticks,
+        "speaker": speaker,
+    })
 }
 
 /// A line of the business's.

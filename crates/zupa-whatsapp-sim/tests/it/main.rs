@@ -7,6 +7,7 @@
 
 mod business;
 mod graph;
+mod groups;
 mod limits;
 mod media;
 mod page;

@@ -82,6 +82,28 @@ async fn somebody_writes_and_sees_the_answer_with_its_ticks() {
 }
 
 #[tokio::test]
+async fn somebody_writes_in_a_group_and_is_named() {
+    let (simulator, _business) = start(shown()).await;
+    let meet = json!({ "act": "meet", "phone": ANA, "name": "Ana" });
+    assert_eq!(act(&simulator, meet).await, 200);
+    let found = json!({ "act": "found", "name": "Lunch", "members": [ANA, "15550002222"] });
+    assert_eq!(act(&simulator, found).await, 200);
+    let chats = state(&simulator).await["chats"].clone();
+    let chats = chats.as_array().unwrap();
+    let group = chats.iter().find(|chat| chat["name"] == "Lunch").unwrap();
+    assert_eq!(group["members"][0], json!({ "phone": ANA, "name": "Ana" }));
+    let write = json!({
+        "act": "write", "number": NUMBER, "phone": group["phone"], "speaker": ANA, "text": "soup?",
+    });
+    assert_eq!(act(&simulator, write).await, 200);
+    let chats = state(&simulator).await["chats"].clone();
+    let chats = chats.as_array().unwrap();
+    let group = chats.iter().find(|chat| chat["name"] == "Lunch").unwrap();
+    let line = (&group["lines"][0]["text"], &group["lines"][0]["speaker"]);
+    assert_eq!(line, (&json!("soup?"), &json!(ANA)));
+}
+
+#[tokio::test]
 async fn switches_make_things_go_wrong_and_right_again() {
     let (simulator, _business) = start(shown()).await;
     let switches =
@@ -118,6 +140,9 @@ async fn other_names_other_pages_and_odd_acts_are_turned_away() {
         json!({ "act": "write", "number": NUMBER, "phone": ANA, "text": " " }),
         json!({ "act": "choose", "number": NUMBER, "phone": ANA, "wamid": "w", "id": "i" }),
         json!({ "act": "meet", "phone": "<script>", "name": "x" }),
+        json!({ "act": "found", "name": "Lunch", "members": [] }),
+        json!({ "act": "found", "name": "Lunch", "members": ["me"] }),
+        json!({ "act": "write", "number": NUMBER, "phone": ANA, "speaker": ANA, "text": "hello" }),
         json!({ "act": "dance" }),
     ] {
         assert_eq!(act(&simulator, odd.clone()).await, 400, "{odd}");

@@ -92,6 +92,9 @@ async fn show(config: &Config, wanted: &arguments::ConversationId) -> Result<Cod
     if let Some(due_at) = &conversation.due_at {
         print::line(format_args!("due          {due_at}"));
     }
+    if let Some(since) = &conversation.opted_out {
+        print::line(format_args!("opted out    {since}"));
+    }
     session(&conversation);
     Ok(Code::Ok)
 }

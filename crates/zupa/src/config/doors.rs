@@ -87,6 +87,9 @@ pub struct Channel {
     pub template_name: Option<String>,
     /// The template's language. Default `en`.
     pub template_language: String,
+    /// Whether people see that the agent is at work, and that their message was read.
+    /// Default true.
+    pub typing: bool,
     /// The browser's profile, and what is kept between lives. Unset by default;
     /// `wwebjs-bridge` needs one, and it and all that follows is for that kind alone.
     pub session_dir: Option<String>,
@@ -133,6 +136,7 @@ impl Default for Channel {
             window_wait_hours: 168,
             template_name: None,
             template_language: "en".to_owned(),
+            typing: true,
             session_dir: None,
             sidecar_dir: None,
             node: "/usr/bin/node".to_owned(),

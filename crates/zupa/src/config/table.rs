@@ -127,6 +127,7 @@ pub const TABLE: &[Key] = &[
     key("channel[].window_wait_hours", Integer(1, 8_760), Int(168), "hours that a message waits with window_closed = \"wait\"; then an operator decides"),
     key("channel[].template_name", Text(512), Unset, "the approved template whose body leaves one thing open, the text; window_closed = \"template\" needs one"),
     key("channel[].template_language", Text(16), Str("en"), "the template's language as Meta has it, `pt_BR` for example"),
+    key("channel[].typing", Switch, Bool(true), "whether people see that the agent is at work, and that their message was read"),
     key("channel[].session_dir", Text(4096), Unset, "the browser's profile, and what is kept between lives; wwebjs-bridge needs one, and this and what follows is for wwebjs-bridge alone"),
     key("channel[].sidecar_dir", Text(4096), Unset, "where the sidecar is laid out and its library installed; unset, the folder `sidecar` in session_dir"),
     key("channel[].node", Text(4096), Str("/usr/bin/node"), "Node, 20 or later, as an absolute path"),

@@ -90,7 +90,7 @@ fn what_is_printed_is_all_that_a_server_needs_to_answer_on_the_page() {
     chrome.type_into("#text", "hello");
     chrome.click("#send");
     let wanted = json!([
-        ["person", "hello", "delivered"],
+        ["person", "hello", "read"],
         ["business", "Good <b>day</b>!", "read"],
     ]);
     eventually("the answer has its ticks", || {

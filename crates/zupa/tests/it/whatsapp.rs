@@ -45,6 +45,11 @@ fn a_message_that_is_posted_three_times_is_answered_by_one_send() {
     let sent = meta.first_sent();
     assert_eq!(sent["to"], "15550001111");
     assert_eq!(sent["text"]["body"], "Good day!");
+    let signs = eventually("typing is shown", || {
+        Some(meta.signs()).filter(|signs| !signs.is_empty())
+    });
+    assert_eq!(signs.len(), 1);
+    assert_eq!(signs[0]["message_id"], "wamid.1");
     server.all_answered(1);
     for word in ["delivered", "sent"] {
         let status = Meta::status(key(&sent), word);

@@ -94,6 +94,7 @@ mod built_in {
             },
             window_closed: window_closed(channel),
             messages_per_second: channel.messages_per_second,
+            typing: channel.typing,
             payload_bytes: config.limits.payload_bytes,
             ..WhatsAppCloudConfig::new(id, tenant, phone_number_id, access_token)
         };

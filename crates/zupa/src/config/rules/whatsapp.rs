@@ -23,6 +23,7 @@ pub(super) const NUMBER: Kind = Kind {
         "window_wait_hours",
         "template_name",
         "template_language",
+        "typing",
     ],
 };
 

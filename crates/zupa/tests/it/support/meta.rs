@@ -30,6 +30,7 @@ pub enum Line {
 pub struct Meta {
     graph_url: String,
     sent: Arc<Mutex<Vec<Value>>>,
+    signs: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Meta {
@@ -37,14 +38,19 @@ impl Meta {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let graph_url = format!("http://{}/v23.0", listener.local_addr().unwrap());
         let sent = Arc::<Mutex<Vec<Value>>>::default();
-        let shared = sent.clone();
+        let signs = Arc::<Mutex<Vec<Value>>>::default();
+        let (taken, shown) = (sent.clone(), signs.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // A client that hangs up is a client that hung up.
-                drop(take(stream, line, &shared));
+                drop(take(stream, line, &taken, &shown));
             }
         });
-        Self { graph_url, sent }
+        Self {
+            graph_url,
+            sent,
+            signs,
+        }
     }
 
     /// The configuration of its number.
@@ -68,6 +74,11 @@ impl Meta {
     /// What was sent so far.
     pub fn sent(&self) -> Vec<Value> {
         self.sent.lock().unwrap().clone()
+    }
+
+    /// Messages of people that typing was shown for, and that were marked as read.
+    pub fn signs(&self) -> Vec<Value> {
+        self.signs.lock().unwrap().clone()
     }
 
     /// Waits for the first send.
@@ -141,7 +152,12 @@ fn hmac(key: &[u8], text: &[u8]) -> String {
     hex::encode(outer.finalize())
 }
 
-fn take(stream: TcpStream, line: Line, sent: &Mutex<Vec<Value>>) -> std::io::Result<()> {
+fn take(
+    stream: TcpStream,
+    line: Line,
+    sent: &Mutex<Vec<Value>>,
+    signs: &Mutex<Vec<Value>>,
+) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let asked = http::read_line(&mut stream)?;
     let headers = http::read_headers(&mut stream)?;
@@ -156,7 +172,11 @@ fn take(stream: TcpStream, line: Line, sent: &Mutex<Vec<Value>>) -> std::io::Res
         false => ("401 No", json!({ "error": { "code": 190 } })),
     };
     if is_ours {
-        sent.lock().unwrap().push(serde_json::from_slice(&body)?);
+        let asked: Value = serde_json::from_slice(&body)?;
+        match asked.get("status") {
+            Some(_) => signs.lock().unwrap().push(asked),
+            None => sent.lock().unwrap().push(asked),
+        }
     }
     if matches!(line, Line::LosesAnswers) {
         return Ok(());
