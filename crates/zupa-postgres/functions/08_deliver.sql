@@ -46,7 +46,7 @@ CREATE FUNCTION zupa.window_closed(
 DECLARE
     o record;
 BEGIN
-    SELECT k.state, k.reason, k.not_before INTO o FROM zupa.outbox k
+    SELECT k.state, k.reason, k.not_before, k.lane, k.committed_at INTO o FROM zupa.outbox k
     JOIN zupa.conversations c ON c.id = k.conversation
     WHERE k.conversation = conv AND k.number = the_number AND k.attempts = tried
       AND k.state IN ('queued', 'retry') AND c.hold_kind IS NULL
@@ -57,7 +57,8 @@ BEGIN
         RETURN 'closed';
     ELSIF closed = 'waits' THEN
         IF o.state = 'queued' OR o.reason IS DISTINCT FROM 'window_closed' THEN
-            o.not_before := at_time + at_most;
+            -- Since it was said, or since an operator tried it again.
+            o.not_before := CASE WHEN o.lane = 'late' THEN at_time ELSE o.committed_at END + at_most;
         END IF;
         IF o.not_before > at_time THEN
             UPDATE zupa.outbox k SET state = 'retry', reason = 'window_closed',

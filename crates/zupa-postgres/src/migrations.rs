@@ -146,7 +146,7 @@ mod tests {
             (wanted_version(), digest.as_str()),
             (
                 12,
-                "5243e97cdee592d5372b29ed12465fd2b5d5b1df5a70eebffcb4829720e43492"
+                "de0fd626058a37ec7b44e266c58e4a7f8407139154efab2910f36091617d3847"
             )
         );
     }

@@ -3,6 +3,8 @@
 -- Nobody had asked for it before an operator had it sent again, which took it out of its
 -- lane.
 ALTER TABLE outbox ADD COLUMN unasked INTEGER NOT NULL DEFAULT 0;
+-- Of those from before nobody knows. It counts where the person has opted out alone.
+UPDATE outbox SET unasked = 1 WHERE lane = 'late';
 
 -- When the person said something last, by the platform's word.
 ALTER TABLE conversations ADD COLUMN heard_at INTEGER;

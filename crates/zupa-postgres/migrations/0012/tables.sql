@@ -12,6 +12,8 @@ UPDATE zupa.installation SET serves_from = 12;
 -- Nobody had asked for it before an operator had it sent again, which took it out of its
 -- lane.
 ALTER TABLE zupa.outbox ADD COLUMN unasked boolean NOT NULL DEFAULT false;
+-- Of those from before nobody knows. It counts where the person has opted out alone.
+UPDATE zupa.outbox SET unasked = true WHERE lane = 'late';
 
 -- When the person said something last, by the platform's word.
 ALTER TABLE zupa.conversations ADD COLUMN heard_at bigint;

@@ -136,7 +136,8 @@ fn closed(
     Ok(Attempted::Ended)
 }
 
-/// Has the delivery wait for the person, if it has not done so for long enough; true if so.
+/// Has the delivery wait for the person, if it has not done so for long enough since it was
+/// said, or since an operator tried it again; true if so.
 fn waits_on(
     connection: &Prepared<'_>,
     item: &Attempt,
@@ -145,16 +146,18 @@ fn waits_on(
     now: Timestamp,
 ) -> Result<bool> {
     let put_off = connection.run(
-        "UPDATE outbox SET state = 'retry', reason = ?3, heard_at = ?4,
-             not_before = CASE WHEN state = 'retry' AND reason IS ?3 THEN not_before ELSE ?5 END
-         WHERE conversation = ?1 AND number = ?2
-           AND (state <> 'retry' OR reason IS NOT ?3 OR not_before > ?6)",
+        "UPDATE outbox SET state = 'retry', reason = ?3, heard_at = ?4, not_before = w.over
+         FROM (SELECT CASE WHEN state = 'retry' AND reason IS ?3 THEN not_before
+                           ELSE CASE WHEN lane = 'late' THEN ?6 ELSE committed_at END + ?5
+                      END AS over
+               FROM outbox WHERE conversation = ?1 AND number = ?2) w
+         WHERE conversation = ?1 AND number = ?2 AND w.over > ?6",
         params![
             item.conversation.as_bytes(),
             item.number.0.cast_signed(),
             ReplyWindow::REASON,
             heard.map(|at| at.0),
-            now.plus(at_most).0,
+            Timestamp(0).plus(at_most).0,
             now.0
         ],
     )?;

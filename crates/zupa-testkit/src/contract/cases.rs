@@ -226,6 +226,7 @@ macro_rules! each {
                 the_platforms_time_counts_and_the_newest_word
                 what_waits_for_the_person_is_left_alone_until_something_is_heard
                 what_has_waited_for_long_enough_fails
+                waits_of_a_lane_do_not_add_up
                 templates_leave_from_behind_what_waits
                 what_may_not_leave_ends_without_an_attempt
                 whoever_is_heard_is_written_to_whatever_stands_at_the_end

@@ -120,14 +120,14 @@ pub async fn what_waits_for_the_person_is_left_alone_until_something_is_heard(
 /// It waits for so long and no longer, whatever is behind it; tried again it waits anew.
 pub async fn what_has_waited_for_long_enough_fails(harness: &dyn Harness) {
     let mut world = World::open(harness).await;
-    let at_most = 2 * DAY;
+    let at_most = 3 * DAY;
     let wait = WhenClosed::Wait { at_most };
     let mut talk = world.talk("ana", &TWO[..1]).await;
     world.pass(DAY);
     for _ in 0..2 {
         let closed = world.attempt_within(talk.rows[0], wait).await;
         assert_eq!(closed, Attempted::Closed);
-        world.pass(at_most / 2 - SECOND);
+        world.pass(DAY - SECOND);
     }
     // Asking does not prolong it.
     assert_eq!(world.listed().await, []);
@@ -153,6 +153,23 @@ pub async fn what_has_waited_for_long_enough_fails(harness: &dyn Harness) {
         let closed = world.attempt_within(talk.rows[0], wait).await;
         assert_eq!(closed, Attempted::Closed);
         world.pass(at_most);
+    }
+}
+
+/// What is behind what waits has waited as well.
+pub async fn waits_of_a_lane_do_not_add_up(harness: &dyn Harness) {
+    let mut world = World::open(harness).await;
+    let at_most = 3 * DAY;
+    let wait = WhenClosed::Wait { at_most };
+    let first = world.talk("ana", &TWO[..1]).await;
+    let second = world.talk("ana", &TWO[..1]).await;
+    world.pass(DAY);
+    let closed = world.attempt_within(first.rows[0], wait).await;
+    assert_eq!(closed, Attempted::Closed);
+    world.pass(at_most - DAY);
+    for talk in [&first, &second] {
+        let ended = world.attempt_within(talk.rows[0], wait).await;
+        assert_eq!(ended, Attempted::Ended);
     }
 }
 

@@ -306,11 +306,13 @@ impl DeliveryRow {
         self.state == DeliveryState::Retry && self.reason.as_deref() == Some(ReplyWindow::REASON)
     }
 
-    /// Has it wait for the person, if it has not done so for long enough; true if so.
+    /// Has it wait for the person, if it has not done so for long enough since it was said,
+    /// or since an operator tried it again; true if so.
     fn waits_on(&mut self, at_most: Duration, heard: Option<Timestamp>, now: Timestamp) -> bool {
         let over = match self.until {
             Some(over) if self.waits_for_person() => over,
-            _ => now.plus(at_most),
+            _ if self.lane == Lane::Late => now.plus(at_most),
+            _ => self.committed_at.plus(at_most),
         };
         if over <= now {
             return false;
