@@ -81,15 +81,17 @@ pub(super) async fn due_deliveries(
            AND (c.channel = ANY($3) OR (o.lane = 'reply' AND c.channel = ANY($4)))
            AND NOT EXISTS (SELECT 1 FROM zupa.outbox e WHERE e.conversation = o.conversation
                            AND e.lane = o.lane AND e.number < o.number AND e.open
-                           -- While the lane waits for the person, templates leave.
-                           AND NOT (o.content::json ->> 'kind' = 'template'
-                                    AND e.content::json ->> 'kind' <> 'template'
-                                    AND (SELECT zupa.is_awaited(h.state, h.reason, h.not_before,
-                                                    h.heard_at, c.heard_at, zupa.now())
-                                         FROM zupa.outbox h
-                                         WHERE h.conversation = o.conversation
-                                           AND h.lane = o.lane AND h.open
-                                         ORDER BY h.number LIMIT 1)))
+                           -- While the lane waits for the person, templates leave. What is
+                           -- said is looked at last, as it may be long.
+                           AND NOT CASE WHEN (
+                               SELECT zupa.is_awaited(h.state, h.reason, h.not_before,
+                                   h.heard_at, c.heard_at, (SELECT zupa.now()))
+                               FROM zupa.outbox h WHERE h.conversation = o.conversation
+                                   AND h.lane = o.lane AND h.open
+                               ORDER BY h.number LIMIT 1)
+                           THEN o.content::json ->> 'kind' = 'template'
+                                AND e.content::json ->> 'kind' <> 'template'
+                           ELSE false END)
          ORDER BY o.lane <> 'reply', o.committed_at LIMIT $1",
     )
     .bind(limit as i64)

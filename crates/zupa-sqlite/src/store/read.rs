@@ -61,16 +61,18 @@ pub(super) async fn due_deliveries(
                 OR (o.lane = 'reply' AND c.channel IN (SELECT value FROM json_each($4))))
            AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.conversation = o.conversation
                            AND e.lane = o.lane AND e.number < o.number AND e.open = 1
-                           -- While the lane waits for the person, templates leave.
-                           AND NOT (json_extract(o.content, '$.kind') = 'template'
-                                    AND json_extract(e.content, '$.kind') <> 'template'
-                                    AND (SELECT h.state = 'retry' AND h.reason IS 'window_closed'
-                                             AND h.not_before > $1
-                                             AND coalesce(c.heard_at, 0) <= coalesce(h.heard_at, 0)
-                                         FROM outbox h
-                                         WHERE h.conversation = o.conversation
-                                           AND h.lane = o.lane AND h.open = 1
-                                         ORDER BY h.number LIMIT 1)))
+                           -- While the lane waits for the person, templates leave. What is
+                           -- said is looked at last, as it may be long.
+                           AND NOT CASE WHEN (
+                               SELECT h.state = 'retry' AND h.reason IS 'window_closed'
+                                   AND h.not_before > $1
+                                   AND coalesce(c.heard_at, 0) <= coalesce(h.heard_at, 0)
+                               FROM outbox h WHERE h.conversation = o.conversation
+                                   AND h.lane = o.lane AND h.open = 1
+                               ORDER BY h.number LIMIT 1)
+                           THEN json_extract(o.content, '$.kind') = 'template'
+                                AND json_extract(e.content, '$.kind') <> 'template'
+                           ELSE 0 END)
          ORDER BY o.lane <> 'reply', o.committed_at LIMIT $2",
     )
     .bind(now.0)

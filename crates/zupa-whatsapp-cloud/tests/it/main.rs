@@ -7,6 +7,7 @@
 mod batches;
 mod contract;
 mod fuzz;
+mod groups;
 mod handshake;
 mod messages;
 mod people;

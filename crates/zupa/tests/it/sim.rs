@@ -109,6 +109,37 @@ fn what_is_printed_is_all_that_a_server_needs_to_answer_on_the_page() {
 }
 
 #[test]
+fn a_group_is_made_on_the_page_and_answered_in_it() {
+    let test = "a_group_is_made_on_the_page_and_answered_in_it";
+    if !(tools::has("chromium", test) && tools::has("chromedriver", test)) {
+        return;
+    }
+    let (home, address) = (Home::new(), free_address());
+    let sim = Sim::start(&home, &format!("http://{address}/webhooks/wa"));
+    home.write("zupa.toml", &sim.config);
+    home.script(&[Rule("hello", "Good day!", 0)]);
+    let server = home.serve().at(address).set("model.script", "script.toml");
+    let server = server.ready();
+    let chrome = Chrome::open(Screen::Desktop, &sim.page);
+    chrome.until("document.querySelector('#state').dataset.state === 'online'");
+    chrome.until("document.querySelector('#speaker').hidden");
+    chrome.type_into("#members", "15550001111, 15550002222");
+    chrome.click("#found button");
+    chrome.until("[...document.querySelectorAll('.contact')].some((one) => one.textContent.startsWith('Group of 2'))");
+    chrome.run("[...document.querySelectorAll('.contact')].find((one) => one.textContent.startsWith('Group of 2')).click()");
+    chrome.until("document.querySelectorAll('#speaker option').length === 2");
+    chrome.run("document.querySelector('#speaker').value = '15550002222'");
+    chrome.type_into("#text", "hello");
+    chrome.click("#send");
+    chrome.until("document.querySelectorAll('#lines .line.business .ticks.read').length === 1");
+    let speaker = chrome.js("document.querySelector('#lines .speaker').textContent");
+    assert_eq!(speaker, "Bruno");
+    chrome.picture("sim-group");
+    server.all_answered(1);
+    server.stop();
+}
+
+#[test]
 fn a_simulator_ends_when_asked_and_says_what_it_cannot_do() {
     let home = Home::new();
     let mut sim = Sim::start(&home, "http://127.0.0.1:9/webhooks/wa");
