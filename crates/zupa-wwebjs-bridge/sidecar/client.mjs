@@ -10,6 +10,8 @@ import { namesOf } from './told.mjs';
 const MINUTE = 60_000;
 /** What was said shortly before the last sign of life is looked for again. */
 const OVERLAP = 10 * MINUTE;
+/** Before a chat that could not be read is looked at again. */
+const LOOK_AGAIN = 5 * MINUTE;
 /** No clock is further ahead. */
 const MAX_AHEAD = 24 * 60 * MINUTE;
 const MAX_SEEN = 20_000;
@@ -128,9 +130,11 @@ export class ClientLife {
     this.#waiting ??= [];
     let unread;
     page.ready = true;
-    const since = (mark.read() ?? began) - OVERLAP;
     let missed = [];
     try {
+      // Should this never end well, a later life knows since when to look.
+      if (mark.read() === undefined) this.#isWhole(began);
+      const since = (mark.read() ?? began) - OVERLAP;
       unread = await catchUp(page, {
         since,
         groups: settings.groups,
@@ -153,9 +157,9 @@ export class ClientLife {
       return;
     }
     if (this.#isOver || this.#state[0] === 'blocked') return;
-    // What could not be read is looked for again in the next life.
-    this.#isBehind ||= unread > 0;
-    if (!this.#isBehind) this.#isWhole(began);
+    this.#isBehind = unread > 0;
+    if (this.#isBehind) this.#after(LOOK_AGAIN, () => this.#ready());
+    else this.#isWhole(began);
     this.#to('ready');
     this.#probing ??= this.#each(this.#of.settings.probe_ms, () => this.#probe());
   }

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { mock, test } from 'node:test';
+
+import { ClientLife } from '../client.mjs';
+import { name } from '../shape.mjs';
+
+const ANA = '15550001111@c.us';
+const MINUTE = 60_000;
+const NOW = 1_000_000 * MINUTE;
+
+/** A message as the library shows it, said so many milliseconds ago. */
+const raw = (id, body, { chat = ANA, type = 'chat', ago = 0, fromMe = false } = {}) => ({
+  id: { fromMe, remote: chat, id },
+  body,
+  type,
+  timestamp: (NOW - ago) / 1000,
+  from: chat,
+});
+
+/** All that is under way without a timer. */
+const settle = async () => {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+};
+
+/** A life over a page of one chat, of which each part can be put in the place of another. */
+async function life(change = {}, before) {
+  const client = Object.assign(new EventEmitter(), { initialize: async () => {} });
+  const record = { told: [], states: [], left: [], looks: 0, mark: before, shown: [] };
+  const page = {
+    names: async (id) => [id],
+    chats: async () => {
+      record.looks += 1;
+      return [{ id: ANA, unreadCount: 1, timestamp: NOW / 1000 }];
+    },
+    fetch: async () => record.shown,
+    reactions: async () => [],
+    isSameChat: (one, two) => one === two,
+    state: async () => 'CONNECTED',
+    ...change,
+  };
+  const told = new Set();
+  const one = new ClientLife({
+    makeClient: () => client,
+    settings: { start_ms: MINUTE, ready_ms: MINUTE, probe_ms: 30_000, backlog_ms: 60 * MINUTE, groups: 'ignore' },
+    page,
+    commands: { chatsInDoubt: () => [], own: (shape) => record.told.push(shape.body), acked: () => {} },
+    emit: (...events) => events.forEach((event) => {
+      if (event.type === 'message') told.add(name(event.message.key));
+      record.told.push(event.message?.body ?? event.type);
+    }),
+    isTold: (of) => told.has(of),
+    state: (state, reason) => record.states.push(reason ?? state),
+    pairing: () => {},
+    leave: (reason) => record.left.push(reason),
+    mark: { read: () => record.mark, write: (at) => (record.mark = at) },
+    now: () => NOW,
+  });
+  await one.start();
+  return { client, page, record, one };
+}
+
+/** With timers that go on when they are told to. */
+const timed = (title, act) => test(title, async () => {
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  try {
+    await act();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+timed('a chat that cannot be read is looked at again, and the mark goes on once it can', async () => {
+  let isBroken = true;
+  const fetch = async () => {
+    if (isBroken) throw new Error('Execution context was destroyed');
+    return [raw('A1', 'missed')];
+  };
+  const { client, record } = await life({ fetch });
+  client.emit('ready');
+  await settle();
+  // However it goes on, a later life knows since when.
+  assert.equal(record.mark, NOW);
+  record.mark = NOW - 60 * MINUTE;
+  mock.timers.tick(30_000);
+  await settle();
+  assert.equal(record.mark, NOW - 60 * MINUTE, 'the mark stays behind what was not read');
+  isBroken = false;
+  mock.timers.tick(5 * MINUTE);
+  await settle();
+  assert.deepEqual([record.told, record.mark], [['missed'], NOW]);
+  const { looks } = record;
+  mock.timers.tick(20 * MINUTE);
+  await settle();
+  assert.equal(record.looks, looks, 'what is whole is not looked at again');
+});
