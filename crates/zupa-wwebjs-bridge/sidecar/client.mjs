@@ -17,6 +17,7 @@ const MAX_AHEAD = 24 * 60 * MINUTE;
 const MAX_SEEN = 20_000;
 /** Characters; as many as fit into a frame however they are written. */
 const MAX_EDIT = 150_000;
+const MAX_EMOJI = 100;
 /** Connection states that are none of our making and stop every send. */
 const BLOCKS = new Set(['TOS_BLOCK', 'SMB_TOS_BLOCK', 'PROXYBLOCK', 'DEPRECATED_VERSION', 'CONFLICT']);
 const UNLINKED = new Set(['LOGOUT', 'UNPAIRED', 'UNPAIRED_IDLE']);
@@ -249,6 +250,8 @@ export class ClientLife {
     const [of, to] = [key(raw?.id), key(raw?.msgId)];
     if (of === undefined || to === undefined || of.from_me) return [];
     const emoji = typeof raw.reaction === 'string' ? raw.reaction : '';
+    // No emoji is that long.
+    if (emoji.length > MAX_EMOJI) return [];
     const names = await this.#of.page.names(to.chat);
     const at = reactedAt(raw);
     return this.#told({ type: 'reaction', key: of, to, emoji, sender: address(raw.senderId), at, names });

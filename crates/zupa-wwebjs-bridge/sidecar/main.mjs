@@ -8,7 +8,7 @@ import path from 'node:path';
 
 import { ClientLife, setAside } from './client.mjs';
 import { Commands } from './commands.mjs';
-import { Decoder, encode } from './frames.mjs';
+import { Decoder, encode, encodeEvent } from './frames.mjs';
 import { Journal } from './journal.mjs';
 import { load } from './library.mjs';
 import { replaceLines } from './lines.mjs';
@@ -103,7 +103,7 @@ function start(settings) {
 
   const tell = () => {
     for (const { seq, event } of spool.after(told, WINDOW - (told - spool.confirmed))) {
-      say({ kind: 'event', seq, event });
+      process.stdout.write(encodeEvent(seq, event));
       told = seq;
     }
   };

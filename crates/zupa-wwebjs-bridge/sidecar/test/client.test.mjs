@@ -94,3 +94,14 @@ timed('a chat that cannot be read is looked at again, and the mark goes on once 
   await settle();
   assert.equal(record.looks, looks, 'what is whole is not looked at again');
 });
+
+timed('a reaction that is longer than any is no news', async () => {
+  const { client, record } = await life();
+  client.emit('ready');
+  await settle();
+  const reaction = (id, emoji) => ({ id: raw(id).id, msgId: raw('M1').id, reaction: emoji, senderId: ANA, timestamp: NOW / 1000 });
+  client.emit('message_reaction', reaction('R1', '+'.repeat(180_000)));
+  client.emit('message_reaction', reaction('R2', '+'));
+  await settle();
+  assert.deepEqual(record.told, ['reaction']);
+});
