@@ -155,7 +155,12 @@ export class Commands {
       hash: mark(asked.what, made.sha256),
       at: this.#now(),
     };
-    this.#journal.started(command, this.#now());
+    try {
+      this.#journal.started(command, this.#now());
+    } catch {
+      // What is not on record must not leave.
+      return failed('disk', true);
+    }
     job.command = this.#journal.get(command.key);
     job.isAtWork = true;
     let shape;

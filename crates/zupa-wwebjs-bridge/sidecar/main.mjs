@@ -85,7 +85,7 @@ function start(settings) {
   const file = (of) => path.join(settings.folder, of);
   const profile = file('profile');
   const spool = new Spool(file('spool'), { events: settings.spool_events, bytes: settings.spool_bytes });
-  const journal = new Journal(file('journal'), now());
+  const journal = new Journal(file('journal'), now(), () => void leave('disk'));
   const accepted = new Told(file('told'));
   const page = new Page(library, file('outgoing'));
   // What is on its way from an earlier life.

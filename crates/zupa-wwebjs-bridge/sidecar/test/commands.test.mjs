@@ -228,3 +228,20 @@ test('what has failed is sent if it is asked for anew, as a first attempt too', 
   answer = raw('M1', 'hello', { ack: 1 });
   assert.equal((await commands.answer(ask({ attempt: 1 }))).result, 'sent');
 });
+
+test('a journal that cannot be written has sent nothing, and says so', async () => {
+  let sends = 0;
+  const send = async () => {
+    sends += 1;
+    return raw('M1', 'hello', { ack: 1 });
+  };
+  const { commands, journal } = over({ send });
+  const started = journal.started.bind(journal);
+  journal.started = () => {
+    throw new Error('ENOSPC');
+  };
+  assert.deepEqual(await commands.answer(ask()), { result: 'failed', reason: 'disk', again: true });
+  journal.started = started;
+  assert.equal((await commands.answer(ask({ attempt: 2 }))).result, 'sent');
+  assert.equal(sends, 1);
+});
