@@ -35,6 +35,7 @@ export class ClientLife {
   #isBehind = false;
   #ahead;
   #probing;
+  #readying;
 
   /**
    * `of`: `makeClient`, `settings`, `page`, `commands`, `emit(…events)` (durable when it
@@ -108,7 +109,10 @@ export class ClientLife {
 
   #authenticated() {
     if (this.#isBefore('authenticated')) this.#to('authenticated');
-    this.#after(this.#of.settings.ready_ms, () => this.#isBefore('ready') && this.#end('never_ready'));
+    // Said again when the page was loaded anew.
+    if (!this.#isBefore('ready')) this.#waiting ??= [];
+    clearTimeout(this.#readying);
+    this.#readying = this.#after(this.#of.settings.ready_ms, () => this.#end('never_ready'));
   }
 
   /**
@@ -116,6 +120,7 @@ export class ClientLife {
    * anew: whatever it was, something may have been missed before it.
    */
   #ready() {
+    clearTimeout(this.#readying);
     if (this.#isDue || this.#state[0] === 'blocked') return;
     this.#isDue = true;
     if (this.#isBefore('ready')) this.#state = ['ready', undefined];
@@ -294,8 +299,12 @@ export class ClientLife {
     if (BLOCKS.has(state)) this.#to('blocked', state.toLowerCase());
     else if (state === 'CONNECTED' && this.#state[0] === 'degraded') this.#ready();
     else if (state === 'CONNECTED' || this.#isBefore('ready')) return;
-    // Never followed by `disconnected`: nobody else would say it.
-    else this.#to('degraded', String(state ?? 'no_state').toLowerCase());
+    else {
+      // What is told from now on comes after what is missed.
+      this.#waiting ??= [];
+      // Never followed by `disconnected`: nobody else would say it.
+      this.#to('degraded', String(state ?? 'no_state').toLowerCase());
+    }
   }
 
   #disconnected(reason) {
@@ -348,7 +357,9 @@ export class ClientLife {
   }
 
   #after(milliseconds, act) {
-    this.#timers.push(setTimeout(() => !this.#isOver && act(), milliseconds));
+    const timer = setTimeout(() => !this.#isOver && act(), milliseconds);
+    this.#timers.push(timer);
+    return timer;
   }
 
   #each(milliseconds, act) {

@@ -105,3 +105,39 @@ timed('a reaction that is longer than any is no news', async () => {
   await settle();
   assert.deepEqual(record.told, ['reaction']);
 });
+
+timed('after a gap, what was missed comes before what is told meanwhile', async () => {
+  for (const gap of [
+    (client) => client.emit('change_state', 'TIMEOUT'),
+    // The page was loaded anew.
+    (client) => client.emit('authenticated'),
+  ]) {
+    const { client, record } = await life();
+    client.emit('ready');
+    await settle();
+    gap(client);
+    client.emit('message', raw('A2', 'now'));
+    await settle();
+    assert.deepEqual(record.told, []);
+    record.shown = [raw('A1', 'missed'), raw('A2', 'now')];
+    client.emit('change_state', 'CONNECTED');
+    client.emit('ready');
+    await settle();
+    assert.deepEqual([record.told, record.left], [['missed', 'now'], []]);
+    client.emit('message', raw('A3', 'later'));
+    await settle();
+    mock.timers.tick(MINUTE);
+    await settle();
+    assert.deepEqual([record.told.at(-1), record.left], ['later', []]);
+  }
+});
+
+timed('a page that was loaded anew and is never ready again is given up', async () => {
+  const { client, record } = await life();
+  client.emit('authenticated');
+  client.emit('ready');
+  await settle();
+  client.emit('authenticated');
+  mock.timers.tick(MINUTE);
+  assert.deepEqual(record.left, ['never_ready']);
+});
