@@ -133,6 +133,8 @@ export class ClientLife {
     const { page, commands, mark, now, settings } = this.#of;
     const began = now();
     this.#isDue = false;
+    // It has waited its turn meanwhile.
+    if (this.#isOver || this.#state[0] === 'blocked') return;
     this.#waiting ??= [];
     let unread;
     page.ready = true;

@@ -141,3 +141,11 @@ timed('a page that was loaded anew and is never ready again is given up', async 
   mock.timers.tick(MINUTE);
   assert.deepEqual(record.left, ['never_ready']);
 });
+
+timed('a catch-up that waits when WhatsApp blocks opens nothing', async () => {
+  const { client, page, record } = await life();
+  client.emit('ready');
+  client.emit('change_state', 'TOS_BLOCK');
+  await settle();
+  assert.deepEqual([record.looks, page.ready, record.states.at(-1)], [0, false, 'tos_block']);
+});
