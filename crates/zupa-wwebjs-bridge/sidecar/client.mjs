@@ -224,7 +224,7 @@ export class ClientLife {
   /** What a catch-up finds: a message, or what has become of one that was told. */
   async #found(shape, raw, isMissed) {
     if (shape.key.from_me) {
-      if (isMissed) this.#own(shape);
+      if (isMissed) await this.#own(shape);
       return [];
     }
     if (shape.kind === 'revoked') {
@@ -248,9 +248,10 @@ export class ClientLife {
     return of.from_me ? undefined : { type: 'revoke', key: of };
   }
 
-  #own(shape) {
+  /** What is said after it is told after it: a human who has the conversation has it first. */
+  async #own(shape) {
     const own = { type: 'own', message: shape };
-    if (shape.key.from_me && this.#told(own).length > 0) this.#of.commands.own(shape);
+    if (shape.key.from_me && this.#told(own).length > 0) await this.#of.commands.own(shape);
   }
 
   async #reaction(raw) {

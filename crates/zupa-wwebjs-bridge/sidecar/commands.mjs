@@ -73,27 +73,27 @@ export class Commands {
 
   /**
    * A message of ours has appeared in a chat, or was found there; `isAlone` if it is not one
-   * of several of which each may be a command's.
+   * of several of which each may be a command's. Gives what `human` gives, if it is theirs.
    */
   own(shape, isAlone = true) {
     if (this.#journal.ofMessage(name(shape.key)) !== undefined) {
       this.acked(shape.key, shape.ack ?? 0);
-      return;
+      return undefined;
     }
     const atWork = [...this.#jobs.values()].some((job) => job.isAtWork && this.#isIn(shape, job.command));
     if (atWork) {
       this.#parked.push(shape);
-      return;
+      return undefined;
     }
     const doubts = this.#journal.inDoubt();
     const doubted = doubts.find((command) => this.#isIt(shape, command))
       ?? doubts.find((command) => isAlone && this.#isLike(shape, command));
     if (doubted !== undefined) {
       this.#guess(doubted, shape);
-      return;
+      return undefined;
     }
     remember(this.#humans, name(shape.key));
-    this.#human(shape);
+    return this.#human(shape);
   }
 
   /** WhatsApp has said how far a message of ours got. Levels only go up. */

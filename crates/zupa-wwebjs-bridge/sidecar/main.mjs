@@ -125,7 +125,7 @@ function start(settings) {
     page,
     now,
     isTold,
-    human: (message) => void page
+    human: (message) => page
       .names(message.key.chat ?? message.to)
       .then((names) => emit({ type: 'own', message, names })),
     told: (key, level, command) => emit({ type: 'ack', key, level, command }),

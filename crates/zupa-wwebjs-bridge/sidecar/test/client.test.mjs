@@ -44,7 +44,7 @@ async function life(change = {}, before) {
     makeClient: () => client,
     settings: { start_ms: MINUTE, ready_ms: MINUTE, probe_ms: 30_000, backlog_ms: 60 * MINUTE, groups: 'ignore' },
     page,
-    commands: { chatsInDoubt: () => [], own: (shape) => record.told.push(shape.body), acked: () => {} },
+    commands: { chatsInDoubt: () => [], own: (shape) => record.own(shape), acked: () => {} },
     emit: (...events) => events.forEach((event) => {
       if (event.type === 'message') told.add(name(event.message.key));
       record.told.push(event.message?.body ?? event.type);
@@ -148,4 +148,19 @@ timed('a catch-up that waits when WhatsApp blocks opens nothing', async () => {
   client.emit('change_state', 'TOS_BLOCK');
   await settle();
   assert.deepEqual([record.looks, page.ready, record.states.at(-1)], [0, false, 'tos_block']);
+});
+
+timed('what a human types is told before what is said after it, however long its names take', async () => {
+  const { client, record } = await life();
+  client.emit('ready');
+  await settle();
+  let named;
+  record.own = () => new Promise((resolve) => (named = resolve));
+  client.emit('message_create', raw('H1', 'I am here myself', { fromMe: true }));
+  client.emit('message', raw('A1', 'thank you'));
+  await settle();
+  assert.deepEqual(record.told, []);
+  named();
+  await settle();
+  assert.deepEqual(record.told, ['thank you']);
 });

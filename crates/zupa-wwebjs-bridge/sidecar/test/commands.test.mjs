@@ -32,7 +32,10 @@ function over(page = {}, file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 
     journal,
     now: () => 0,
     isTold,
-    human: (one) => humans.push(one.body),
+    human: async (one) => {
+      humans.push(one.body);
+      return 'told';
+    },
     told: (_, level, command) => told.push([command, level]),
     page: {
       isReady: () => true,
@@ -93,6 +96,12 @@ test('an own message of a chat with a send at work is parked until it is known w
   // Seen again, in a catch-up for example.
   commands.own(shape(raw('M1', 'hello')));
   assert.equal(humans.length, 2);
+});
+
+test('whoever tells of a human waits until it is told', async () => {
+  const { commands } = over();
+  const asked = commands.own(shape(raw('H1', 'I am here myself')));
+  assert.equal(await asked, 'told');
 });
 
 test('a human who says the same as the bot is taken for neither twice', async () => {
