@@ -15,6 +15,7 @@ const LOOK_AGAIN = 5 * MINUTE;
 /** No clock is further ahead. */
 const MAX_AHEAD = 24 * 60 * MINUTE;
 const MAX_SEEN = 20_000;
+const MAX_SEALED = 1_000;
 /** Characters; as many as fit into a frame however they are written. */
 const MAX_EDIT = 150_000;
 const MAX_EMOJI = 100;
@@ -33,6 +34,8 @@ export class ClientLife {
   #isOver = false;
   #isDue = false;
   #isBehind = false;
+  /** When messages were said that cannot be read yet, by their names. */
+  #sealed = new Map();
   #ahead;
   #probing;
   #readying;
@@ -172,9 +175,15 @@ export class ClientLife {
     this.#probing ??= this.#each(this.#of.settings.probe_ms, () => this.#probe());
   }
 
-  /** Everything was told up to this time of ours, which is written down in WhatsApp's. */
+  /**
+   * Everything was told up to this time of ours, which is written down in WhatsApp's, or up
+   * to the first message that cannot be read yet: should it never be in this life, it is
+   * looked for in the next, for as long as it would be answered.
+   */
   #isWhole(at) {
-    this.#of.mark.write(at - (this.#ahead ?? 0));
+    const there = at - (this.#ahead ?? 0);
+    const due = [...this.#sealed.values()].filter((said) => said > there - this.#of.settings.backlog_ms);
+    this.#of.mark.write(Math.min(there, ...due));
   }
 
   /**
@@ -215,10 +224,22 @@ export class ClientLife {
 
   /** The event of a message; none if it was told before. */
   async #said(shape, origin) {
-    // Not readable yet: it comes again under the same id when it is.
-    if (shape.kind === 'ciphertext' || this.#isKnown(shape.key)) return [];
+    if (this.#isKnown(shape.key)) return [];
+    // It comes again under the same id when it can be read.
+    if (shape.kind === 'ciphertext') {
+      this.#seal(shape);
+      return [];
+    }
+    this.#sealed.delete(name(shape.key));
     const names = await this.#of.page.names(shape.key.chat ?? shape.from);
     return this.#told({ type: 'message', message: shape, names, origin });
+  }
+
+  #seal(shape) {
+    const { groups } = this.#of.settings;
+    if (shape.at === undefined || !isHeard(shape.key.chat, groups)) return;
+    this.#sealed.set(name(shape.key), shape.at * 1000);
+    if (this.#sealed.size > MAX_SEALED) this.#sealed.delete(this.#sealed.keys().next().value);
   }
 
   /** What a catch-up finds: a message, or what has become of one that was told. */

@@ -133,6 +133,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) start_ms: u64,
     pub(crate) ready_ms: u64,
     pub(crate) probe_ms: u64,
+    /// For how long what was said is still answered.
+    pub(crate) backlog_ms: u64,
     /// `ignore` or `answer`.
     pub(crate) groups: &'a str,
     pub(crate) spool_events: u32,

@@ -164,3 +164,36 @@ timed('what a human types is told before what is said after it, however long its
   await settle();
   assert.deepEqual(record.told, ['thank you']);
 });
+
+timed('what cannot be read yet is looked for again in a later life', async () => {
+  const cipher = raw('A1', '', { type: 'ciphertext', ago: 20 * MINUTE });
+  const isBehind = ({ record }) => record.mark < NOW - 19 * MINUTE;
+  // Shown by a catch-up, or told.
+  const shown = await life({}, NOW - 30 * MINUTE);
+  shown.record.shown = [cipher];
+  shown.client.emit('ready');
+  await settle();
+  assert.ok(isBehind(shown));
+  const told = await life();
+  told.client.emit('ready');
+  await settle();
+  // The clocks agree.
+  told.client.emit('message', raw('A0', 'before'));
+  told.client.emit('message', cipher);
+  await settle();
+  mock.timers.tick(30_000);
+  await settle();
+  assert.ok(isBehind(told));
+  // It can be read now.
+  told.client.emit('message', raw('A1', 'hello', { ago: 20 * MINUTE }));
+  await settle();
+  mock.timers.tick(30_000);
+  await settle();
+  assert.deepEqual([told.record.told, told.record.mark], [['before', 'hello'], NOW]);
+  // What is too old to be answered holds nothing up.
+  told.client.emit('message', raw('A9', '', { type: 'ciphertext', ago: 61 * MINUTE }));
+  await settle();
+  mock.timers.tick(30_000);
+  await settle();
+  assert.equal(told.record.mark, NOW);
+});
