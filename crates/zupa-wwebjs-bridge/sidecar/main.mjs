@@ -17,7 +17,7 @@ import { Spool } from './spool.mjs';
 import { within } from './time.mjs';
 import { namesOf, Told } from './told.mjs';
 
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 /** Events that may be under way without being confirmed. */
 const WINDOW = 64;
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::say::Say;
 
 /// The version of all that is said here. Both sides must have the same.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// No frame is longer, in either direction.
 pub(crate) const MAX_FRAME_BYTES: usize = 1 << 20;
 
