@@ -10,11 +10,15 @@ import { namesOf } from './told.mjs';
 const MINUTE = 60_000;
 /** What was said shortly before the last sign of life is looked for again. */
 const OVERLAP = 10 * MINUTE;
+/** Before a chat that could not be read is looked at again. */
+const LOOK_AGAIN = 5 * MINUTE;
 /** No clock is further ahead. */
 const MAX_AHEAD = 24 * 60 * MINUTE;
 const MAX_SEEN = 20_000;
+const MAX_SEALED = 1_000;
 /** Characters; as many as fit into a frame however they are written. */
 const MAX_EDIT = 150_000;
+const MAX_EMOJI = 100;
 /** Connection states that are none of our making and stop every send. */
 const BLOCKS = new Set(['TOS_BLOCK', 'SMB_TOS_BLOCK', 'PROXYBLOCK', 'DEPRECATED_VERSION', 'CONFLICT']);
 const UNLINKED = new Set(['LOGOUT', 'UNPAIRED', 'UNPAIRED_IDLE']);
@@ -30,8 +34,11 @@ export class ClientLife {
   #isOver = false;
   #isDue = false;
   #isBehind = false;
+  /** When messages were said that cannot be read yet, by their names. */
+  #sealed = new Map();
   #ahead;
   #probing;
+  #readying;
 
   /**
    * `of`: `makeClient`, `settings`, `page`, `commands`, `emit(…events)` (durable when it
@@ -105,7 +112,10 @@ export class ClientLife {
 
   #authenticated() {
     if (this.#isBefore('authenticated')) this.#to('authenticated');
-    this.#after(this.#of.settings.ready_ms, () => this.#isBefore('ready') && this.#end('never_ready'));
+    // Said again when the page was loaded anew.
+    if (!this.#isBefore('ready')) this.#waiting ??= [];
+    clearTimeout(this.#readying);
+    this.#readying = this.#after(this.#of.settings.ready_ms, () => this.#end('never_ready'));
   }
 
   /**
@@ -113,6 +123,7 @@ export class ClientLife {
    * anew: whatever it was, something may have been missed before it.
    */
   #ready() {
+    clearTimeout(this.#readying);
     if (this.#isDue || this.#state[0] === 'blocked') return;
     this.#isDue = true;
     if (this.#isBefore('ready')) this.#state = ['ready', undefined];
@@ -125,12 +136,16 @@ export class ClientLife {
     const { page, commands, mark, now, settings } = this.#of;
     const began = now();
     this.#isDue = false;
+    // It has waited its turn meanwhile.
+    if (this.#isOver || this.#state[0] === 'blocked') return;
     this.#waiting ??= [];
     let unread;
     page.ready = true;
-    const since = (mark.read() ?? began) - OVERLAP;
     let missed = [];
     try {
+      // Should this never end well, a later life knows since when to look.
+      if (mark.read() === undefined) this.#isWhole(began);
+      const since = (mark.read() ?? began) - OVERLAP;
       unread = await catchUp(page, {
         since,
         groups: settings.groups,
@@ -153,16 +168,22 @@ export class ClientLife {
       return;
     }
     if (this.#isOver || this.#state[0] === 'blocked') return;
-    // What could not be read is looked for again in the next life.
-    this.#isBehind ||= unread > 0;
-    if (!this.#isBehind) this.#isWhole(began);
+    this.#isBehind = unread > 0;
+    if (this.#isBehind) this.#after(LOOK_AGAIN, () => this.#ready());
+    else this.#isWhole(began);
     this.#to('ready');
     this.#probing ??= this.#each(this.#of.settings.probe_ms, () => this.#probe());
   }
 
-  /** Everything was told up to this time of ours, which is written down in WhatsApp's. */
+  /**
+   * Everything was told up to this time of ours, which is written down in WhatsApp's, or up
+   * to the first message that cannot be read yet: should it never be in this life, it is
+   * looked for in the next, for as long as it would be answered.
+   */
   #isWhole(at) {
-    this.#of.mark.write(at - (this.#ahead ?? 0));
+    const there = at - (this.#ahead ?? 0);
+    const due = [...this.#sealed.values()].filter((said) => said > there - this.#of.settings.backlog_ms);
+    this.#of.mark.write(Math.min(there, ...due));
   }
 
   /**
@@ -203,16 +224,28 @@ export class ClientLife {
 
   /** The event of a message; none if it was told before. */
   async #said(shape, origin) {
-    // Not readable yet: it comes again under the same id when it is.
-    if (shape.kind === 'ciphertext' || this.#isKnown(shape.key)) return [];
+    if (this.#isKnown(shape.key)) return [];
+    // It comes again under the same id when it can be read.
+    if (shape.kind === 'ciphertext') {
+      this.#seal(shape);
+      return [];
+    }
+    this.#sealed.delete(name(shape.key));
     const names = await this.#of.page.names(shape.key.chat ?? shape.from);
     return this.#told({ type: 'message', message: shape, names, origin });
+  }
+
+  #seal(shape) {
+    const { groups } = this.#of.settings;
+    if (shape.at === undefined || !isHeard(shape.key.chat, groups)) return;
+    this.#sealed.set(name(shape.key), shape.at * 1000);
+    if (this.#sealed.size > MAX_SEALED) this.#sealed.delete(this.#sealed.keys().next().value);
   }
 
   /** What a catch-up finds: a message, or what has become of one that was told. */
   async #found(shape, raw, isMissed) {
     if (shape.key.from_me) {
-      if (isMissed) this.#own(shape);
+      if (isMissed) await this.#own(shape);
       return [];
     }
     if (shape.kind === 'revoked') {
@@ -236,15 +269,18 @@ export class ClientLife {
     return of.from_me ? undefined : { type: 'revoke', key: of };
   }
 
-  #own(shape) {
+  /** What is said after it is told after it: a human who has the conversation has it first. */
+  async #own(shape) {
     const own = { type: 'own', message: shape };
-    if (shape.key.from_me && this.#told(own).length > 0) this.#of.commands.own(shape);
+    if (shape.key.from_me && this.#told(own).length > 0) await this.#of.commands.own(shape);
   }
 
   async #reaction(raw) {
     const [of, to] = [key(raw?.id), key(raw?.msgId)];
     if (of === undefined || to === undefined || of.from_me) return [];
     const emoji = typeof raw.reaction === 'string' ? raw.reaction : '';
+    // No emoji is that long.
+    if (emoji.length > MAX_EMOJI) return [];
     const names = await this.#of.page.names(to.chat);
     const at = reactedAt(raw);
     return this.#told({ type: 'reaction', key: of, to, emoji, sender: address(raw.senderId), at, names });
@@ -287,8 +323,12 @@ export class ClientLife {
     if (BLOCKS.has(state)) this.#to('blocked', state.toLowerCase());
     else if (state === 'CONNECTED' && this.#state[0] === 'degraded') this.#ready();
     else if (state === 'CONNECTED' || this.#isBefore('ready')) return;
-    // Never followed by `disconnected`: nobody else would say it.
-    else this.#to('degraded', String(state ?? 'no_state').toLowerCase());
+    else {
+      // What is told from now on comes after what is missed.
+      this.#waiting ??= [];
+      // Never followed by `disconnected`: nobody else would say it.
+      this.#to('degraded', String(state ?? 'no_state').toLowerCase());
+    }
   }
 
   #disconnected(reason) {
@@ -341,7 +381,9 @@ export class ClientLife {
   }
 
   #after(milliseconds, act) {
-    this.#timers.push(setTimeout(() => !this.#isOver && act(), milliseconds));
+    const timer = setTimeout(() => !this.#isOver && act(), milliseconds);
+    this.#timers.push(timer);
+    return timer;
   }
 
   #each(milliseconds, act) {

@@ -4,7 +4,7 @@
 // While a send of a chat is at work its own messages are parked; once the send is known to
 // be one of them, the others are the human's.
 
-import { mark, markOf } from './say.mjs';
+import { likeness, likenessOf, mark, markOf } from './say.mjs';
 import { address, message, name } from './shape.mjs';
 import { within } from './time.mjs';
 
@@ -71,24 +71,29 @@ export class Commands {
     return within(limit, react(), { result: 'unknown', reason: 'page' });
   }
 
-  /** A message of ours has appeared in a chat, or was found there. */
-  own(shape) {
+  /**
+   * A message of ours has appeared in a chat, or was found there; `isAlone` if it is not one
+   * of several of which each may be a command's. Gives what `human` gives, if it is theirs.
+   */
+  own(shape, isAlone = true) {
     if (this.#journal.ofMessage(name(shape.key)) !== undefined) {
       this.acked(shape.key, shape.ack ?? 0);
-      return;
+      return undefined;
     }
     const atWork = [...this.#jobs.values()].some((job) => job.isAtWork && this.#isIn(shape, job.command));
     if (atWork) {
       this.#parked.push(shape);
-      return;
+      return undefined;
     }
-    const doubted = this.#journal.inDoubt().find((command) => this.#isIt(shape, command));
+    const doubts = this.#journal.inDoubt();
+    const doubted = doubts.find((command) => this.#isIt(shape, command))
+      ?? doubts.find((command) => isAlone && this.#isLike(shape, command));
     if (doubted !== undefined) {
       this.#guess(doubted, shape);
-      return;
+      return undefined;
     }
     remember(this.#humans, name(shape.key));
-    this.#human(shape);
+    return this.#human(shape);
   }
 
   /** WhatsApp has said how far a message of ours got. Levels only go up. */
@@ -153,9 +158,15 @@ export class Commands {
       // The page's own name of it, by which an echo comes.
       there: address(chat.id),
       hash: mark(asked.what, made.sha256),
+      like: likeness(asked.what),
       at: this.#now(),
     };
-    this.#journal.started(command, this.#now());
+    try {
+      this.#journal.started(command, this.#now());
+    } catch {
+      // What is not on record must not leave.
+      return failed('disk', true);
+    }
     job.command = this.#journal.get(command.key);
     job.isAtWork = true;
     let shape;
@@ -182,27 +193,35 @@ export class Commands {
 
   /**
    * What the chat says of a command: its answer, or nothing. `absent` is the answer if the
-   * page can be read and has no such message; only where no later sending is possible.
+   * page can be read and shows no message that it can have become; only where no later
+   * sending is possible.
    */
   async #fromEvidence(command, absent) {
     if (command === undefined) return undefined;
     if (command.answer !== undefined) return command.answer;
     const parked = this.#parked.find((shape) => this.#isIt(shape, command));
     if (parked !== undefined) this.#guess(command, parked);
+    if (command.answer !== undefined) return command.answer;
+    let shown;
     try {
-      if (command.name === undefined || command.answer === undefined) {
-        const chat = await this.#page.chat(command.chat);
-        const shapes = (await this.#page.fetch(chat, LOOK_BACK)).map(message);
-        const own = shapes.filter((shape) => shape?.key.from_me);
-        const it = own.find((shape) => name(shape.key) === command.name)
-          ?? own.find((shape) => this.#isIt(shape, command));
-        if (it !== undefined) this.#guess(command, it);
-        else if (command.name === undefined && absent !== undefined) return absent;
-      }
+      const chat = await this.#page.chat(command.chat);
+      shown = (await this.#page.fetch(chat, LOOK_BACK)).map(message);
     } catch {
-      // Without a page there is no evidence.
+      // Without a page there is no evidence but what it told before.
     }
-    return command.answer;
+    const own = [...this.#parked, ...(shown ?? [])].filter((shape) => shape?.key.from_me);
+    const it = own.find((shape) => name(shape.key) === command.name)
+      ?? own.find((shape) => this.#isIt(shape, command))
+      ?? this.#theOneLike(own, command);
+    if (it !== undefined) this.#guess(command, it);
+    const isThere = command.name !== undefined || own.some((shape) => this.#mayBe(shape, command));
+    return shown === undefined || isThere ? command.answer : absent;
+  }
+
+  /** The only message that is like a command's, if there is only one. */
+  #theOneLike(own, command) {
+    const like = own.filter((shape) => this.#isLike(shape, command));
+    return new Set(like.map((shape) => name(shape.key))).size === 1 ? like[0] : undefined;
   }
 
   /** Its words, chat and time are a command's. */
@@ -240,7 +259,7 @@ export class Commands {
   #release(command) {
     const here = this.#parked.filter((shape) => this.#isIn(shape, command));
     this.#parked = this.#parked.filter((shape) => !here.includes(shape));
-    here.forEach((shape) => this.own(shape));
+    here.forEach((shape) => this.own(shape, here.length === 1));
   }
 
   #isIn(shape, command) {
@@ -250,12 +269,21 @@ export class Commands {
 
   /** Whether a message of ours is what a command has become. */
   #isIt(shape, command) {
+    return this.#mayBe(shape, command) && markOf(shape) === command.hash;
+  }
+
+  /** Whether it is like that: the page makes some files anew. */
+  #isLike(shape, command) {
+    return command.like !== undefined && this.#mayBe(shape, command) && likenessOf(shape) === command.like;
+  }
+
+  /** Whether a message of ours is nobody else's and of the command's chat and time. */
+  #mayBe(shape, command) {
     const known = name(shape.key);
     if (command.name !== undefined || this.#journal.ofMessage(known) !== undefined) return false;
     if (this.#humans.has(known) || this.#isTold(`own|${known}`)) return false;
     const at = (shape.at ?? 0) * 1000;
     return this.#isIn(shape, command)
-      && markOf(shape) === command.hash
       && at >= command.at - WINDOW_BEFORE
       && at <= command.at + WINDOW_AFTER;
   }

@@ -5,12 +5,26 @@ export const MAX_FRAME_BYTES = 1 << 20;
 
 /** The bytes of one frame. Throws if it is too long. */
 export function encode(frame) {
-  const body = Buffer.from(JSON.stringify(frame), 'utf8');
+  const body = Buffer.from(JSON.stringify(frame, wellFormed), 'utf8');
   if (body.length > MAX_FRAME_BYTES) throw new Error('frame too long');
   const bytes = Buffer.allocUnsafe(4 + body.length);
   bytes.writeUInt32BE(body.length, 0);
   body.copy(bytes, 4);
   return bytes;
+}
+
+/** The bytes of an event; of one that fits into no frame, that there was one. */
+export function encodeEvent(seq, event) {
+  try {
+    return encode({ kind: 'event', seq, event });
+  } catch {
+    return encode({ kind: 'event', seq, event: { type: 'unreadable' } });
+  }
+}
+
+/** Half a character is written as an escape that other readers of JSON refuse. */
+function wellFormed(_, value) {
+  return typeof value === 'string' ? value.toWellFormed() : value;
 }
 
 /** Takes bytes as they come and gives whole frames. */

@@ -16,9 +16,12 @@ export class Journal {
   #lines;
   #commands = new Map();
   #ours = new Map();
+  #failed;
 
-  constructor(file, now) {
+  /** `failed()` is called when something could not be written, which is thrown besides. */
+  constructor(file, now, failed = () => {}) {
     this.#file = file;
+    this.#failed = failed;
     for (const line of readLines(file)) this.#apply(line);
     this.#rewrite(now);
   }
@@ -38,9 +41,10 @@ export class Journal {
     return [...this.#commands.values()].filter((command) => command.answer === undefined);
   }
 
+  /** If this throws, the command is not begun. */
   started(command, now) {
+    if (this.#lines.bytes > REWRITE_BYTES) this.#try(() => this.#rewrite(now));
     this.#write({ started: command });
-    if (this.#lines.bytes > REWRITE_BYTES) this.#rewrite(now);
   }
 
   /** The message that a command has become. */
@@ -53,8 +57,17 @@ export class Journal {
   }
 
   #write(line) {
-    this.#lines.append(line);
+    this.#try(() => this.#lines.append(line));
     this.#apply(line);
+  }
+
+  #try(act) {
+    try {
+      act();
+    } catch (error) {
+      this.#failed();
+      throw error;
+    }
   }
 
   #apply({ started, became, answered }) {
@@ -70,7 +83,6 @@ export class Journal {
   }
 
   #rewrite(now) {
-    this.#lines?.close();
     const lines = [];
     for (const [key, command] of this.#commands) {
       if (now - command.at > KEPT) {
@@ -84,6 +96,8 @@ export class Journal {
       if (answer !== undefined) lines.push({ answered: { key, answer } });
     }
     replaceLines(this.#file, lines);
+    const before = this.#lines;
     this.#lines = new Lines(this.#file);
+    before?.close();
   }
 }

@@ -8,7 +8,7 @@ import path from 'node:path';
 
 import { ClientLife, setAside } from './client.mjs';
 import { Commands } from './commands.mjs';
-import { Decoder, encode } from './frames.mjs';
+import { Decoder, encode, encodeEvent } from './frames.mjs';
 import { Journal } from './journal.mjs';
 import { load } from './library.mjs';
 import { replaceLines } from './lines.mjs';
@@ -17,7 +17,7 @@ import { Spool } from './spool.mjs';
 import { within } from './time.mjs';
 import { namesOf, Told } from './told.mjs';
 
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 /** Events that may be under way without being confirmed. */
 const WINDOW = 64;
 
@@ -85,7 +85,7 @@ function start(settings) {
   const file = (of) => path.join(settings.folder, of);
   const profile = file('profile');
   const spool = new Spool(file('spool'), { events: settings.spool_events, bytes: settings.spool_bytes });
-  const journal = new Journal(file('journal'), now());
+  const journal = new Journal(file('journal'), now(), () => void leave('disk'));
   const accepted = new Told(file('told'));
   const page = new Page(library, file('outgoing'));
   // What is on its way from an earlier life.
@@ -103,7 +103,7 @@ function start(settings) {
 
   const tell = () => {
     for (const { seq, event } of spool.after(told, WINDOW - (told - spool.confirmed))) {
-      say({ kind: 'event', seq, event });
+      process.stdout.write(encodeEvent(seq, event));
       told = seq;
     }
   };
@@ -125,7 +125,7 @@ function start(settings) {
     page,
     now,
     isTold,
-    human: (message) => void page
+    human: (message) => page
       .names(message.key.chat ?? message.to)
       .then((names) => emit({ type: 'own', message, names })),
     told: (key, level, command) => emit({ type: 'ack', key, level, command }),

@@ -25,6 +25,7 @@ export class Page {
   #isReady = false;
   #others = new Map();
   #alone = new Map();
+  #asking = new Map();
 
   /** `library` makes parts of messages; `outgoing` is the folder of files that leave. */
   constructor(library, outgoing) {
@@ -127,12 +128,7 @@ export class Page {
   /** All names of the other end, its phone number first. */
   async names(id) {
     if (!id?.endsWith('@c.us') && !id?.endsWith('@lid')) return id === undefined ? [] : [id];
-    if (!this.#others.has(id) && Date.now() - (this.#alone.get(id) ?? 0) > ALONE_MS) {
-      this.#alone.set(id, Date.now());
-      // As good as can be had: without it the message has one name.
-      const found = await within(LOOK_MS, this.#ask(id), undefined);
-      if (found !== undefined) this.#remember(id, found);
-    }
+    if (!this.#others.has(id)) await this.#learn(id);
     const other = this.#others.get(id);
     const both = other === undefined ? [id] : [id, other];
     return both.sort((one, two) => Number(one.endsWith('@lid')) - Number(two.endsWith('@lid')));
@@ -175,6 +171,19 @@ export class Page {
     if (bytes.length > most) return { reason: 'too_large' };
     if (sha256 !== undefined && digest(bytes) !== sha256) return { reason: 'altered' };
     return { bytes, mime: String(media.mimetype), filename: media.filename ?? undefined };
+  }
+
+  /** Whoever asks while it is being asked for waits for the same answer. */
+  async #learn(id) {
+    const isDue = Date.now() - (this.#alone.get(id) ?? 0) > ALONE_MS;
+    if (isDue && !this.#asking.has(id)) {
+      this.#alone.set(id, Date.now());
+      this.#asking.set(id, this.#ask(id));
+    }
+    // As good as can be had: without it the message has one name.
+    const found = await within(LOOK_MS, Promise.resolve(this.#asking.get(id)), undefined);
+    this.#asking.delete(id);
+    if (found !== undefined) this.#remember(id, found);
   }
 
   async #ask(id) {

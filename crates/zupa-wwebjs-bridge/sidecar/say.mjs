@@ -21,6 +21,21 @@ export function markOf(shape) {
   return shape.media ? markOfFile(shape.media) : contentHash(shape.body);
 }
 
+/** What is left of a file's mark when the page has made it smaller; none of anything else. */
+export function likeness(what) {
+  return what.kind === 'file' ? likenessOfFile(what.is_shown, what.caption ?? '') : undefined;
+}
+
+/** The same of a message of ours in a chat. */
+export function likenessOf(shape) {
+  if (!shape.media || shape.kind === 'ptt') return undefined;
+  return likenessOfFile(shape.kind !== 'document', shape.body);
+}
+
+function likenessOfFile(isShown, caption) {
+  return contentHash(`${isShown ? 'shown' : 'document'}|${caption.trim()}`);
+}
+
 /** A file without a hash is like no other. */
 function markOfFile({ sha256 }) {
   return sha256 && contentHash(`file|${sha256}`);

@@ -82,9 +82,10 @@ export class Spool {
   }
 
   #rewrite() {
-    this.#lines?.close();
     const first = this.confirmed + 1;
     replaceLines(this.#file, [{ next: first }, ...this.#pending.map(({ event }) => event)]);
+    const before = this.#lines;
     this.#lines = new Lines(this.#file);
+    before?.close();
   }
 }

@@ -105,6 +105,7 @@ impl Reader {
                 let id = format!("{}|{emoji}", message.key.name());
                 self.inbound(event, &message, &names, &Origin::Live, now, content, id)
             }
+            Event::Unreadable => Err("unreadable"),
             Event::Unknown => Err("unknown_event"),
         };
         heard.unwrap_or_else(Heard::Skipped)

@@ -236,6 +236,7 @@ impl Life<'_> {
                 start_ms: millis(pulse.start),
                 ready_ms: millis(pulse.ready),
                 probe_ms: millis(pulse.probe),
+                backlog_ms: millis(config.backlog),
                 groups: match config.groups {
                     Groups::Ignore => "ignore",
                     Groups::Answer => "answer",

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::say::Say;
 
 /// The version of all that is said here. Both sides must have the same.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// No frame is longer, in either direction.
 pub(crate) const MAX_FRAME_BYTES: usize = 1 << 20;
 
@@ -133,6 +133,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) start_ms: u64,
     pub(crate) ready_ms: u64,
     pub(crate) probe_ms: u64,
+    /// For how long what was said is still answered.
+    pub(crate) backlog_ms: u64,
     /// `ignore` or `answer`.
     pub(crate) groups: &'a str,
     pub(crate) spool_events: u32,

@@ -6,7 +6,8 @@ import { test } from 'node:test';
 
 import { Commands } from '../commands.mjs';
 import { Journal } from '../journal.mjs';
-import { contentHash, key } from '../shape.mjs';
+import { likeness, mark } from '../say.mjs';
+import { contentHash, key, message } from '../shape.mjs';
 
 const ANA = '15550001111@c.us';
 const BEA = '15550002222@c.us';
@@ -31,7 +32,10 @@ function over(page = {}, file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 
     journal,
     now: () => 0,
     isTold,
-    human: (one) => humans.push(one.body),
+    human: async (one) => {
+      humans.push(one.body);
+      return 'told';
+    },
     told: (_, level, command) => told.push([command, level]),
     page: {
       isReady: () => true,
@@ -92,6 +96,12 @@ test('an own message of a chat with a send at work is parked until it is known w
   // Seen again, in a catch-up for example.
   commands.own(shape(raw('M1', 'hello')));
   assert.equal(humans.length, 2);
+});
+
+test('whoever tells of a human waits until it is told', async () => {
+  const { commands } = over();
+  const asked = commands.own(shape(raw('H1', 'I am here myself')));
+  assert.equal(await asked, 'told');
 });
 
 test('a human who says the same as the bot is taken for neither twice', async () => {
@@ -227,4 +237,75 @@ test('what has failed is sent if it is asked for anew, as a first attempt too', 
   assert.equal((await commands.answer(ask({ attempt: 3 }))).result, 'failed');
   answer = raw('M1', 'hello', { ack: 1 });
   assert.equal((await commands.answer(ask({ attempt: 1 }))).result, 'sent');
+});
+
+test('a journal that cannot be written has sent nothing, and says so', async () => {
+  let sends = 0;
+  const send = async () => {
+    sends += 1;
+    return raw('M1', 'hello', { ack: 1 });
+  };
+  const { commands, journal } = over({ send });
+  const started = journal.started.bind(journal);
+  journal.started = () => {
+    throw new Error('ENOSPC');
+  };
+  assert.deepEqual(await commands.answer(ask()), { result: 'failed', reason: 'disk', again: true });
+  journal.started = started;
+  assert.equal((await commands.answer(ask({ attempt: 2 }))).result, 'sent');
+  assert.equal(sends, 1);
+});
+
+test('where an own message is in the chat that may be it, nothing is said to be absent', async () => {
+  const nothing = { send: async () => null };
+  const answerTo = async (shown) => (await over({ ...nothing, fetch: async () => shown }).commands.answer(ask())).result;
+  assert.equal(await answerTo([raw('M1', 'hello, as the page writes it', { ack: 1 })]), 'unknown');
+  for (const shown of [
+    [],
+    [raw('M1', 'hello', { fromMe: false })],
+    [raw('M1', 'other words', { t: 7_200 })],
+  ]) assert.equal(await answerTo(shown), 'failed');
+});
+
+/** A file that the page has made smaller. */
+const file = (id, { type = 'image', caption = 'as you asked', sha256 = 'smaller' } = {}) => ({
+  ...raw(id, caption, { ack: 1 }),
+  type,
+  hasMedia: true,
+  _data: { mimetype: 'image/png', filehash: digestOf(sha256) },
+});
+const digestOf = (text) => Buffer.from(contentHash(text), 'hex').toString('base64');
+const askFile = () => ask({ what: { kind: 'file', handle: 'x', is_shown: true, caption: 'as you asked' } });
+const made = async () => ({ sha256: contentHash('larger') });
+
+test('a file that the page has made anew is known by its kind and caption, where it is alone', async () => {
+  const sends = {
+    null: async () => null,
+    throws: async () => {
+      throw new Error('detached Frame');
+    },
+  };
+  for (const [shown, result] of [
+    [[file('M1')], 'sent'],
+    [[file('M1'), raw('H1', 'and this')], 'sent'],
+    [[file('M1', { sha256: 'larger' }), file('H1')], 'sent'],
+    [[file('M1'), file('H1')], 'unknown'],
+    [[file('M1', { caption: 'something else' })], 'unknown'],
+    [[file('M1', { type: 'document' })], 'unknown'],
+    [[file('M1', { type: 'ptt' })], 'unknown'],
+  ]) {
+    for (const [how, send] of Object.entries(sends)) {
+      const { commands } = over({ send, content: made, fetch: async () => shown });
+      assert.equal((await commands.answer(askFile())).result, result, `${how} ${JSON.stringify(shown)}`);
+    }
+  }
+});
+
+test('a file that the page has made anew is no human\'s when its echo comes after a death', () => {
+  const { commands, journal, humans } = over();
+  const what = askFile().what;
+  const hash = mark(what, contentHash('larger'));
+  journal.started({ key: 'k', attempt: 1, chat: ANA, hash, like: likeness(what), at: 0 }, 0);
+  commands.own(message(file('M1')));
+  assert.deepEqual([humans, journal.get('k').answer.result], [[], 'sent']);
 });

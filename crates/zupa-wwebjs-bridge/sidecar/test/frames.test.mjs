@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Decoder, encode, MAX_FRAME_BYTES } from '../frames.mjs';
+import { Decoder, encode, encodeEvent, MAX_FRAME_BYTES } from '../frames.mjs';
 
 test('frames survive any cut', () => {
   const frames = [{ kind: 'beat' }, { kind: 'send', text: 'olá 👋' }];
@@ -28,4 +28,17 @@ test('what is no object is no frame', () => {
     bytes.write(body, 4);
     assert.throws(() => new Decoder().push(bytes));
   }
+});
+
+test('half a character is read by everybody, as one that is not known', () => {
+  const [read] = new Decoder().push(encode({ kind: 'event', event: { body: 'cut \ud83d', list: ['\udc4b'] } }));
+  assert.deepEqual(read.event, { body: 'cut \ufffd', list: ['\ufffd'] });
+  assert.ok(!encode({ body: '\ud83d' }).includes('\\ud83d'));
+});
+
+test('an event that fits into no frame is told by its number alone', () => {
+  const [read] = new Decoder().push(encodeEvent(7, { type: 'edit', body: 'x'.repeat(MAX_FRAME_BYTES) }));
+  assert.deepEqual(read, { kind: 'event', seq: 7, event: { type: 'unreadable' } });
+  const [small] = new Decoder().push(encodeEvent(8, { type: 'edit', body: 'x' }));
+  assert.deepEqual(small, { kind: 'event', seq: 8, event: { type: 'edit', body: 'x' } });
 });

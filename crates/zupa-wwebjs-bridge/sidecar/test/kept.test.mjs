@@ -89,3 +89,33 @@ test('what accept has is known in the next life, and not for ever', () => {
   told.add(Array.from({ length: 20_000 }, (_, n) => `${n}|false|`));
   assert.ok(!told.has('a|false|') && new Told(file).has('19999|false|'));
 });
+
+test('a journal that cannot be written says so to who must know, and to who asked', () => {
+  const file = path.join(folder(), 'journal');
+  const failed = [];
+  const journal = new Journal(file, 0, () => failed.push('disk'));
+  const command = { key: 'a', attempt: 1, chat: 'c', hash: 'h'.repeat(1 << 20), at: 0 };
+  journal.started(command, 0);
+  // A file of this length is rewritten, which cannot be where a folder is in the way.
+  fs.mkdirSync(`${file}.new`);
+  assert.throws(() => journal.started({ ...command, key: 'b' }, 0));
+  assert.deepEqual([failed, journal.get('b')], [['disk'], undefined]);
+  // What was open stays open.
+  journal.answered('a', { result: 'failed' });
+  fs.rmdirSync(`${file}.new`);
+  journal.started({ ...command, key: 'b' }, 0);
+  const later = new Journal(file, 0);
+  assert.deepEqual(['a', 'b'].map((key) => later.get(key).answer?.result), ['failed', undefined]);
+});
+
+test('a spool that cannot be rewritten can still be written', () => {
+  const file = path.join(folder(), 'spool');
+  const spool = new Spool(file, { events: 10, bytes: 1 << 20 });
+  fs.mkdirSync(`${file}.new`);
+  assert.throws(() => {
+    for (let n = 1; n <= 40; n += 1) spool.confirm(spool.append({ text: 'x'.repeat(20_000) }));
+  }, { code: 'EISDIR' });
+  spool.append({ n: 'last' });
+  fs.rmdirSync(`${file}.new`);
+  assert.equal(new Spool(file, LIMITS).after(0, 10).at(-1).event.n, 'last');
+});

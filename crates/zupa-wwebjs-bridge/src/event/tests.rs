@@ -139,6 +139,7 @@ fn what_does_not_fit_together_runs_no_turn() {
         ("unreadable", message(json!({ "kind": 7 }))),
         ("unreadable", json!({ "type": "message" })),
         ("unknown_event", json!({ "type": "hologram" })),
+        ("unreadable", json!({ "type": "unreadable" })),
     ] {
         assert_eq!(skipped(&forged), why, "{forged}");
     }

@@ -38,6 +38,8 @@ pub(super) enum Event {
         #[serde(default)]
         names: Vec<String>,
     },
+    /// One that the sidecar could not put into a frame.
+    Unreadable,
     #[serde(other)]
     Unknown,
 }

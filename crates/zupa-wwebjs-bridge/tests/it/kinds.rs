@@ -157,6 +157,12 @@ async fn a_file_that_came_to_this_phone_leaves_again() {
     for (mood, mime, kind) in [
         (json!({}), "image/png", "image"),
         (json!({ "send": "throws_after" }), "image/png", "image"),
+        // The page makes some pictures smaller.
+        (
+            json!({ "send": "null_after", "smaller": true }),
+            "image/png",
+            "image",
+        ),
         (json!({}), "application/pdf", "document"),
     ] {
         let (phone, bridge) = with(mood).await;

@@ -163,7 +163,9 @@ class MessageMedia {
 function sendable(content, options) {
   if (content instanceof MessageMedia) {
     const bytes = Buffer.from(content.data, 'base64');
-    const filehash = createHash('sha256').update(bytes).digest('base64');
+    // What the page has made smaller is another file.
+    const kept = mood().smaller ? bytes.subarray(1) : bytes;
+    const filehash = createHash('sha256').update(kept).digest('base64');
     const media = { mime: content.mimetype, data: content.data, size: bytes.length, filehash };
     const [kind] = content.mimetype.split('/');
     const type = options.sendMediaAsDocument ? 'document' : kind;
