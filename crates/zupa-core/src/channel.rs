@@ -204,3 +204,20 @@ pub trait Channel: Debug + Send + Sync + 'static {
 pub fn no_media(channel: &ChannelId) -> Error {
     Error::new(ErrorKind::Unsupported, "this channel has no media").with("channel", channel)
 }
+
+/// Checks a text, or a named part of a message, before it leaves: it says something, in at
+/// most `limit` characters.
+///
+/// *Errors*: [`ErrorKind::Invalid`], without the text.
+pub fn text_within(text: &str, limit: usize, what: &'static str) -> Result<()> {
+    let chars = text.chars().count();
+    if text.trim().is_empty() || chars > limit {
+        return Err(
+            Error::invalid("a text has the wrong length for its channel")
+                .with("text", what)
+                .with("characters", chars)
+                .with("limit", limit),
+        );
+    }
+    Ok(())
+}

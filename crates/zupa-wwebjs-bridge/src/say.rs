@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use zupa_core::channel::text_within;
 use zupa_core::{Content, Digest, Error, ErrorKind, Result};
 
 /// More than anybody reads; beyond it WhatsApp cuts.
@@ -67,7 +68,7 @@ impl<'a> Say<'a> {
     pub(crate) fn read(content: &'a Content, command: &str) -> Result<Self> {
         match content {
             Content::Text { text } => {
-                within(text, MAX_TEXT_CHARS, "a text")?;
+                text_within(text, MAX_TEXT_CHARS, "a text")?;
                 Ok(Self::Text { text })
             }
             Content::Location {
@@ -81,7 +82,7 @@ impl<'a> Say<'a> {
                 }
                 let name = name.as_deref().filter(|name| !name.trim().is_empty());
                 if let Some(name) = name {
-                    within(name, MAX_NAME_CHARS, "the name of a place")?;
+                    text_within(name, MAX_NAME_CHARS, "the name of a place")?;
                 }
                 Ok(Self::Location {
                     latitude: *latitude,
@@ -95,7 +96,7 @@ impl<'a> Say<'a> {
             }),
             // No phone plays anything else as a voice message, and the words are at hand.
             Content::Voice { transcript, .. } => {
-                within(transcript, MAX_TEXT_CHARS, "a text")?;
+                text_within(transcript, MAX_TEXT_CHARS, "a text")?;
                 Ok(Self::Text { text: transcript })
             }
             Content::Media {
@@ -115,7 +116,7 @@ impl<'a> Say<'a> {
                     if mime.starts_with("audio/") || mime == "image/webp" {
                         return Err(Error::invalid("no words go under such a file"));
                     }
-                    within(words, MAX_CAPTION_CHARS, "a caption")?;
+                    text_within(words, MAX_CAPTION_CHARS, "a caption")?;
                 }
                 let shown = ["image/", "video/", "audio/"];
                 Ok(Self::File {
@@ -128,7 +129,7 @@ impl<'a> Say<'a> {
                 [card] => {
                     let text = card.as_str().filter(|text| text.starts_with(CARD));
                     let text = text.ok_or_else(|| Error::invalid("a card that is no vCard"))?;
-                    within(text, MAX_TEXT_CHARS, "a card")?;
+                    text_within(text, MAX_TEXT_CHARS, "a card")?;
                     Ok(Self::Card { text })
                 }
                 _ => Err(Error::invalid("a message has one card")),
@@ -179,17 +180,6 @@ impl Say<'_> {
 
 fn is_opus(bytes: &[u8]) -> bool {
     bytes.starts_with(b"OggS") && bytes.get(CODEC) == Some(b"OpusHead".as_slice())
-}
-
-fn within(text: &str, limit: usize, what: &'static str) -> Result<()> {
-    let chars = text.chars().count();
-    if text.trim().is_empty() || chars > limit {
-        return Err(Error::invalid("a text has the wrong length for WhatsApp")
-            .with("text", what)
-            .with("characters", chars)
-            .with("limit", limit));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

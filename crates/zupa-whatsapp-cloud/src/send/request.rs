@@ -1,6 +1,7 @@
 //! What is sent: one request for each kind of content, and nothing over a limit.
 
 use serde_json::{Value, json};
+use zupa_core::channel::text_within;
 use zupa_core::{Alias, ChoiceRoom, Choices, Content, Error, ErrorKind, Outgoing, Result, Shape};
 
 use crate::config::{is_language, is_template};
@@ -61,7 +62,7 @@ pub(super) fn body(message: &Outgoing, uploaded: Option<&str>) -> Result<Value> 
 fn said(content: &Content) -> Result<(&'static str, Value)> {
     match content {
         Content::Text { text } => {
-            within(text, MAX_TEXT_CHARS, "a text")?;
+            text_within(text, MAX_TEXT_CHARS, "a text")?;
             Ok(("text", json!({ "body": text, "preview_url": false })))
         }
         Content::Choices(asked) => Ok(("interactive", choices(asked)?)),
@@ -115,7 +116,7 @@ fn said(content: &Content) -> Result<(&'static str, Value)> {
 }
 
 fn choices(asked: &Choices) -> Result<Value> {
-    within(&asked.text, CHOICES.text, "a question")?;
+    text_within(&asked.text, CHOICES.text, "a question")?;
     let shape = CHOICES
         .shape(asked)
         .ok_or_else(|| Error::invalid("the choices break a limit of WhatsApp"))?;
@@ -160,7 +161,7 @@ fn template(name: &str, language: &str, parameters: &[String]) -> Result<Value> 
     }
     let mut template = json!({ "name": name, "language": { "code": language } });
     if !parameters.is_empty() {
-        within(&parameters.concat(), MAX_TEMPLATE_CHARS, "a template")?;
+        text_within(&parameters.concat(), MAX_TEMPLATE_CHARS, "a template")?;
         let parameters: Vec<_> = parameters
             .iter()
             .map(|text| json!({ "type": "text", "text": in_one_line(text) }))
@@ -192,7 +193,7 @@ fn media(
         if matches!(kind, "audio" | "sticker") {
             return Err(Error::invalid("no words go under such a file").with("type", kind));
         }
-        within(caption, MAX_CAPTION_CHARS, "a caption")?;
+        text_within(caption, MAX_CAPTION_CHARS, "a caption")?;
         file["caption"] = caption.into();
     }
     if let Some(filename) = filename.filter(|_| kind == "document") {
@@ -210,17 +211,6 @@ fn kind_of_file(mime: &str) -> &'static str {
         audio if audio.starts_with("audio/") => "audio",
         _ => "document",
     }
-}
-
-fn within(text: &str, limit: usize, what: &'static str) -> Result<()> {
-    let chars = text.chars().count();
-    if text.trim().is_empty() || chars > limit {
-        return Err(Error::invalid("a text has the wrong length for WhatsApp")
-            .with("text", what)
-            .with("characters", chars)
-            .with("limit", limit));
-    }
-    Ok(())
 }
 /// The field for an address, and what kind of recipient it is: a phone number or a group goes
 /// into `to`, Meta's id of a person into `recipient`.
