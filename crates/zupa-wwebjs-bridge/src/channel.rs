@@ -62,7 +62,8 @@ impl Channel for WwebjsBridge {
     }
 
     fn is_open(&self) -> bool {
-        self.0.standing() == State::Ready
+        // A sidecar that leaves was ready until it has left.
+        self.0.standing() == State::Ready && self.0.line().is_some()
     }
 
     /// News of our messages carries their key, but nobody can vouch that a page has told
@@ -271,4 +272,47 @@ fn in_doubt(kind: ErrorKind, what: &str) -> Error {
 
 pub(crate) fn millis(of: Duration) -> u64 {
     u64::try_from(of.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use zupa_testkit::{ManualClock, SeqIds};
+
+    use super::*;
+    use crate::config::WwebjsConfig;
+    use crate::door::Line;
+
+    fn bridge() -> WwebjsBridge {
+        let channel = ChannelId::parse("phone").unwrap();
+        let config = WwebjsConfig::new(channel, TenantId::default_tenant(), "/s");
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        WwebjsBridge::new(config, clock, Arc::new(SeqIds::seeded(7))).unwrap()
+    }
+
+    #[test]
+    fn a_name_of_media_is_never_a_path() {
+        let door = bridge().0;
+        assert!(door.media_file("7").unwrap().ends_with("media/7"));
+        for forged in ["", ".", "../spool", "7/../8", "/7", "7\0", "-7", "\u{661}"] {
+            assert!(door.media_file(forged).is_err(), "{forged}");
+        }
+    }
+
+    #[test]
+    fn without_a_line_nothing_is_open_whatever_the_phone_was() {
+        let bridge = bridge();
+        let (line, _outgoing) = Line::open();
+        bridge.0.connect(line);
+        assert!(!bridge.is_open());
+        bridge
+            .0
+            .status
+            .send_modify(|status| status.state = State::Ready);
+        assert!(bridge.is_open());
+        // A sidecar that leaves takes its time.
+        bridge.0.disconnect();
+        assert!(!bridge.is_open());
+    }
 }

@@ -17,6 +17,28 @@ element('form').addEventListener('submit', (event) => {
   look(++round);
 });
 
+// What a browser keeps of a page that was left shows nobody anything.
+addEventListener('pagehide', () => {
+  round += 1;
+  element('token').value = '';
+  forget();
+  element('empty').hidden = true;
+  live(false);
+  say('');
+});
+
+function forget() {
+  token = '';
+  hide();
+  cards.clear();
+  element('channels').replaceChildren();
+  element('form').hidden = false;
+}
+
+function hide() {
+  for (const card of cards.values()) put(card, '');
+}
+
 async function look(mine) {
   if (!document.hidden) await refresh(mine);
   // Another token begins another round.
@@ -37,12 +59,11 @@ async function refresh(mine) {
     if (mine !== round) return;
     live(false);
     say(error.message);
+    // Nobody says any more that they are still asked for.
+    hide();
     if (error.status !== 401) return;
     // The token of an earlier start: what is shown was true then.
-    token = '';
-    element('form').hidden = false;
-    element('channels').replaceChildren();
-    cards.clear();
+    forget();
     element('token').focus();
   }
 }
@@ -94,7 +115,7 @@ function begin(channel) {
   const chip = make('span', 'chip');
   head.append(make('h2', '', channel.id), chip);
   const [facts, link] = [make('dl', 'facts'), make('div', 'link')];
-  const card = { place, chip, facts, link, until: 0, shown: '' };
+  const card = { place, chip, facts, link, until: 0, timer: 0, shown: '' };
   place.append(head, facts, link);
   cards.set(channel.id, card);
   element('channels').append(place);
@@ -110,6 +131,9 @@ async function code(card, channel) {
       button.type = 'button';
       button.addEventListener('click', () => {
         card.until = Date.now() + SHOWN;
+        // Also where nobody looks, and nothing is asked again.
+        clearTimeout(card.timer);
+        card.timer = setTimeout(put, SHOWN, card, '');
         code(card, channel).catch((error) => say(error.message));
       });
       return [button, make('p', 'soft', 'Whoever scans it reads and writes as this account. That it was shown is in the audit.')];
@@ -123,6 +147,8 @@ async function code(card, channel) {
     if (error.status === 404) return put(card, '');
     throw error;
   }
+  // It was hidden meanwhile.
+  if (Date.now() > card.until) return;
   const how = 'On the phone: WhatsApp, Linked devices, Link a device';
   put(card, found.text, () => found.rows
     ? [drawn(found.rows), make('p', 'soft', `${how}, and scan this. It is another one every few seconds.`)]

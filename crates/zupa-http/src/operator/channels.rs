@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::http::header::HeaderMap;
+use axum::http::header::{CACHE_CONTROL, ETAG, HeaderMap};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use rust_embed::RustEmbed;
 use serde_json::{Value, json};
@@ -68,13 +68,22 @@ pub(crate) async fn pairing(
 }
 
 /// `GET /channels`.
-pub(crate) async fn page(headers: HeaderMap) -> Response {
-    file::<Files>("index.html", &headers)
+pub(crate) async fn page() -> Response {
+    whole("index.html")
 }
 
 /// `GET /channels/{file}`.
-pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    file::<Files>(&name, &headers)
+pub(crate) async fn asset(Path(name): Path<String>) -> Response {
+    whole(&name)
+}
+
+/// What shows codes is kept by no browser, nor shown again by a step back.
+fn whole(name: &str) -> Response {
+    let mut response = file::<Files>(name, &HeaderMap::new());
+    let headers = response.headers_mut();
+    headers.remove(ETAG);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn find(shared: &Shared, id: Result<Path<String>, PathRejection>) -> Result<&Standing, Problem> {

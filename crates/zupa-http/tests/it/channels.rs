@@ -133,6 +133,7 @@ async fn the_page_is_there_for_everybody_and_says_nothing() {
             let page = app.get(path).await;
             assert_eq!(page.status, 200, "{path}");
             assert!(!page.text.contains("secret"));
+            assert_eq!(page.headers["cache-control"], "no-store", "{path}");
         }
         let none = app.get("/channels/other.js").await;
         assert_eq!(none.problem(), (404, "not_found"));

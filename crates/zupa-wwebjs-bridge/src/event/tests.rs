@@ -83,6 +83,17 @@ fn a_text_is_an_inbound_with_all_names_of_its_sender() {
 }
 
 #[test]
+fn what_is_too_large_is_counted_in_bytes() {
+    // Two code points to a character, of three bytes; and what half of one has become.
+    for unit in ["e\u{301}", "\u{fffd}"] {
+        let fits = message(json!({ "body": unit.repeat(21) }));
+        assert_eq!(said(&fits).content.as_prompt_text(), unit.repeat(21));
+        let over = message(json!({ "body": unit.repeat(22) }));
+        assert_eq!(skipped(&over), "too_large");
+    }
+}
+
+#[test]
 fn a_time_to_come_is_now() {
     for at in [1_700_000_001, 1_700_000_301, 1_700_086_400] {
         let inbound = said(&message(json!({ "at": at })));

@@ -156,6 +156,9 @@ async fn each_way_to_die_is_seen_and_survived() {
         ("hang", &["silent"]),
         ("garbage", &["bad_frame"]),
         ("huge", &["bad_frame"]),
+        ("skipped", &["bad_frame"]),
+        ("hello_again", &["bad_frame"]),
+        ("drip", &["silent"]),
         ("partial", &["died"]),
     ] {
         let phone = Phone::new();

@@ -166,7 +166,13 @@ async fn a_block_stops_every_send_at_once() {
     if !has_node("a_block_stops_every_send_at_once") {
         return;
     }
-    for state in ["TOS_BLOCK", "SMB_TOS_BLOCK", "PROXYBLOCK"] {
+    for state in [
+        "TOS_BLOCK",
+        "SMB_TOS_BLOCK",
+        "PROXYBLOCK",
+        "CONFLICT",
+        "DEPRECATED_VERSION",
+    ] {
         let (phone, bridge) = with(json!({})).await;
         phone.mood(json!({ "state": state }));
         bridge

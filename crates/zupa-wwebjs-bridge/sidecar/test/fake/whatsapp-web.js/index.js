@@ -61,6 +61,18 @@ const chance = () => {
   return (drawn >>> 0) / 2 ** 32;
 };
 
+/** A frame, and then nothing. */
+const forge = (...frames) => () => {
+  for (const frame of frames) {
+    const body = Buffer.from(JSON.stringify(frame));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(body.length);
+    fs.writeSync(1, Buffer.concat([length, body]));
+  }
+  for (;;);
+};
+const forged = (seq) => ({ kind: 'event', seq, event: { type: 'forged' } });
+
 const DEATHS = {
   kill: () => process.kill(process.pid, 'SIGKILL'),
   hang: () => {
@@ -73,6 +85,17 @@ const DEATHS = {
   huge: () => {
     fs.writeSync(1, Buffer.from([0xff, 0xff, 0xff, 0xff]));
     for (;;);
+  },
+  skipped: forge(forged(1_000_000), forged(1_000_002)),
+  hello_again: forge({ kind: 'hello', protocol: 2, library: '1.34.7' }),
+  // A byte at a time, which is a sign of life of nobody.
+  drip: () => {
+    fs.writeSync(1, Buffer.from([0, 0, 255, 255]));
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (;;) {
+      fs.writeSync(1, ' ');
+      Atomics.wait(pause, 0, 0, 20);
+    }
   },
   partial: () => {
     fs.writeSync(1, Buffer.concat([Buffer.from([0, 0, 0, 90]), Buffer.from('{"kind":"sta')]));
