@@ -57,6 +57,12 @@ async fn every_file_of(page: &str) {
         };
         assert_eq!(answer.headers["content-type"], expected);
 
+        // Codes are shown there: no copy of it is kept to come back to.
+        if page == "channels" {
+            assert_eq!(answer.headers["cache-control"], "no-store");
+            assert!(answer.headers.get("etag").is_none());
+            continue;
+        }
         let mut again = get(&path);
         let etag = answer.headers["etag"].clone();
         again.headers_mut().insert("if-none-match", etag);
