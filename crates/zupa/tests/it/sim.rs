@@ -56,7 +56,7 @@ fn free_address() -> SocketAddr {
 }
 
 /// Each line of the open chat: who, what, which ticks.
-const LINES: &str = "[...document.querySelectorAll('#lines .line')].map((line) => [
+const LINES: &str = "[...document.querySelectorAll('#lines .line:not(.typing)')].map((line) => [
     line.classList.contains('person') ? 'person' : 'business',
     line.querySelector('.text').textContent,
     line.querySelector('.ticks').dataset.ticks])";
