@@ -160,9 +160,14 @@ impl Line {
         }
     }
 
-    fn room(&self) -> Room {
+    /// As many as leave before anybody loses patience.
+    fn most(&self) -> usize {
         let in_time = PATIENCE.as_nanos() / self.pace.gap.as_nanos().max(1);
-        let most = usize::try_from(in_time).unwrap_or(LINE).clamp(1, LINE);
+        usize::try_from(in_time).unwrap_or(LINE).clamp(1, LINE)
+    }
+
+    fn room(&self) -> Room {
+        let most = self.most();
         let soon = Instant::now() + PATIENCE;
         let mut next = self.lock();
         let standing = next.standing;
@@ -175,12 +180,14 @@ impl Line {
     }
 
     /// Waits for its turn. No message that nobody has asked for leaves while a reply waits.
-    /// False, and no place is taken, if the door is closed when its turn comes, or the turn
-    /// does not come soon.
+    /// False, and no place is taken, if there is no room, the door is closed when its turn
+    /// comes, or the turn does not come soon.
     ///
     /// *Cancel safety*: whoever goes away leaves the line.
     async fn pass(&self, is_reply: bool, random: u64, is_open: impl Fn() -> bool) -> bool {
-        let _counted = Counted::new(self, is_reply);
+        let Some(_counted) = Counted::enter(self, is_reply) else {
+            return false;
+        };
         let _in_front = match is_reply {
             true => self.replies.lock().await,
             false => self.others.lock().await,
@@ -248,9 +255,16 @@ struct Counted<'l> {
 }
 
 impl<'l> Counted<'l> {
-    fn new(line: &'l Line, is_reply: bool) -> Self {
-        *Self::count(&mut line.lock().standing, is_reply) += 1;
-        Self { line, is_reply }
+    /// None where there is no room.
+    fn enter(line: &'l Line, is_reply: bool) -> Option<Self> {
+        let most = line.most();
+        let mut next = line.lock();
+        let count = Self::count(&mut next.standing, is_reply);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Self { line, is_reply })
     }
 
     fn count(standing: &mut Standing, is_reply: bool) -> &mut usize {
@@ -408,5 +422,31 @@ mod tests {
         let began = Instant::now();
         assert!(pass(&line, Lane::Reply).await);
         assert_eq!(began.elapsed().as_millis(), 110);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_stand_in_a_line_than_leave_before_they_lose_patience() {
+        let line = Arc::new(Line::new(Pace {
+            gap: Duration::from_secs(2),
+            ..Pace::per_second(1)
+        }));
+        let (passed, mut passing) = mpsc::unbounded_channel();
+        for _ in 0..50 {
+            let (line, passed) = (line.clone(), passed.clone());
+            tokio::spawn(async move {
+                let began = Instant::now();
+                let is_through = pass(&line, Lane::Reply).await;
+                passed
+                    .send((is_through, began.elapsed().as_secs()))
+                    .unwrap();
+            });
+        }
+        let mut ends = Vec::new();
+        for _ in 0..50 {
+            ends.push(passing.recv().await.unwrap());
+        }
+        let through = |seconds| (true, seconds);
+        assert_eq!(ends[..45], [(false, 0); 45]);
+        assert_eq!(ends[45..], [2, 4, 6, 8, 10].map(through));
     }
 }
